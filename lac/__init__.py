@@ -1,0 +1,49 @@
+"""Lyapunov actor-critic: learn a controller together with a Lyapunov function.
+
+``from lac import LAC, lac`` gives the agent and the training function; importing the package registers the
+``lac/...`` environments with Gymnasium. Torch is imported when it is first needed.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from lac.envs.registration import register_environments
+
+if TYPE_CHECKING:
+    from lac.agents.lac import LAC
+    from lac.agents.loading import load_agent
+    from lac.api import lac
+    from lac.buffers import FiniteHorizonReplayBuffer, ReplayBuffer
+    from lac.networks import LyapunovActorCritic, LyapunovActorTwinCritic
+
+__version__ = version("lac")
+
+_HOMES = {
+    "LAC": "lac.agents.lac",
+    "lac": "lac.api",
+    "load_agent": "lac.agents.loading",
+    "LyapunovActorCritic": "lac.networks",
+    "LyapunovActorTwinCritic": "lac.networks",
+    "ReplayBuffer": "lac.buffers",
+    "FiniteHorizonReplayBuffer": "lac.buffers",
+}
+
+__all__ = [
+    "LAC",
+    "FiniteHorizonReplayBuffer",
+    "LyapunovActorCritic",
+    "LyapunovActorTwinCritic",
+    "ReplayBuffer",
+    "lac",
+    "load_agent",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lac' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+register_environments()

@@ -1,0 +1,80 @@
+"""What has to be known beside the weights to build an agent again, as plain JSON."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Box
+from torch import nn
+
+from lac.networks import ACTIVATIONS, LyapunovActorCritic, LyapunovActorTwinCritic
+
+_ACTOR_CRITICS = {cls.__name__: cls for cls in (LyapunovActorCritic, LyapunovActorTwinCritic)}
+_ACTIVATION_NAMES = {cls: name for name, cls in ACTIVATIONS.items()}
+
+
+@dataclass(frozen=True)
+class Spaces:
+    """The two spaces of an environment, without the environment."""
+
+    observation_space: Box
+    action_space: Box
+
+
+def describe(
+    observation_space: Box, action_space: Box, actor_critic: type[nn.Module], ac_kwargs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Spaces, actor-critic and its arguments in JSON types; activation classes become their names."""
+    return {
+        "obs_dim": int(observation_space.shape[0]),
+        "action_low": action_space.low.tolist(),
+        "action_high": action_space.high.tolist(),
+        "action_dtype": np.dtype(action_space.dtype).name,
+        "actor_critic": actor_critic.__name__,
+        "ac_kwargs": _to_json(ac_kwargs),
+    }
+
+
+def described_spaces(description: Mapping[str, Any]) -> Spaces:
+    """The spaces of a description; the bounds of the observations are not kept."""
+    low, high = (np.array(description[key]) for key in ("action_low", "action_high"))
+    dtype = np.dtype(description["action_dtype"]).type
+    return Spaces(
+        observation_space=Box(-np.inf, np.inf, (description["obs_dim"],)),
+        action_space=Box(low.astype(dtype), high.astype(dtype), dtype=dtype),
+    )
+
+
+def described_networks(description: Mapping[str, Any]) -> dict[str, Any]:
+    """The ``actor_critic`` and ``ac_kwargs`` of a description.
+
+    Raises:
+        ValueError: The actor-critic is not one of this package: it has to be given by its owner.
+    """
+    name = description["actor_critic"]
+    if name not in _ACTOR_CRITICS:
+        raise ValueError(
+            f"the policy uses the actor-critic {name}, which is not part of lac; build the agent with it and call restore"
+        )
+    return {"actor_critic": _ACTOR_CRITICS[name], "ac_kwargs": named_activations(description["ac_kwargs"])}
+
+
+def named_activations(ac_kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of an actor-critic in which the names of activations are replaced by their classes."""
+
+    def classes(value: Any) -> Any:
+        return {part: ACTIVATIONS[name] for part, name in value.items()} if isinstance(value, Mapping) else ACTIVATIONS[value]
+
+    is_activation = {"activation", "output_activation"}
+    return {key: classes(value) if key in is_activation else value for key, value in ac_kwargs.items()}
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _to_json(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_to_json(entry) for entry in value]
+    if isinstance(value, type):
+        return _ACTIVATION_NAMES.get(value, value.__name__)
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,33 @@
+"""Trained agents from disk, without the environment they were trained in."""
+
+from pathlib import Path
+
+from lac.agents.base import Agent
+from lac.agents.description import described_networks, described_spaces
+from lac.agents.lac import LAC
+from lac.checkpoints import read_policy
+
+AGENTS: dict[str, type[LAC]] = {"LAC": LAC}
+"""The algorithms by name."""
+
+
+def load_agent(path: str | Path, device: str = "cpu") -> Agent:
+    """The agent saved in a run folder (its final policy) or in a policy file, ready to act.
+
+    Networks and multipliers are restored; training settings such as learning rates are the defaults.
+
+    Raises:
+        FileNotFoundError: There is no policy at ``path``.
+        ValueError: The file is not a policy of this package, or uses an actor-critic of its owner's.
+    """
+    tensors, description = read_policy(path)
+    name = description.get("alg_name")
+    if name not in AGENTS or "actor_critic" not in description:
+        raise ValueError(
+            f"{path} does not describe its networks (algorithm {name!r}); "
+            "build the agent for its environment and call restore(path)"
+        )
+    spaces = described_spaces(description)
+    agent = AGENTS[name](spaces, **described_networks(description), device=device)
+    agent.load_state_dict({**tensors, "alg_name": name})
+    return agent

@@ -1,0 +1,126 @@
+"""Replay buffers: one matrix of transitions, so that a whole round of minibatches is one draw."""
+
+from collections import deque
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+Batch = dict[str, Tensor]
+Array = npt.NDArray[np.floating]
+
+
+class ReplayBuffer:
+    """The last ``size`` transitions, drawn uniformly with replacement.
+
+    Each transition is one float32 row; the columns of a batch are views of the rows that were drawn.
+
+    Args:
+        obs_dim: Number of observations.
+        act_dim: Number of actions.
+        size: Largest number of transitions held; memory is taken as it fills.
+        device: Where batches are put.
+        seed: Seed of the draws.
+    """
+
+    def __init__(
+        self,
+        obs_dim: int,
+        act_dim: int,
+        size: int,
+        device: str | torch.device = "cpu",
+        seed: int | np.random.SeedSequence | None = None,
+    ) -> None:
+        self._widths = {"obs": obs_dim, "act": act_dim, "obs_next": obs_dim, "rew": 0, "done": 0} | self._extra_columns()
+        self._splits = [max(width, 1) for width in self._widths.values()]
+        self._max_size = int(size)
+        # np.zeros maps memory lazily, torch.zeros would touch all of it at once.
+        self._rows = np.zeros((self._max_size, sum(self._splits)), dtype=np.float32)
+        self._next = 0
+        self._size = 0
+        self._rng = np.random.default_rng(seed)
+        self._device = torch.device(device)
+
+    def _extra_columns(self) -> dict[str, int]:
+        """Names and widths of columns beyond the transition; 0 stands for a scalar."""
+        return {}
+
+    def __len__(self) -> int:
+        """How many transitions can be drawn."""
+        return self._size
+
+    def store(self, obs: Array, act: Array, rew: float, obs_next: Array, done: bool) -> None:
+        """Add a transition; ``rew`` is the environment's scalar, ``done`` means terminated, not truncated."""
+        self._write(np.concatenate([obs, act, obs_next, (rew, done)]))
+
+    def finish_episode(self) -> None:
+        """Tell the buffer that the episode ended, by termination, truncation or because the run stopped."""
+
+    def sample_batch(self, batch_size: int = 256) -> Batch:
+        """One minibatch: ``obs act obs_next`` are ``[B, dim]``, ``rew done`` (and ``horizon_rew``) ``[B]``."""
+        return self.sample_batches(1, batch_size)[0]
+
+    def sample_batches(self, number: int, batch_size: int) -> list[Batch]:
+        """That many minibatches, drawn and moved to the device at once."""
+        if self._size == 0:
+            raise ValueError("the replay buffer holds no complete transition yet; store some before sampling")
+        index = self._rng.integers(self._size, size=number * batch_size)
+        rows = torch.from_numpy(self._rows.take(index, axis=0)).to(self._device)
+        return [self._columns(chunk) for chunk in rows.split(batch_size)]
+
+    def _columns(self, rows: Tensor) -> Batch:
+        columns = rows.split(self._splits, dim=1)
+        named = zip(self._widths.items(), columns, strict=True)
+        return {name: column if width else column[:, 0] for (name, width), column in named}
+
+    def _write(self, row: Array) -> None:
+        self._rows[self._next] = row
+        self._next = (self._next + 1) % self._max_size
+        self._size = min(self._size + 1, self._max_size)
+
+
+class FiniteHorizonReplayBuffer(ReplayBuffer):
+    """Adds ``horizon_rew``, the sum of the next ``horizon_length`` scalars from each transition on (eq. 9).
+
+    A transition can be drawn once its window is complete: after ``horizon_length - 1`` more steps, or at
+    the end of the episode, where the last scalar is repeated to fill the window. Before that it waits
+    outside, so that neither a zero nor a stale sum is ever seen.
+    """
+
+    def __init__(
+        self,
+        obs_dim: int,
+        act_dim: int,
+        size: int,
+        horizon_length: int,
+        device: str | torch.device = "cpu",
+        seed: int | np.random.SeedSequence | None = None,
+    ) -> None:
+        if horizon_length < 1:
+            raise ValueError(f"horizon_length is {horizon_length}; a finite horizon has at least 1 step")
+        super().__init__(obs_dim, act_dim, size, device, seed)
+        self._horizon = horizon_length
+        self._waiting: deque[Array] = deque()
+        self._window: deque[float] = deque(maxlen=horizon_length)
+
+    def _extra_columns(self) -> dict[str, int]:
+        return {"horizon_rew": 0}
+
+    def store(self, obs: Array, act: Array, rew: float, obs_next: Array, done: bool) -> None:
+        """Add a transition to the running episode; the oldest one waiting may become complete."""
+        self._waiting.append(np.concatenate([obs, act, obs_next, (rew, done, 0.0)]))
+        self._advance(float(rew))
+
+    def finish_episode(self) -> None:
+        """Complete the waiting transitions by repeating the last scalar."""
+        while self._waiting:
+            self._advance(self._window[-1])
+        self._window.clear()
+
+    def _advance(self, rew: float) -> None:
+        self._window.append(rew)
+        if len(self._window) == self._horizon:
+            row = self._waiting.popleft()
+            row[-1] = sum(self._window)
+            self._write(row)

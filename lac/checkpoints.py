@@ -1,0 +1,87 @@
+"""Trained policies on disk: tensors and JSON, no pickles, never half written."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+POLICY_FOLDER = "policy"
+FINAL, BEST = "final", "best"
+_SUFFIX = ".safetensors"
+
+
+def policy_path(path: str | Path, name: str = FINAL) -> Path:
+    """The policy file that ``path`` means: a file, or a run folder, which holds ``policy/final`` and more.
+
+    A path that does not exist is a file if it has a suffix.
+    """
+    path = Path(path)
+    if path.is_dir() or (not path.exists() and not path.suffix):
+        return path / POLICY_FOLDER / (name + _SUFFIX)
+    return path
+
+
+def write_policy(path: Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
+    """Write tensors with a JSON description in their header; an existing file is replaced in one step."""
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_bytes(path, save(contiguous, metadata={"lac": json.dumps(description)}))
+
+
+def read_policy(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and the description of a policy file or run folder.
+
+    A ``torch.save`` file of a plain state dict, as the reference implementation leaves it, is read too,
+    through torch's weights-only loader, which refuses everything but tensors and plain values; its
+    description is its ``alg_name``.
+
+    Raises:
+        FileNotFoundError: There is no policy at ``path``.
+        ValueError: The file is not a policy.
+    """
+    file = policy_path(path)
+    if not file.is_file():
+        raise FileNotFoundError(f"no policy at {file}; give a run folder or a policy file (such as policy/best{_SUFFIX})")
+    with file.open("rb") as stream:
+        is_zip = stream.read(4) == b"PK\x03\x04"
+    try:
+        return _read_torch(file) if is_zip else _read_safetensors(file)
+    except (SafetensorError, RuntimeError, UnpicklingError, TypeError, KeyError, json.JSONDecodeError) as error:
+        raise ValueError(f"{file} is not a policy that lac can read: {error}") from error
+
+
+def _read_safetensors(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    with safe_open(file, framework="pt") as reader:
+        tensors = {name: reader.get_tensor(name) for name in reader.keys()}  # noqa: SIM118 (not a dict)
+        return tensors, json.loads(reader.metadata()["lac"])
+
+
+def _read_torch(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    content = torch.load(file, map_location="cpu", weights_only=True)
+    tensors = {name: value for name, value in content.items() if isinstance(value, Tensor)}
+    return tensors, {"alg_name": content.get("alg_name")}
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file in one step."""
+    write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file so that it holds either what it held before or all of ``content``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

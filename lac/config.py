@@ -1,0 +1,263 @@
+"""The types of every config key, what they mean, and what is wrong with a config.
+
+The YAML files under ``conf/`` hold the values, these dataclasses the types; a test holds both together.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+from lac.validation import Choice, nearest, problems
+
+CONFIG_DIR = Path(__file__).parents[1] / "conf"
+
+ACTIVATION_NAMES = ("relu", "tanh", "elu", "gelu", "silu", "softplus", "identity")
+WANDB_MODES = ("auto", "online", "offline", "disabled")
+
+
+def key(meaning: str) -> Any:
+    """A config key without a default; the meaning is shown by ``--help``."""
+    return field(default=MISSING, metadata={"help": meaning})
+
+
+@dataclass
+class Algo:
+    """The algorithm; keys are the argument names of the Python API."""
+
+    name: str = key("algorithm")
+    opt_type: str = key("minimize: the environment gives costs; maximize: rewards, with a bound env.reward_max")
+    alpha: float = key("initial entropy temperature")
+    alpha3: float = key("demanded decrease of the Lyapunov function, as a share of the cost")
+    labda: float = key("initial Lyapunov multiplier, 0 to 1")
+    gamma: float = key("discount factor of the infinite horizon")
+    polyak: float = key("weight of the old target networks in their average")
+    target_entropy: float | None = key("entropy that alpha is adapted to; null: -dim(actions)")
+    adaptive_temperature: bool = key("whether alpha is adapted")
+    lr_a: float = key("initial learning rate of the actor")
+    lr_c: float = key("initial learning rate of the critic")
+    lr_alpha: float = key("initial learning rate of alpha")
+    lr_labda: float = key("initial learning rate of labda")
+    horizon_length: int = key("steps of the finite horizon; 0: infinite, discounted")
+    critic_loss: str = key("squared, or relative: each square divided by 1 + target")
+    anti_windup: bool = key("keep log(labda) at or below 0, so that labda comes back at once")
+    labda_min: float = key("floor of labda; 0: none")
+
+
+@dataclass
+class Env:
+    """The environment."""
+
+    name: str = key("short name, used in folder names")
+    id: str = key("Gymnasium id; with env=gym any registered environment with continuous actions")
+    max_episode_steps: int | None = key("time limit in steps; null: the environment's own")
+    reward_max: float | None = key("upper bound of the reward per step, for algo.opt_type=maximize")
+    kwargs: dict[str, Any] = key("arguments of the environment's constructor")
+
+
+@dataclass
+class HiddenSizes:
+    """Layer widths."""
+
+    actor: list[int] = key("widths of the actor's layers")
+    critic: list[int] = key("widths of the critic's layers; the last is the number of squared features")
+
+
+@dataclass
+class Activation:
+    """Activations by name."""
+
+    actor: str = key("activation between the actor's layers")
+    critic: str = key("activation after the critic's layers")
+
+
+@dataclass
+class OutputActivation:
+    """Activation of the last hidden layer."""
+
+    actor: str = key("activation after the actor's last hidden layer")
+
+
+@dataclass
+class Network:
+    """Architecture of actor and critic."""
+
+    hidden_sizes: HiddenSizes = field(default_factory=HiddenSizes)
+    activation: Activation = field(default_factory=Activation)
+    output_activation: OutputActivation = field(default_factory=OutputActivation)
+    observation_scale: Any = key("observations are divided by this number, or by one number each; null: as they are")
+    normalise_actions: bool = key("whether the critic reads actions scaled to (-1, 1)")
+
+
+@dataclass
+class LrSchedule:
+    """How learning rates fall; keys are those of the Python API without the leading lr_ where shared."""
+
+    decay_type: str = key("linear, exponential or constant")
+    decay_ref: str = key("whether rates change with each epoch or with each round of updates (step)")
+    lr_a_final: float = key("learning rate of the actor at the end")
+    lr_c_final: float = key("learning rate of the critic at the end")
+    lr_alpha_final: float = key("learning rate of alpha at the end")
+    lr_labda_final: float = key("learning rate of labda at the end")
+    lr_a_decay_type: str | None = key("decay type of the actor's rate alone; null: decay_type")
+    lr_c_decay_type: str | None = key("decay type of the critic's rate alone")
+    lr_alpha_decay_type: str | None = key("decay type of alpha's rate alone")
+    lr_labda_decay_type: str | None = key("decay type of labda's rate alone")
+
+
+@dataclass
+class Device:
+    """Where and how to compute."""
+
+    name: str = key("cpu, gpu, gpu:N, cuda, cuda:N or auto (a GPU if there is one)")
+    threads: int = key("CPU threads of this process; 1 is fastest for these networks, use processes for seeds")
+
+
+@dataclass
+class Train:
+    """The training loop."""
+
+    epochs: int = key("number of epochs; each ends with a test and a line of metrics")
+    steps_per_epoch: int = key("environment steps per epoch")
+    start_steps: int = key("environment steps with random actions at the start")
+    update_every: int = key("environment steps between rounds of updates")
+    update_after: int = key("environment steps before the first round")
+    steps_per_update: int = key("gradient steps per round")
+    batch_size: int = key("transitions per gradient step")
+    replay_size: int = key("transitions that are remembered")
+    num_test_episodes: int = key("deterministic test episodes after each epoch, from fixed resets")
+    max_ep_len: int | None = key("longest episode in steps, below the environment's own limit")
+    save_freq: int = key("epochs between saved policies")
+    start_policy: str | None = key("run folder or policy file to start from")
+    export: bool = key("write a deployable policy at the end (not available yet)")
+
+
+@dataclass
+class Wandb:
+    """Weights & Biases."""
+
+    mode: str = key("auto (online where an API key is configured, else offline), online, offline or disabled")
+    project: str = key("project")
+    entity: str | None = key("user or team; null: your default")
+    group: str | None = key("group of runs")
+    name: str | None = key("name of the run; null: from environment, algorithm and seed")
+    tags: list[str] = key("tags")
+
+
+@dataclass
+class TrainConfig:
+    """Everything that scripts/train.py takes."""
+
+    algo: Algo = field(default_factory=Algo)
+    env: Env = field(default_factory=Env)
+    network: Network = field(default_factory=Network)
+    lr_schedule: LrSchedule = field(default_factory=LrSchedule)
+    device: Device = field(default_factory=Device)
+    train: Train = field(default_factory=Train)
+    wandb: Wandb = field(default_factory=Wandb)
+    seed: int | None = key("seed of everything; null: one is drawn and recorded")
+
+
+@dataclass
+class EvaluateConfig:
+    """Everything that scripts/evaluate.py takes."""
+
+    run_dir: Any = key("run folder, or a list of them: [outputs/a,outputs/b]")
+    policy: str = key("final or best")
+    episodes: int = key("number of episodes")
+    first_seed: int | None = key("seed of the first reset; null: the resets of the tests during training")
+
+
+SCHEMAS: dict[str, type] = {"train": TrainConfig, "evaluate": EvaluateConfig}
+"""The schema of each script."""
+
+
+def register_schemas() -> None:
+    """Make the schemas known to Hydra, under names that are not offered as options."""
+    for name, schema in SCHEMAS.items():
+        ConfigStore.instance().store(group="schema", name=name, node=schema)
+    if not OmegaConf.has_resolver("lac.help"):
+        OmegaConf.register_new_resolver("lac.help", lambda name: help_text(SCHEMAS[name]))
+        OmegaConf.register_new_resolver("lac.groups", groups_text)
+
+
+def leaves(schema: type, prefix: str = "") -> Iterator[tuple[str, Field[Any]]]:
+    """The full name of each key of a schema, with its field."""
+    hints = get_type_hints(schema)
+    for f in fields(schema):
+        if is_dataclass(hints[f.name]):
+            yield from leaves(hints[f.name], f"{prefix}{f.name}.")
+        else:
+            yield prefix + f.name, f
+
+
+def options(group: str) -> dict[str, str]:
+    """The options of a config group, each with the first comment of its file."""
+    found = {}
+    for path in sorted((CONFIG_DIR / group).rglob("*.yaml")):
+        comments = [line[2:] for line in path.read_text().splitlines() if line.startswith("# ") and "@package" not in line]
+        found[str(path.relative_to(CONFIG_DIR / group).with_suffix(""))] = comments[0] if comments else ""
+    return found
+
+
+def groups_text(*groups: str) -> str:
+    """The options of config groups with what they are, one a line."""
+    lines = []
+    for group in groups:
+        lines += [f"  {group + '=' + name:<34} {meaning}" for name, meaning in options(group).items()]
+    return "\n".join(lines)
+
+
+def help_text(schema: type) -> str:
+    """All keys of a schema with their meaning, one a line."""
+    lines = [f"  {name:<34} {f.metadata['help']}" for name, f in leaves(schema)]
+    return "\n".join(lines).replace("$", "$$")
+
+
+def config_problems(cfg: DictConfig) -> list[str]:
+    """Everything that is wrong with the values of a training config, as sentences that name the key."""
+    plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
+    found = list(_unknown_keys(TrainConfig, plain))
+    for group in ("algo", "env", "lr_schedule", "device", "train"):
+        found += problems(plain[group], f"{group}.")
+    found += problems({"seed": plain["seed"]})
+    found += _network_problems(plain["network"])
+    mode = plain["wandb"]["mode"]
+    if mode not in WANDB_MODES:
+        found.append(f"wandb.mode is {mode!r}; it must be {Choice(WANDB_MODES)}.{nearest(mode, WANDB_MODES)}")
+    start_policy = plain["train"]["start_policy"]
+    if start_policy is not None and not Path(start_policy).exists():
+        found.append(f"train.start_policy is {start_policy!r}, which does not exist; give a run folder or a policy file")
+    if plain["train"]["export"]:
+        found.append("train.export is true; exporting comes with a later release, the policy is saved all the same")
+    return found
+
+
+def _network_problems(network: Mapping[str, Any]) -> list[str]:
+    found = []
+    for part, sizes in network["hidden_sizes"].items():
+        if not sizes or any(size < 1 for size in sizes):
+            found.append(f"network.hidden_sizes.{part} is {sizes}; it must be a list of at least one whole number above 0")
+    for setting in ("activation", "output_activation"):
+        for part, name in network[setting].items():
+            if name not in ACTIVATION_NAMES:
+                hint = nearest(name, ACTIVATION_NAMES)
+                found.append(f"network.{setting}.{part} is {name!r}; it must be {Choice(ACTIVATION_NAMES)}.{hint}")
+    scale = network["observation_scale"]
+    numbers = scale if isinstance(scale, list) else [scale]
+    if scale is not None and not all(isinstance(n, (int, float)) and not isinstance(n, bool) and n > 0 for n in numbers):
+        found.append(f"network.observation_scale is {scale}; it must be null, a number above 0 or a list of them")
+    return found
+
+
+def _unknown_keys(schema: type, node: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Keys that were forced in with ``+``, which OmegaConf allows on structured configs."""
+    hints = get_type_hints(schema)
+    for name, value in node.items():
+        if name not in hints:
+            yield f"{prefix}{name} is not a key; {prefix or 'the config '}has {', '.join(hints)}.{nearest(name, hints)}"
+        elif is_dataclass(hints[name]) and isinstance(value, Mapping):
+            yield from _unknown_keys(hints[name], value, f"{prefix}{name}.")

@@ -1,0 +1,38 @@
+"""Names of the devices that networks are placed on."""
+
+import torch
+from threadpoolctl import threadpool_limits
+
+from lac.validation import nearest
+
+
+def torch_device(name: str) -> torch.device:
+    """The device called ``cpu``, ``gpu``, ``gpu:N``, ``cuda``, ``cuda:N`` or ``auto`` (a GPU if there is one).
+
+    Raises:
+        ValueError: The name is none of these, or there is no such GPU.
+    """
+    text = str(name).lower()
+    if text == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, _, index = text.partition(":")
+    if kind not in {"cpu", "gpu", "cuda"} or (index and not index.isdigit()) or (kind == "cpu" and index):
+        hint = nearest(text, ("cpu", "gpu", "cuda", "auto"))
+        raise ValueError(f"device is {name!r}; it must be cpu, gpu, gpu:N, cuda, cuda:N or auto.{hint}")
+    if kind == "cpu":
+        return torch.device("cpu")
+    if not torch.cuda.is_available() or (index and int(index) >= torch.cuda.device_count()):
+        raise ValueError(
+            f"device is {name!r}, but this machine shows {torch.cuda.device_count()} CUDA GPUs; use cpu or auto"
+        )
+    return torch.device("cuda", int(index)) if index else torch.device("cuda")
+
+
+def limit_threads(threads: int) -> None:
+    """Let torch and numpy use that many CPU threads in this process.
+
+    For networks of this size one is fastest: several processes with one thread each do four times the
+    work of one process with several.
+    """
+    torch.set_num_threads(threads)
+    threadpool_limits(threads)

@@ -1,0 +1,119 @@
+"""The one place where environments are made ready for training and evaluation."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import gymnasium
+import numpy as np
+from gymnasium.envs.registration import EnvSpec, load_env_creator
+from gymnasium.spaces import Box, Space
+from gymnasium.wrappers import FlattenObservation, TimeLimit
+
+from lac.envs.costs import RewardAsCost
+from lac.validation import nearest
+
+AnyEnv = gymnasium.Env[Any, Any]
+
+
+class HasSpaces(Protocol):
+    """An environment, as far as an agent looks at it."""
+
+    observation_space: Space[Any]
+    action_space: Space[Any]
+
+
+def make_env(
+    env_id: str,
+    max_episode_steps: int | None = None,
+    kwargs: Mapping[str, Any] | None = None,
+    reward_max: float | None = None,
+) -> AnyEnv:
+    """A registered environment; ``reward_max`` declares the bound of its reward for ``opt_type=maximize``."""
+    limit = {} if max_episode_steps is None else {"max_episode_steps": max_episode_steps}
+    # The checker wraps every step; environments are checked in tests, not in each of a million steps.
+    env = gymnasium.make(env_id, disable_env_checker=True, **limit, **(kwargs or {}))
+    if reward_max is not None:
+        env.unwrapped.reward_max = reward_max  # type: ignore[attr-defined]
+    return env
+
+
+def prepare(env: AnyEnv, opt_type: str = "minimize", max_ep_len: int | None = None) -> AnyEnv:
+    """An environment as agents expect it: flat observations, a cost as the scalar, a time limit.
+
+    Args:
+        env: Any environment with continuous actions.
+        opt_type: Whether its scalar is a cost (``minimize``) or a reward (``maximize``).
+        max_ep_len: Time limit in steps that is set in addition to the environment's own.
+
+    Raises:
+        ValueError: ``max_ep_len`` is beyond the environment's own limit, or ``maximize`` finds no bound.
+    """
+    own_limit = env.spec.max_episode_steps if env.spec is not None else None
+    if max_ep_len is not None and own_limit is not None and max_ep_len > own_limit:
+        raise ValueError(
+            f"max_ep_len is {max_ep_len}, but the environment ends its episodes after {own_limit} steps; "
+            "raise env.max_episode_steps (max_episode_steps of gymnasium.make) instead"
+        )
+    if not (isinstance(env.observation_space, Box) and len(env.observation_space.shape) == 1):
+        env = FlattenObservation(env)
+    if opt_type == "maximize":
+        env = RewardAsCost(env)
+    if max_ep_len is not None:
+        env = TimeLimit(env, max_ep_len)
+    return env
+
+
+def check_usable(env: HasSpaces) -> tuple[Box, Box]:
+    """The two spaces of an environment, if an agent can work with them.
+
+    Raises:
+        ValueError: They are not one-dimensional boxes, or the action box is not bounded.
+    """
+    observations, actions = env.observation_space, env.action_space
+    if not isinstance(observations, Box) or len(observations.shape) != 1:
+        raise ValueError(
+            f"the observation space is {observations}; it must be a one-dimensional Box "
+            "(gymnasium.wrappers.FlattenObservation makes one of most spaces)"
+        )
+    if not isinstance(actions, Box) or len(actions.shape) != 1:
+        raise ValueError(f"the action space is {actions}; it must be a one-dimensional Box: actions are continuous here")
+    if not np.all(np.isfinite(actions.low) & np.isfinite(actions.high)):
+        raise ValueError(
+            f"the action space is {actions}; it must be bounded (gymnasium.wrappers.ClipAction does not bound it, "
+            "RescaleAction does)"
+        )
+    return observations, actions
+
+
+def env_problems(env_id: str, kwargs: Mapping[str, Any]) -> list[str]:
+    """What is wrong with an environment's id or constructor arguments, found without building it."""
+    spec = _spec(env_id)
+    if spec is None:
+        return [f"env.id is {env_id!r}, which is not registered with Gymnasium.{nearest(env_id, gymnasium.registry)}"]
+    if spec.entry_point is None:
+        return []
+    try:
+        creator = spec.entry_point if callable(spec.entry_point) else load_env_creator(spec.entry_point)
+    except ImportError as error:
+        return [f"env.id is {env_id!r}, which needs a package that is not installed: {error}"]
+    parameters = _parameters(creator)
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return []
+    return [
+        f"env.kwargs.{name} is not an argument of {env_id}; it takes {', '.join(parameters)}.{nearest(name, parameters)}"
+        for name in kwargs
+        if name not in parameters
+    ]
+
+
+def _spec(env_id: str) -> EnvSpec | None:
+    try:
+        return gymnasium.spec(env_id)
+    except (gymnasium.error.Error, ModuleNotFoundError):
+        return None
+
+
+def _parameters(creator: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    function = creator.__init__ if isinstance(creator, type) else creator
+    return {name: p for name, p in inspect.signature(function).parameters.items() if name != "self"}

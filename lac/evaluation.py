@@ -1,0 +1,79 @@
+"""Test episodes of a policy."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lac.envs import AnyEnv
+
+FloatArray = npt.NDArray[np.float64]
+Policy = Callable[[npt.NDArray[np.floating]], npt.NDArray[np.floating]]
+
+FIRST_TEST_SEED = 2**31
+"""Test episodes start from resets with this seed and the following ones, in every run and at every epoch:
+what differs between two tests is the policy. Training seeds are usually small numbers."""
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """What happened in a number of episodes, one entry for each.
+
+    Attributes:
+        costs: Sum of the costs.
+        lengths: Number of steps.
+        died: Whether it was terminated, which is a failure in the cost environments; a time limit is not.
+    """
+
+    costs: FloatArray
+    lengths: npt.NDArray[np.int64]
+    died: npt.NDArray[np.bool_]
+
+    def summary(self) -> dict[str, float]:
+        """Mean, spread and range of the cost, mean length and death rate."""
+        return {
+            "cost_mean": float(self.costs.mean()),
+            "cost_std": float(self.costs.std()),
+            "cost_min": float(self.costs.min()),
+            "cost_max": float(self.costs.max()),
+            "ep_len_mean": float(self.lengths.mean()),
+            "death_rate": float(self.died.mean()),
+        }
+
+
+def evaluate(policy: Policy, envs: Sequence[AnyEnv], num_episodes: int, first_seed: int = FIRST_TEST_SEED) -> Episodes:
+    """Run episodes from fixed resets.
+
+    Episodes run side by side in the environments given, so that the policy acts on all of them at once.
+
+    Args:
+        policy: Actions ``[B, act_dim]`` for observations ``[B, obs_dim]``.
+        envs: Prepared environments with a time limit; at least one.
+        num_episodes: Number of episodes.
+        first_seed: Episode i starts from ``reset(seed=first_seed + i)``.
+    """
+    groups = [range(start, min(start + len(envs), num_episodes)) for start in range(0, num_episodes, len(envs))]
+    results = [_run_side_by_side(policy, envs, [first_seed + i for i in group]) for group in groups]
+    return Episodes(*(np.concatenate(parts) for parts in zip(*results, strict=True)))
+
+
+def _run_side_by_side(
+    policy: Policy, envs: Sequence[AnyEnv], seeds: Sequence[int]
+) -> tuple[FloatArray, npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    number = len(seeds)
+    costs, lengths, died = np.zeros(number), np.zeros(number, np.int64), np.zeros(number, np.bool_)
+    observations = np.stack([env.reset(seed=seed)[0] for env, seed in zip(envs, seeds, strict=False)])
+    running = list(range(number))
+    while running:
+        actions = policy(observations[running])
+        still_running = []
+        for i, action in zip(running, actions, strict=True):
+            observations[i], cost, terminated, truncated, _ = envs[i].step(action)
+            costs[i] += float(cost)
+            lengths[i] += 1
+            died[i] = terminated
+            if not (terminated or truncated):
+                still_running.append(i)
+        running = still_running
+    return costs, lengths, died

@@ -1,0 +1,110 @@
+"""What the user sees: a summary, a progress bar, a line per epoch, a summary."""
+
+import logging
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+logger = logging.getLogger("lac")
+
+# metric: (heading, format)
+COLUMNS = {
+    "epoch": ("epoch", "{:.0f}"),
+    "env_steps": ("steps", "{:.0f}"),
+    "train/cost_mean": ("train cost", "{:.1f}"),
+    "test/cost_mean": ("test cost", "{:.1f}"),
+    "test/cost_std": ("± std", "{:.1f}"),
+    "test/ep_len_mean": ("length", "{:.0f}"),
+    "test/death_rate": ("deaths", "{:.0%}"),
+    "train/labda": ("labda", "{:.3g}"),
+    "train/alpha": ("alpha", "{:.3g}"),
+    "train/decrease": ("decrease", "{:.3g}"),
+    "train/entropy": ("entropy", "{:.2f}"),
+    "time/seconds": ("seconds", "{:.1f}"),
+    "time/steps_per_second": ("steps/s", "{:.0f}"),
+}
+
+
+class ConsoleLogger:
+    """Writes to standard output and to ``train.log``; on a terminal a progress bar stands below.
+
+    Args:
+        log_file: What the console says is also written here.
+        quiet: Whether to keep quiet on the console; the file is written all the same.
+        columns: Metrics of the table, by their names; None takes a choice of them.
+        show_progress: Whether a terminal gets a progress bar.
+    """
+
+    def __init__(
+        self, log_file: Path, quiet: bool = False, columns: Sequence[str] | None = None, show_progress: bool = True
+    ) -> None:
+        self._columns = list(columns) if columns else list(COLUMNS)
+        self._show_progress = show_progress and not quiet
+        self._bar: tqdm | None = None
+        self._handlers: list[logging.Handler] = [logging.FileHandler(log_file, encoding="utf-8")]
+        if not quiet:
+            self._handlers.append(_ConsoleHandler())
+        for handler in self._handlers:
+            logger.addHandler(handler)
+        self._restored = (logger.level, logger.propagate)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+        self._has_heading = False
+
+    def say(self, text: str) -> None:
+        """A few lines of text."""
+        for line in text.splitlines():
+            logger.info(line)
+
+    def warn(self, text: str) -> None:
+        """A warning."""
+        logger.warning("warning: %s", text)
+
+    def start(self, total_steps: int) -> None:
+        """Show the progress bar, if there is a terminal."""
+        is_hidden = None if self._show_progress else True  # None: tqdm asks whether there is a terminal
+        self._bar = tqdm(total=total_steps, unit="step", leave=False, dynamic_ncols=True, disable=is_hidden)
+
+    def progress(self, env_steps: int, values: Mapping[str, float]) -> None:
+        """Move the progress bar."""
+        if self._bar is not None and not self._bar.disable:
+            self._bar.set_postfix({name: f"{value:.4g}" for name, value in values.items()}, refresh=False)
+            self._bar.update(env_steps - self._bar.n)
+
+    def log(self, metrics: Mapping[str, float]) -> None:
+        """One line of the table."""
+        if not self._has_heading:
+            self._columns = [name for name in self._columns if name in metrics]
+            logger.info(" ".join(f"{_heading(name):>10}" for name in self._columns))
+            self._has_heading = True
+        logger.info(" ".join(f"{_cell(name, metrics[name]):>10}" for name in self._columns))
+
+    def close(self) -> None:
+        """Remove the bar and close the log file."""
+        if self._bar is not None:
+            self._bar.close()
+        logger.level, logger.propagate = self._restored
+        for handler in self._handlers:
+            logger.removeHandler(handler)
+            handler.close()
+
+
+class _ConsoleHandler(logging.Handler):
+    """Prints above the progress bar, to what is standard output at that moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.write(self.format(record), file=sys.stdout)
+        sys.stdout.flush()
+
+
+def _heading(name: str) -> str:
+    return COLUMNS[name][0] if name in COLUMNS else name.rpartition("/")[2][:10]
+
+
+def _cell(name: str, value: float) -> str:
+    if not math.isfinite(value):
+        return "-"
+    return COLUMNS[name][1].format(value) if name in COLUMNS else f"{value:.4g}"

@@ -1,0 +1,40 @@
+"""The truth about a run: one JSON object a line."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+
+class JsonlLogger:
+    """Appends metrics to a file, flushed at once; a value that is not finite is written as null."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a", encoding="utf-8")
+
+    def log(self, metrics: Mapping[str, float]) -> None:
+        """Write one line."""
+        json.dump({name: _to_json(value) for name, value in metrics.items()}, self._file)
+        self._file.write("\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def read_metrics(path: Path) -> list[dict[str, float | None]]:
+    """The lines of a metrics file; a last line that was cut off by a crash is left out."""
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return rows
+
+
+def _to_json(value: float) -> float | int | None:
+    if not math.isfinite(value):
+        return None
+    return int(value) if float(value).is_integer() and abs(value) < 2**53 else float(value)

@@ -1,0 +1,66 @@
+"""Every equation of the Lyapunov actor-critic, as pure functions of tensors.
+
+Equation numbers are those of Han et al. (2020), "Actor-Critic Reinforcement Learning for Control
+with Stability Guarantee"; the temperature follows Haarnoja et al. (2018), "Soft Actor-Critic
+Algorithms and Applications". All batches are one-dimensional, ``[B]``; every loss is a scalar.
+"""
+
+from collections.abc import Sequence
+from functools import reduce
+
+import torch
+from torch import Tensor
+
+
+def worst(values: Sequence[Tensor]) -> Tensor:
+    """The largest cost that any critic of an ensemble predicts, element by element.
+
+    Costs are minimised, so the pessimistic member is the largest one.
+    """
+    return reduce(torch.maximum, values)
+
+
+def discounted_target(cost: Tensor, done: Tensor, l_next_targ: Tensor, gamma: float) -> Tensor:
+    """Infinite-horizon target of the Lyapunov critic, eq. 8: ``c + gamma (1 - done) L'(s', a')``."""
+    return cost + gamma * (1.0 - done) * l_next_targ
+
+
+def critic_loss(l: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:  # noqa: E741
+    """Critic loss, eq. 7: half the mean squared error, each square times its weight if there are any."""
+    squares = (l - target).square()
+    return 0.5 * (squares if weight is None else weight * squares).mean()
+
+
+def relative_weight(target: Tensor) -> Tensor:
+    """Weights ``1 / (1 + target)`` for :func:`critic_loss`; targets are non-negative.
+
+    Where costs span orders of magnitude (100 far away, 0.02 while tracking) the plain squares see only
+    the large ones; these keep small targets visible.
+    """
+    return 1.0 / (1.0 + target)
+
+
+def lyapunov_decrease(l_next: Tensor, l: Tensor, cost: Tensor, alpha3: float) -> Tensor:  # noqa: E741
+    """Mean violation of the decrease condition, eq. 11: ``mean(L(s', a') - L(s, a) + alpha3 c)``.
+
+    Negative when L decreases, on average over the batch, by more than ``alpha3`` times the cost.
+    """
+    return (l_next - l + alpha3 * cost).mean()
+
+
+def actor_loss(decrease: Tensor, logp: Tensor, labda: Tensor, alpha: Tensor) -> Tensor:
+    """Lagrangian of the actor, eq. 12: ``labda * decrease + alpha * mean(log pi)``."""
+    return labda * decrease + alpha * logp.mean()
+
+
+def temperature_loss(alpha: Tensor, logp: Tensor, target_entropy: float) -> Tensor:
+    """Temperature loss, Haarnoja et al. eq. 17: ``-alpha * mean(log pi + target entropy)``."""
+    return -alpha * (logp.mean() + target_entropy)
+
+
+def multiplier_loss(log_labda: Tensor, decrease: Tensor) -> Tensor:
+    """Loss of the Lyapunov multiplier (text below eq. 14): ``-log(labda) * decrease``.
+
+    Its descent raises ``labda`` while the decrease condition is violated and lowers it otherwise.
+    """
+    return -log_labda * decrease

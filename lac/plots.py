@@ -1,0 +1,50 @@
+"""Pictures; the only place that imports matplotlib."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+Rows = Sequence[Mapping[str, float | None]]
+
+
+def learning_curve(rows: Rows, path: Path, title: str) -> None:
+    """Test cost and multipliers over environment steps, from the lines of ``metrics.jsonl``."""
+    figure = Figure(figsize=(7, 6), layout="constrained")
+    cost_axes, multiplier_axes = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    steps = _column(rows, "env_steps")
+
+    mean, std = _column(rows, "test/cost_mean"), _column(rows, "test/cost_std")
+    if np.isfinite(mean).any():
+        cost_axes.plot(steps, mean, color="C0", marker=".", label="test, mean ± std over episodes")
+        cost_axes.fill_between(steps, np.maximum(mean - std, mean / 10), mean + std, color="C0", alpha=0.2, linewidth=0)
+        deaths = _column(rows, "test/death_rate")
+        died = deaths > 0
+        if died.any():
+            cost_axes.plot(steps[died], mean[died], "x", color="C3", label="some test episodes died")
+    cost_axes.plot(steps, _column(rows, "train/cost_mean"), color="C7", linewidth=1, label="training episodes")
+    cost_axes.set_ylabel("cost of an episode")
+    cost_axes.set_title(title)
+    _log_scale_if_wide(cost_axes, mean)
+    cost_axes.legend()
+
+    for name, style in (("labda", "C1-"), ("alpha", "C2--")):
+        multiplier_axes.plot(steps, _column(rows, f"train/{name}"), style, label=name)
+    multiplier_axes.set_yscale("log")
+    multiplier_axes.set_ylabel("multipliers")
+    multiplier_axes.set_xlabel("environment steps")
+    multiplier_axes.legend()
+    figure.savefig(path, dpi=120)
+
+
+def _column(rows: Rows, name: str) -> "np.typing.NDArray[np.float64]":
+    values = [row.get(name) for row in rows]
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def _log_scale_if_wide(axes: Axes, values: "np.typing.NDArray[np.float64]") -> None:
+    finite = values[np.isfinite(values) & (values > 0)]
+    if finite.size and finite.max() > 10 * finite.min():
+        axes.set_yscale("log")

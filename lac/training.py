@@ -1,0 +1,287 @@
+"""The training loop, and what it is assembled from."""
+
+import inspect
+import math
+import random
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from lac.agents import LAC
+from lac.buffers import FiniteHorizonReplayBuffer, ReplayBuffer
+from lac.envs import AnyEnv, prepare
+from lac.evaluation import evaluate
+from lac.schedules import Schedule, schedules
+from lac.validation import check
+
+Metrics = dict[str, float]
+
+MAX_TEST_ENVS = 16
+"""Test episodes run side by side in at most this many environments."""
+
+
+class Recorder(Protocol):
+    """Where a run goes: a run folder with its loggers, or nowhere."""
+
+    def start(self, agent: LAC, settings: "TrainSettings") -> None: ...
+    def progress(self, env_steps: int, metrics: Mapping[str, float]) -> None: ...
+    def epoch(self, metrics: Metrics, agent: LAC) -> None: ...
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How an agent is trained; names, defaults and meaning are those of :func:`lac.api.lac`."""
+
+    opt_type: str = "minimize"
+    max_ep_len: int | None = None
+    epochs: int = 100
+    steps_per_epoch: int = 2048
+    start_steps: int = 0
+    update_every: int = 100
+    update_after: int = 1000
+    steps_per_update: int = 100
+    num_test_episodes: int = 10
+    batch_size: int = 256
+    replay_size: int = 1_000_000
+    horizon_length: int = 0
+    seed: int = 0
+    start_policy: str | None = None
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
+    decay_ref: str = "epoch"
+
+    def __post_init__(self) -> None:
+        check(vars(self))
+
+    @property
+    def total_steps(self) -> int:
+        """Environment steps of the whole run."""
+        return self.epochs * self.steps_per_epoch
+
+    def is_update_round(self, env_steps: int) -> bool:
+        """Whether a round of ``steps_per_update`` updates follows that many environment steps."""
+        since = env_steps - self.update_after
+        return since >= 0 and since % self.update_every == 0
+
+    def rates(self, env_steps: int) -> dict[str, float]:
+        """The learning rates after that many environment steps."""
+        if self.decay_ref == "epoch":
+            done, last = env_steps // self.steps_per_epoch, self.epochs - 1
+        else:
+            done = max(0, (env_steps - self.update_after) // self.update_every + 1)
+            last = max(0, (self.total_steps - self.update_after) // self.update_every)
+        progress = min(1.0, done / last) if last else 0.0
+        return {name: schedule(progress) for name, schedule in self.schedules.items()}
+
+
+def train_from_settings(
+    agent_class: type[LAC], settings: Mapping[str, Any], env_fn: Callable[[], AnyEnv], recorder: Recorder
+) -> tuple[LAC, ReplayBuffer]:
+    """Train from one flat mapping with the argument names of :func:`lac.api.lac`; others are passed over.
+
+    The Python function and the command line both end here, which is what makes them equal.
+    """
+    agent_names = set(inspect.signature(agent_class).parameters) - {"env", "opt_type"}
+    train_names = {f.name for f in fields(TrainSettings)} - {"schedules", "decay_ref"}
+    seed = settings["seed"] if settings["seed"] is not None else secrets.randbits(32)
+    train_settings = TrainSettings(
+        **{name: settings[name] for name in train_names if name != "seed"},
+        seed=seed,
+        schedules=schedules(settings),
+        decay_ref=settings["lr_decay_ref"],
+    )
+    agent_kwargs = {name: settings[name] for name in agent_names if name in settings}
+    return train(agent_class, agent_kwargs, env_fn, train_settings, recorder)
+
+
+def train(
+    agent_class: type[LAC],
+    agent_kwargs: Mapping[str, Any],
+    env_fn: Callable[[], AnyEnv],
+    settings: TrainSettings,
+    recorder: Recorder,
+) -> tuple[LAC, ReplayBuffer]:
+    """Build everything from plain arguments and train; both doors, Python and Hydra, lead here.
+
+    Args:
+        agent_class: The algorithm.
+        agent_kwargs: Its arguments beside the environment and ``opt_type``.
+        env_fn: Makes one environment; called once for training and once per parallel test episode.
+        settings: How to train.
+        recorder: Told what happens.
+    """
+    seeds = seed_everything(settings.seed)
+    env = prepare(env_fn(), settings.opt_type, settings.max_ep_len)
+    env.action_space.seed(seeds["actions"])
+    num_test_envs = min(settings.num_test_episodes, MAX_TEST_ENVS)
+    test_envs = [prepare(env_fn(), settings.opt_type, settings.max_ep_len) for _ in range(num_test_envs)]
+    # A prepared environment gives costs, whatever its reward was.
+    agent = agent_class(env, **agent_kwargs, opt_type="minimize")
+    if settings.start_policy is not None:
+        agent.restore(settings.start_policy)
+    buffer = build_buffer(agent, env, settings, seeds["replay"])
+    recorder.start(agent, settings)
+    try:
+        _Loop(agent, buffer, env, test_envs, settings, recorder).run(seeds["env"])
+    finally:
+        for opened in (env, *test_envs):
+            opened.close()
+    return agent, buffer
+
+
+def seed_everything(seed: int) -> dict[str, int]:
+    """Seed the global generators and give independent seeds for the parts of a run."""
+    names = ("torch", "env", "actions", "replay")
+    state = np.random.SeedSequence(seed).generate_state(len(names))
+    seeds = {name: int(value) for name, value in zip(names, state, strict=True)}
+    torch.manual_seed(seeds["torch"])
+    # Environments of others may draw from the global generators.
+    np.random.seed(seeds["env"])  # noqa: NPY002
+    random.seed(seeds["env"])
+    return seeds
+
+
+def build_buffer(agent: LAC, env: AnyEnv, settings: TrainSettings, seed: int) -> ReplayBuffer:
+    """The replay buffer that suits the horizon, no larger than the run can fill."""
+    obs_dim, act_dim = env.observation_space.shape[0], env.action_space.shape[0]  # type: ignore[index]
+    if settings.horizon_length == 0:
+        return ReplayBuffer(obs_dim, act_dim, settings.replay_size, agent.device, seed)
+    return FiniteHorizonReplayBuffer(
+        obs_dim, act_dim, settings.replay_size, settings.horizon_length, agent.device, seed
+    )
+
+
+class _Loop:
+    """Interact, update, test, tell; one call of :meth:`run` is one training run."""
+
+    def __init__(
+        self,
+        agent: LAC,
+        buffer: ReplayBuffer,
+        env: AnyEnv,
+        test_envs: list[AnyEnv],
+        settings: TrainSettings,
+        recorder: Recorder,
+    ) -> None:
+        self._agent, self._buffer, self._env, self._test_envs = agent, buffer, env, test_envs
+        self._settings, self._recorder = settings, recorder
+        self._updates = 0
+        self._episodes: list[tuple[float, int]] = []  # cost and length of those that ended in this epoch
+        self._diagnostics: list[dict[str, Tensor]] = []
+        self._clock = _Clock()
+
+    def run(self, env_seed: int) -> None:
+        """Train to the last step."""
+        settings = self._settings
+        obs, _ = self._env.reset(seed=env_seed)
+        episode_cost, episode_length = 0.0, 0
+        for env_steps in range(1, settings.total_steps + 1):
+            explores = env_steps <= settings.start_steps
+            action = self._env.action_space.sample() if explores else self._agent.get_action(obs)
+            obs_next, cost, terminated, truncated, _ = self._env.step(action)
+            self._buffer.store(obs, action, float(cost), obs_next, terminated)
+            episode_cost, episode_length = episode_cost + float(cost), episode_length + 1
+            obs = obs_next
+            if terminated or truncated:
+                self._buffer.finish_episode()
+                self._episodes.append((episode_cost, episode_length))
+                obs, _ = self._env.reset()
+                episode_cost, episode_length = 0.0, 0
+            if settings.is_update_round(env_steps) and len(self._buffer) > 0:
+                self._update_round(env_steps)
+            if env_steps % settings.steps_per_epoch == 0:
+                self._end_epoch(env_steps)
+
+    def _update_round(self, env_steps: int) -> None:
+        settings = self._settings
+        with self._clock.updating():
+            for batch in self._buffer.sample_batches(settings.steps_per_update, settings.batch_size):
+                self._diagnostics.append(self._agent.update(batch))
+        self._updates += settings.steps_per_update
+        if settings.decay_ref == "step":
+            self._agent._set_learning_rates(**settings.rates(env_steps))
+        cost, length = self._episodes[-1] if self._episodes else (math.nan, math.nan)
+        self._recorder.progress(env_steps, {"cost": cost, "length": length, "labda": float(self._agent.labda)})
+
+    def _end_epoch(self, env_steps: int) -> None:
+        settings = self._settings
+        epoch = env_steps // settings.steps_per_epoch
+        metrics = {"epoch": float(epoch), "env_steps": float(env_steps), "updates": float(self._updates)}
+        metrics |= self._training_metrics() | self._test_metrics() | self._rate_metrics()
+        metrics |= self._clock.metrics(settings.steps_per_epoch, len(self._diagnostics))
+        self._episodes, self._diagnostics = [], []
+        _refuse_divergence(metrics)
+        if settings.decay_ref == "epoch":
+            self._agent._set_learning_rates(**settings.rates(env_steps))
+        self._recorder.epoch(metrics, self._agent)
+
+    def _training_metrics(self) -> Metrics:
+        costs, lengths = zip(*self._episodes, strict=True) if self._episodes else ((math.nan,), (math.nan,))
+        metrics = {"cost_mean": float(np.mean(costs)), "ep_len_mean": float(np.mean(lengths))}
+        metrics |= {name: math.nan for name in LAC.DIAGNOSTICS} | _means(self._diagnostics)
+        # What is a state rather than a rate is told as it stands now.
+        metrics |= {name: float(value) for name, value in self._agent.multipliers().items()}
+        return {f"train/{name}": value for name, value in metrics.items()}
+
+    def _test_metrics(self) -> Metrics:
+        if not self._test_envs:
+            return {}
+        results = evaluate(self._policy, self._test_envs, self._settings.num_test_episodes)
+        return {f"test/{name}": value for name, value in results.summary().items()}
+
+    def _policy(self, obs: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+        return self._agent.get_action(obs, deterministic=True)
+
+    def _rate_metrics(self) -> Metrics:
+        rates = self._agent.learning_rates
+        names = {"actor": "lr_a", "critic": "lr_c", "alpha": "lr_alpha", "labda": "lr_labda"}
+        return {f"lr/{name}": rates.get(argument, 0.0) for name, argument in names.items()}
+
+
+class _Clock:
+    """Seconds since the start, and the speed of the epoch that runs."""
+
+    def __init__(self) -> None:
+        self._start = self._epoch_start = time.perf_counter()
+        self._update_seconds = 0.0
+
+    @contextmanager
+    def updating(self) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self._update_seconds += time.perf_counter() - started
+
+    def metrics(self, steps: int, updates: int) -> Metrics:
+        """The times of the epoch that ends now; the next one starts."""
+        now = time.perf_counter()
+        metrics = {
+            "time/seconds": now - self._start,
+            "time/steps_per_second": steps / (now - self._epoch_start),
+            "time/updates_per_second": updates / self._update_seconds if updates else 0.0,
+        }
+        self._epoch_start, self._update_seconds = now, 0.0
+        return metrics
+
+
+def _means(diagnostics: list[dict[str, Tensor]]) -> Metrics:
+    """The mean of each quantity over the updates of an epoch, brought to the host at once."""
+    if not diagnostics:
+        return {}
+    names = list(diagnostics[0])
+    table = torch.stack([torch.stack([update[name] for name in names]) for update in diagnostics])
+    return dict(zip(names, table.mean(dim=0).tolist(), strict=True))
+
+
+def _refuse_divergence(metrics: Metrics) -> None:
+    if metrics["updates"] and not math.isfinite(metrics["train/critic_loss"]) and not math.isnan(metrics["lr/critic"]):
+        raise FloatingPointError(
+            f"the critic's loss is {metrics['train/critic_loss']} after {metrics['env_steps']:.0f} steps: training has "
+            "diverged; lower algo.lr_c and algo.lr_a, or set algo.critic_loss=relative. The last good policy is kept"
+        )

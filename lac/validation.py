@@ -1,0 +1,123 @@
+"""What each setting may be: one table for the Python API and for the command line."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from lac.schedules import DECAY_REFERENCES, DECAY_TYPES
+
+
+@dataclass(frozen=True)
+class Number:
+    """A finite number between ``low`` and ``high``, both included."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    whole: bool = False
+    optional: bool = False
+
+    def accepts(self, value: object) -> bool:
+        """Whether the setting may have this value."""
+        if value is None:
+            return self.optional
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return False
+        if self.whole and not isinstance(value, int):
+            return False
+        return math.isfinite(value) and self.low <= value <= self.high
+
+    def __str__(self) -> str:
+        kind = "a whole number" if self.whole else "a finite number"
+        if math.isfinite(self.low) and math.isfinite(self.high):
+            kind += f" from {self.low:g} to {self.high:g}"
+        elif math.isfinite(self.low):
+            kind += f" of at least {self.low:g}"
+        return kind + (" or null" if self.optional else "")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few words."""
+
+    options: tuple[str, ...]
+    optional: bool = False
+
+    def accepts(self, value: object) -> bool:
+        """Whether the setting may have this value."""
+        return (value is None and self.optional) or value in self.options
+
+    def __str__(self) -> str:
+        return "one of " + ", ".join(self.options) + (" or null" if self.optional else "")
+
+
+_RATE = Number(low=0)
+_FLAG = Choice((True, False))  # type: ignore[arg-type]
+_DECAY = Choice(DECAY_TYPES)
+_OWN_DECAY = Choice(DECAY_TYPES, optional=True)
+
+ALLOWED: dict[str, Number | Choice] = {
+    "opt_type": Choice(("minimize", "maximize")),
+    "alpha": Number(low=0),
+    "alpha3": Number(low=0),
+    "labda": Number(low=0, high=1),
+    "gamma": Number(low=0, high=1),
+    "polyak": Number(low=0, high=1),
+    "target_entropy": Number(optional=True),
+    "horizon_length": Number(low=0, whole=True),
+    "critic_loss": Choice(("squared", "relative")),
+    "labda_min": Number(low=0, high=1),
+    "lr_a": _RATE,
+    "lr_c": _RATE,
+    "lr_alpha": _RATE,
+    "lr_labda": _RATE,
+    "lr_a_final": _RATE,
+    "lr_c_final": _RATE,
+    "lr_alpha_final": _RATE,
+    "lr_labda_final": _RATE,
+    "decay_type": _DECAY,
+    "decay_ref": Choice(DECAY_REFERENCES),
+    "lr_decay_type": _DECAY,
+    "lr_decay_ref": Choice(DECAY_REFERENCES),
+    "lr_a_decay_type": _OWN_DECAY,
+    "lr_c_decay_type": _OWN_DECAY,
+    "lr_alpha_decay_type": _OWN_DECAY,
+    "lr_labda_decay_type": _OWN_DECAY,
+    "epochs": Number(low=1, whole=True),
+    "steps_per_epoch": Number(low=1, whole=True),
+    "start_steps": Number(low=0, whole=True),
+    "update_every": Number(low=1, whole=True),
+    "update_after": Number(low=0, whole=True),
+    "steps_per_update": Number(low=1, whole=True),
+    "batch_size": Number(low=1, whole=True),
+    "replay_size": Number(low=1, whole=True),
+    "num_test_episodes": Number(low=0, whole=True),
+    "max_ep_len": Number(low=1, whole=True, optional=True),
+    "max_episode_steps": Number(low=1, whole=True, optional=True),
+    "reward_max": Number(optional=True),
+    "save_freq": Number(low=1, whole=True),
+    "seed": Number(low=0, high=2**32 - 1, whole=True, optional=True),
+    "threads": Number(low=1, whole=True),
+}
+
+
+def problems(settings: Mapping[str, object], prefix: str = "") -> list[str]:
+    """A sentence for each setting whose value is not allowed; settings without a rule are passed over."""
+    return [
+        f"{prefix}{name} is {value!r}; it must be {ALLOWED[name]}"
+        for name, value in settings.items()
+        if name in ALLOWED and not ALLOWED[name].accepts(value)
+    ]
+
+
+def check(settings: Mapping[str, object]) -> None:
+    """Raise a ValueError that tells every problem at once."""
+    found = problems(settings)
+    if found:
+        raise ValueError("; ".join(found))
+
+
+def nearest(word: str, options: Iterable[str]) -> str:
+    """A hint at the option that was probably meant, or an empty string."""
+    close = get_close_matches(word, list(options), n=1, cutoff=0.5)
+    return f" Did you mean {close[0]!r}?" if close else ""
