@@ -68,7 +68,7 @@ def lac(
     horizon_length: int = 0,
     seed: int | None = None,
     device: str = "cpu",
-    logger_kwargs: Mapping[str, Any] = {},  # noqa: B006 (read only; the default of the reference)
+    logger_kwargs: Mapping[str, Any] = {},
     save_freq: int = 1,
     start_policy: str | None = None,
     export: bool = False,
@@ -140,7 +140,9 @@ def lac(
     if unknown:
         raise ValueError(f"logger_kwargs has no entry {' '.join(unknown)} It takes {', '.join(LOGGER_KWARGS)}")
     if export:
-        raise NotImplementedError("export=True comes with a later release; the policy is saved under policy/ all the same")
+        raise NotImplementedError(
+            "export=True comes with a later release; the policy is saved under policy/ all the same"
+        )
     with RunRecorder(_record_settings(logger_kwargs, settings)) as recorder:
         return train_from_settings(LAC, settings, env_fn, recorder)
 

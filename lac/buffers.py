@@ -32,7 +32,13 @@ class ReplayBuffer:
         device: str | torch.device = "cpu",
         seed: int | np.random.SeedSequence | None = None,
     ) -> None:
-        self._widths = {"obs": obs_dim, "act": act_dim, "obs_next": obs_dim, "rew": 0, "done": 0} | self._extra_columns()
+        self._widths = {
+            "obs": obs_dim,
+            "act": act_dim,
+            "obs_next": obs_dim,
+            "rew": 0,
+            "done": 0,
+        } | self._extra_columns()
         self._splits = [max(width, 1) for width in self._widths.values()]
         self._max_size = int(size)
         # np.zeros maps memory lazily, torch.zeros would touch all of it at once.
@@ -67,10 +73,10 @@ class ReplayBuffer:
             raise ValueError("the replay buffer holds no complete transition yet; store some before sampling")
         index = self._rng.integers(self._size, size=number * batch_size)
         rows = torch.from_numpy(self._rows.take(index, axis=0)).to(self._device)
-        return [self._columns(chunk) for chunk in rows.split(batch_size)]
+        return [self._columns(chunk) for chunk in torch.split(rows, batch_size)]
 
     def _columns(self, rows: Tensor) -> Batch:
-        columns = rows.split(self._splits, dim=1)
+        columns = torch.split(rows, self._splits, dim=1)
         named = zip(self._widths.items(), columns, strict=True)
         return {name: column if width else column[:, 0] for (name, width), column in named}
 

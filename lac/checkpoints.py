@@ -47,7 +47,9 @@ def read_policy(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     file = policy_path(path)
     if not file.is_file():
-        raise FileNotFoundError(f"no policy at {file}; give a run folder or a policy file (such as policy/best{_SUFFIX})")
+        raise FileNotFoundError(
+            f"no policy at {file}; give a run folder or a policy file (such as policy/best{_SUFFIX})"
+        )
     with file.open("rb") as stream:
         is_zip = stream.read(4) == b"PK\x03\x04"
     try:

@@ -18,6 +18,7 @@ from lac.config import CONFIG_DIR, SCHEMAS, leaves, options
 from lac.experiment import ConfigError, config_problems
 from lac.validation import nearest
 
+
 def run_app(main: Callable[[], Any], config_name: str) -> NoReturn:
     """Run a Hydra main function; wrong input ends it with one message and exit status 2.
 
@@ -61,7 +62,7 @@ def explain(error: Exception, config_name: str, arguments: Sequence[str]) -> lis
                 accepted.append(text)
             except (HydraException, OmegaConfBaseException) as problem:
                 found.append(_sentence(text, problem, config_name))
-        if config_name == "train":
+        if config_name == "train":  # the others are told by what they run
             found += config_problems(compose(config_name, overrides=accepted))
     return found or [_first_sentence(error)]
 
@@ -86,18 +87,20 @@ def _overrides_with_groups_first(arguments: Sequence[str], found: list[str]) -> 
 def _singles(override: Override, text: str) -> Iterable[str]:
     if not override.is_sweep_override() or not override.is_discrete_sweep():
         return [text]
-    return [f"{override.input_line.partition('=')[0]}={value}" for value in override.sweep_string_iterator()]
+    return [f"{text.partition('=')[0]}={value}" for value in override.sweep_string_iterator()]
 
 
 def _sentence(text: str, problem: Exception, config_name: str) -> str:
     key, _, value = text.lstrip("+~").partition("=")
-    message = str(problem)
+    message = f"{problem} {problem.__cause__}"
     if (CONFIG_DIR / key).is_dir():
         choices = options(key)
         return f"{key} is {value!r}; it must be one of {', '.join(choices)}.{nearest(value, choices)}"
     converted = re.search(r"could not be converted to (\w+)|Value '.*' of type '.*' (?:is not|could not)", message)
     if converted:
-        kind = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}.get(converted.group(1) or "")
+        kind = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}.get(
+            converted.group(1) or ""
+        )
         rule = kind or "of another type"
         return f"{key} is {value!r}; it must be {rule}.{_whole_number_hint(value, converted.group(1))}"
     names = [name for name, _ in leaves(SCHEMAS[config_name])]

@@ -198,7 +198,9 @@ def options(group: str) -> dict[str, str]:
     """The options of a config group, each with the first comment of its file."""
     found = {}
     for path in sorted((CONFIG_DIR / group).rglob("*.yaml")):
-        comments = [line[2:] for line in path.read_text().splitlines() if line.startswith("# ") and "@package" not in line]
+        comments = [
+            line[2:] for line in path.read_text().splitlines() if line.startswith("# ") and "@package" not in line
+        ]
         found[str(path.relative_to(CONFIG_DIR / group).with_suffix(""))] = comments[0] if comments else ""
     return found
 
@@ -230,7 +232,9 @@ def config_problems(cfg: DictConfig) -> list[str]:
         found.append(f"wandb.mode is {mode!r}; it must be {Choice(WANDB_MODES)}.{nearest(mode, WANDB_MODES)}")
     start_policy = plain["train"]["start_policy"]
     if start_policy is not None and not Path(start_policy).exists():
-        found.append(f"train.start_policy is {start_policy!r}, which does not exist; give a run folder or a policy file")
+        found.append(
+            f"train.start_policy is {start_policy!r}, which does not exist; give a run folder or a policy file"
+        )
     if plain["train"]["export"]:
         found.append("train.export is true; exporting comes with a later release, the policy is saved all the same")
     return found
@@ -240,7 +244,9 @@ def _network_problems(network: Mapping[str, Any]) -> list[str]:
     found = []
     for part, sizes in network["hidden_sizes"].items():
         if not sizes or any(size < 1 for size in sizes):
-            found.append(f"network.hidden_sizes.{part} is {sizes}; it must be a list of at least one whole number above 0")
+            found.append(
+                f"network.hidden_sizes.{part} is {sizes}; it must be a list of at least one whole number above 0"
+            )
     for setting in ("activation", "output_activation"):
         for part, name in network[setting].items():
             if name not in ACTIVATION_NAMES:
@@ -248,7 +254,9 @@ def _network_problems(network: Mapping[str, Any]) -> list[str]:
                 found.append(f"network.{setting}.{part} is {name!r}; it must be {Choice(ACTIVATION_NAMES)}.{hint}")
     scale = network["observation_scale"]
     numbers = scale if isinstance(scale, list) else [scale]
-    if scale is not None and not all(isinstance(n, (int, float)) and not isinstance(n, bool) and n > 0 for n in numbers):
+    if scale is not None and not all(
+        isinstance(n, (int, float)) and not isinstance(n, bool) and n > 0 for n in numbers
+    ):
         found.append(f"network.observation_scale is {scale}; it must be null, a number above 0 or a list of them")
     return found
 

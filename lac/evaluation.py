@@ -77,3 +77,34 @@ def _run_side_by_side(
                 still_running.append(i)
         running = still_running
     return costs, lengths, died
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """One episode, step by step; the reset is the first row of the two signals.
+
+    Attributes:
+        costs: Cost of each step, ``[T]``.
+        states: State of interest, ``[T + 1, n]``.
+        references: What it is to follow, ``[T + 1, n]``.
+    """
+
+    costs: FloatArray
+    states: FloatArray
+    references: FloatArray
+
+
+def run_episode(policy: Policy, env: AnyEnv, seed: int) -> Trajectory | None:
+    """One episode with the signals that an environment tells in ``info``; None if it tells none."""
+    obs, info = env.reset(seed=seed)
+    if not {"reference", "state_of_interest"} <= info.keys():
+        return None
+    costs: list[float] = []
+    infos, ended = [info], False
+    while not ended:
+        obs, cost, terminated, truncated, info = env.step(policy(obs[None])[0])
+        ended = terminated or truncated
+        costs.append(float(cost))
+        infos.append(info)
+    states, references = (np.stack([np.ravel(i[name]) for i in infos]) for name in ("state_of_interest", "reference"))
+    return Trajectory(np.array(costs), states, references)

@@ -13,8 +13,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from lac import config
 from lac.envs.making import AnyEnv, check_usable, env_problems, make_env, prepare
+from lac.validation import problems
 
 CONFIG_FILE = "config.yaml"
+_MAX_ENVS = 50  # test episodes side by side
+_SHOWN_EPISODES = 10  # in the picture of trajectories
 _HEADER = """\
 # The resolved config of this run. To run it again:
 #   python scripts/train.py --config-dir {folder} --config-name config
@@ -31,14 +34,16 @@ defaults:
 class ConfigError(ValueError):
     """A config that cannot be run; ``problems`` are sentences that name the keys."""
 
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = list(problems)
+    def __init__(self, sentences: Sequence[str]) -> None:
+        super().__init__("; ".join(sentences))
+        self.problems = list(sentences)
 
 
 def config_problems(cfg: DictConfig) -> list[str]:
     """Everything wrong with a training config that can be told without building anything."""
-    found = [f"{name} is not set; {_HINTS.get(name, 'give it a value')}" for name in sorted(OmegaConf.missing_keys(cfg))]
+    found = [
+        f"{name} is not set; {_HINTS.get(name, 'give it a value')}" for name in sorted(OmegaConf.missing_keys(cfg))
+    ]
     if found:
         return found
     found = config.config_problems(cfg)
@@ -78,6 +83,62 @@ def run(cfg: DictConfig) -> float | None:
         return recorder.final_cost
 
 
+def evaluate_runs(cfg: DictConfig) -> None:
+    """Test the policies of run folders; each gets ``evaluation.json`` and ``trajectories.png``."""
+    runs = _run_folders(cfg)
+    found = problems({"episodes": cfg.episodes, "seed": cfg.first_seed})
+    found += [f"run_dir: {run} has no {CONFIG_FILE}; give the folder of a run" for run in runs if not _is_run(run)]
+    if cfg.policy not in {"final", "best"}:
+        found.append(f"policy is {cfg.policy!r}; it must be final or best")
+    if found:
+        raise ConfigError(found)
+    from lac.devices import limit_threads  # noqa: PLC0415 (imports torch)
+
+    limit_threads(1)
+    print(f"{'run':<60} {'cost':>9} {'± std':>8} {'min':>8} {'max':>8} {'length':>7} {'deaths':>7}")
+    for folder in runs:
+        s = _evaluate_run(folder, cfg)
+        print(
+            f"{folder!s:<60} {s['cost_mean']:9.1f} {s['cost_std']:8.1f} {s['cost_min']:8.1f} {s['cost_max']:8.1f} "
+            f"{s['ep_len_mean']:7.0f} {s['death_rate']:7.0%}",
+            flush=True,
+        )
+
+
+def _run_folders(cfg: DictConfig) -> list[Path]:
+    if OmegaConf.is_missing(cfg, "run_dir"):
+        raise ConfigError(["run_dir is not set; give the folder of a run, as run_dir=outputs/..."])
+    given = [cfg.run_dir] if isinstance(cfg.run_dir, str) else list(cfg.run_dir)
+    return [Path(path) for path in given]
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / CONFIG_FILE).is_file()
+
+
+def _evaluate_run(folder: Path, cfg: DictConfig) -> dict[str, float]:
+    from lac.agents.loading import load_agent  # noqa: PLC0415
+    from lac.checkpoints import policy_path, write_json  # noqa: PLC0415
+    from lac.evaluation import FIRST_TEST_SEED, evaluate, run_episode  # noqa: PLC0415
+    from lac.plots import trajectories  # noqa: PLC0415
+
+    plain: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(folder / CONFIG_FILE))  # type: ignore[assignment]
+    agent = load_agent(policy_path(folder, cfg.policy))
+    make = environment_factory(plain["env"])
+    number = min(cfg.episodes, _MAX_ENVS)
+    envs = [prepare(make(), plain["algo"]["opt_type"], plain["train"]["max_ep_len"]) for _ in range(number)]
+    first_seed = FIRST_TEST_SEED if cfg.first_seed is None else cfg.first_seed
+    policy = partial(agent.get_action, deterministic=True)
+    summary = evaluate(policy, envs, cfg.episodes, first_seed).summary()
+    described = {"policy": cfg.policy, "episodes": cfg.episodes, "first_seed": first_seed}
+    write_json(folder / "evaluation.json", described | summary)
+    shown = [run_episode(policy, envs[0], first_seed + i) for i in range(min(cfg.episodes, _SHOWN_EPISODES))]
+    told = [episode for episode in shown if episode is not None]
+    if told:
+        trajectories(told, folder / "trajectories.png", f"{plain['algo']['name'].upper()} on {plain['env']['id']}")
+    return summary
+
+
 def environment_factory(env: Mapping[str, Any]) -> Callable[[], AnyEnv]:
     """What makes the environment of a config."""
     return partial(make_env, env["id"], env["max_episode_steps"], env["kwargs"], env["reward_max"])
@@ -99,11 +160,11 @@ def api_settings(plain: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def run_name(env: str, algo: str, override_dirname: str) -> str:
-    """A short folder name: environment, algorithm, and what was overridden beside them."""
+    """A short folder name, of characters that Hydra takes unquoted: environment, algorithm, other overrides."""
     overrides = [o for o in override_dirname.split(",") if o and not re.match(r"(env|algo|hydra[./].*|wandb\..*)=", o)]
     short = [re.sub(r"^[\w.]*\.(\w+)=", r"\1=", o) for o in overrides]
-    name = "-".join([env, algo, *short])
-    return re.sub(r"[^A-Za-z0-9_.=+-]+", "_", name)[:100].rstrip("._-")
+    name = "-".join([env, algo, *(o.replace("=", "_") for o in short)])
+    return re.sub(r"[^A-Za-z0-9_.+-]+", "_", name)[:100].rstrip("._-")
 
 
 def register() -> None:

@@ -7,6 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lac.evaluation import Trajectory
+
 Rows = Sequence[Mapping[str, float | None]]
 
 
@@ -36,6 +38,26 @@ def learning_curve(rows: Rows, path: Path, title: str) -> None:
     multiplier_axes.set_ylabel("multipliers")
     multiplier_axes.set_xlabel("environment steps")
     multiplier_axes.legend()
+    figure.savefig(path, dpi=120)
+
+
+def trajectories(episodes: Sequence[Trajectory], path: Path, title: str) -> None:
+    """State of interest against its reference, and the cost, over the steps of some episodes."""
+    n_signals = episodes[0].states.shape[1]
+    figure = Figure(figsize=(7, 2.5 * (n_signals + 1)), layout="constrained")
+    axes = figure.subplots(n_signals + 1, 1, sharex=True)
+    for episode in episodes:
+        for i in range(n_signals):
+            axes[i].plot(episode.states[:, i], color="C0", linewidth=0.8, alpha=0.6)
+            axes[i].plot(episode.references[:, i], "k--", linewidth=1)
+        axes[-1].plot(np.arange(1, len(episode.costs) + 1), episode.costs, color="C3", linewidth=0.8, alpha=0.6)
+    for i in range(n_signals):
+        axes[i].set_ylabel("state of interest" + (f" {i + 1}" if n_signals > 1 else ""))
+    axes[0].set_title(f"{title}: {len(episodes)} episodes, reference dashed")
+    axes[-1].set_ylabel("cost")
+    axes[-1].set_yscale("symlog", linthresh=0.01)
+    axes[-1].set_ylim(bottom=0)
+    axes[-1].set_xlabel("step")
     figure.savefig(path, dpi=120)
 
 

@@ -76,7 +76,10 @@ class RunRecorder:
         self._metrics = JsonlLogger(self._dir / METRICS)
         self._agent: LAC | None = None
         self._started = time.time()
-        self._summary: dict[str, Any] = {"status": "running", "started": datetime.now(UTC).isoformat(timespec="seconds")}
+        self._summary: dict[str, Any] = {
+            "status": "running",
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
 
     def __enter__(self) -> Self:
         return self

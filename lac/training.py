@@ -31,9 +31,14 @@ MAX_TEST_ENVS = 16
 class Recorder(Protocol):
     """Where a run goes: a run folder with its loggers, or nowhere."""
 
-    def start(self, agent: LAC, settings: "TrainSettings") -> None: ...
-    def progress(self, env_steps: int, metrics: Mapping[str, float]) -> None: ...
-    def epoch(self, metrics: Metrics, agent: LAC) -> None: ...
+    def start(self, agent: LAC, settings: "TrainSettings") -> None:
+        """Everything is built, training begins."""
+
+    def progress(self, env_steps: int, values: Mapping[str, float]) -> None:
+        """A round of updates has ended."""
+
+    def epoch(self, metrics: Metrics, agent: LAC) -> None:
+        """An epoch has ended."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +148,7 @@ def seed_everything(seed: int) -> dict[str, int]:
     seeds = {name: int(value) for name, value in zip(names, state, strict=True)}
     torch.manual_seed(seeds["torch"])
     # Environments of others may draw from the global generators.
-    np.random.seed(seeds["env"])  # noqa: NPY002
+    np.random.seed(seeds["env"])
     random.seed(seeds["env"])
     return seeds
 
@@ -185,9 +190,10 @@ class _Loop:
         for env_steps in range(1, settings.total_steps + 1):
             explores = env_steps <= settings.start_steps
             action = self._env.action_space.sample() if explores else self._agent.get_action(obs)
-            obs_next, cost, terminated, truncated, _ = self._env.step(action)
-            self._buffer.store(obs, action, float(cost), obs_next, terminated)
-            episode_cost, episode_length = episode_cost + float(cost), episode_length + 1
+            obs_next, scalar, terminated, truncated, _ = self._env.step(action)
+            cost = _checked_cost(float(scalar), env_steps)
+            self._buffer.store(obs, action, cost, obs_next, terminated)
+            episode_cost, episode_length = episode_cost + cost, episode_length + 1
             obs = obs_next
             if terminated or truncated:
                 self._buffer.finish_episode()
@@ -225,7 +231,7 @@ class _Loop:
     def _training_metrics(self) -> Metrics:
         costs, lengths = zip(*self._episodes, strict=True) if self._episodes else ((math.nan,), (math.nan,))
         metrics = {"cost_mean": float(np.mean(costs)), "ep_len_mean": float(np.mean(lengths))}
-        metrics |= {name: math.nan for name in LAC.DIAGNOSTICS} | _means(self._diagnostics)
+        metrics |= dict.fromkeys(LAC.DIAGNOSTICS, math.nan) | _means(self._diagnostics)
         # What is a state rather than a rate is told as it stands now.
         metrics |= {name: float(value) for name, value in self._agent.multipliers().items()}
         return {f"train/{name}": value for name, value in metrics.items()}
@@ -279,8 +285,17 @@ def _means(diagnostics: list[dict[str, Tensor]]) -> Metrics:
     return dict(zip(names, table.mean(dim=0).tolist(), strict=True))
 
 
+def _checked_cost(cost: float, env_steps: int) -> float:
+    if cost >= 0.0:  # false for NaN, too
+        return cost
+    raise ValueError(
+        f"the environment gave the cost {cost} at step {env_steps}; costs are finite and not negative. If it gives "
+        "rewards, set opt_type=maximize (algo.opt_type), with the reward's upper bound as reward_max (env.reward_max)"
+    )
+
+
 def _refuse_divergence(metrics: Metrics) -> None:
-    if metrics["updates"] and not math.isfinite(metrics["train/critic_loss"]) and not math.isnan(metrics["lr/critic"]):
+    if math.isinf(metrics["train/critic_loss"]) or (metrics["updates"] and math.isnan(metrics["train/critic_loss"])):
         raise FloatingPointError(
             f"the critic's loss is {metrics['train/critic_loss']} after {metrics['env_steps']:.0f} steps: training has "
             "diverged; lower algo.lr_c and algo.lr_a, or set algo.critic_loss=relative. The last good policy is kept"

@@ -95,6 +95,7 @@ ALLOWED: dict[str, Number | Choice] = {
     "max_ep_len": Number(low=1, whole=True, optional=True),
     "max_episode_steps": Number(low=1, whole=True, optional=True),
     "reward_max": Number(optional=True),
+    "episodes": Number(low=1, whole=True),
     "save_freq": Number(low=1, whole=True),
     "seed": Number(low=0, high=2**32 - 1, whole=True, optional=True),
     "threads": Number(low=1, whole=True),

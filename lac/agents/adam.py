@@ -1,6 +1,6 @@
 """Adam without bookkeeping: at the sizes used in control, torch's optimiser spends most of its step on it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -38,11 +38,10 @@ class Adam:
 
     def descend(self, loss: Tensor) -> None:
         """One step down the gradient of ``loss``, which is formed for these parameters alone."""
-        gradients = torch.autograd.grad(loss, self.parameters, materialize_grads=True)
-        self.step(gradients)
+        self.step(list(torch.autograd.grad(loss, self.parameters, materialize_grads=True)))
 
     @torch.no_grad()
-    def step(self, gradients: Sequence[Tensor]) -> None:
+    def step(self, gradients: list[Tensor]) -> None:
         """One step for given gradients, in the order of the groups and their parameters."""
         self.steps += 1
         start = 0

@@ -67,10 +67,11 @@ class Agent(nn.Module):
         self.act_dim = int(np.prod(self._action_space.shape))
         self._target_entropy = float(-self.act_dim if target_entropy is None else target_entropy)
 
-        self.ac = actor_critic(self._observation_space, self._action_space, **ac_kwargs)
-        self.ac_targ = copy.deepcopy(self.ac).requires_grad_(False)
+        self.ac: Any = actor_critic(self._observation_space, self._action_space, **ac_kwargs)
+        self.ac_targ: Any = copy.deepcopy(self.ac).requires_grad_(False)
         self.log_alpha = nn.Parameter(torch.tensor(start_log(alpha)))
-        self._act_is_deterministic_on_request = "deterministic" in inspect.signature(self.ac.act).parameters
+        act: Any = self.ac.act
+        self._act_is_deterministic_on_request = "deterministic" in inspect.signature(act).parameters
 
     @property
     def device(self) -> torch.device:
@@ -119,7 +120,7 @@ class Agent(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Called by torch whenever parameters may get other memory, as by ``to``."""
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         self._bind_kernels(has_kernels(self.ac) and self.log_alpha.is_cpu)
         return self
 
@@ -143,8 +144,8 @@ class Agent(nn.Module):
         self.critic_optimizer = Adam(critic_rates)
         self.policy_optimizer = Adam(policy_rates)
         self._rate_groups = self.critic_optimizer.groups | self.policy_optimizer.groups
-        self._target_parameters = list(self.ac_targ.parameters())
-        self._online_parameters = list(self.ac.parameters())
+        self._target_parameters: list[Tensor] = list(self.ac_targ.parameters())
+        self._online_parameters: list[Tensor] = list(self.ac.parameters())
 
     @property
     def learning_rates(self) -> dict[str, float]:

@@ -55,7 +55,7 @@ def described_networks(description: Mapping[str, Any]) -> dict[str, Any]:
     name = description["actor_critic"]
     if name not in _ACTOR_CRITICS:
         raise ValueError(
-            f"the policy uses the actor-critic {name}, which is not part of lac; build the agent with it and call restore"
+            f"the policy uses the actor-critic {name}, not one of lac's; build the agent with it and call restore"
         )
     return {"actor_critic": _ACTOR_CRITICS[name], "ac_kwargs": named_activations(description["ac_kwargs"])}
 
@@ -64,7 +64,11 @@ def named_activations(ac_kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of an actor-critic in which the names of activations are replaced by their classes."""
 
     def classes(value: Any) -> Any:
-        return {part: ACTIVATIONS[name] for part, name in value.items()} if isinstance(value, Mapping) else ACTIVATIONS[value]
+        return (
+            {part: ACTIVATIONS[name] for part, name in value.items()}
+            if isinstance(value, Mapping)
+            else ACTIVATIONS[value]
+        )
 
     is_activation = {"activation", "output_activation"}
     return {key: classes(value) if key in is_activation else value for key, value in ac_kwargs.items()}

@@ -108,7 +108,10 @@ class LAC(Agent):
         self.gamma = gamma
         self.critic_loss = critic_loss
         self._critic_weight = _CRITIC_WEIGHTS[critic_loss]
-        self._log_labda_bounds = (start_log(labda_min) if labda_min > 0 else -math.inf, 0.0 if anti_windup else math.inf)
+        self._log_labda_bounds = (
+            start_log(labda_min) if labda_min > 0 else -math.inf,
+            0.0 if anti_windup else math.inf,
+        )
         self.log_labda = nn.Parameter(torch.tensor(start_log(labda)))
 
         self.critics = critics_of(self.ac)
@@ -198,6 +201,7 @@ class LAC(Agent):
 
     @torch.no_grad()
     def bound_multiplier(self) -> None:
+        """Project ``log_labda`` onto its bounds, if there are any."""
         low, high = self._log_labda_bounds
         if math.isfinite(low) or math.isfinite(high):
             self.log_labda.clamp_(low, high)
@@ -225,6 +229,6 @@ class LAC(Agent):
         self._set_rates({"lr_a": lr_a, "lr_c": lr_c, "lr_alpha": lr_alpha, "lr_labda": lr_labda})
 
 
-def critics_of(actor_critic: nn.Module) -> tuple[nn.Module, ...]:
+def critics_of(actor_critic: nn.Module) -> tuple[Any, ...]:
     """The Lyapunov critics of an actor-critic: ``L``, and ``L2`` where it has one."""
     return tuple(getattr(actor_critic, name) for name in ("L", "L2") if hasattr(actor_critic, name))

@@ -28,6 +28,7 @@ class NumpyUpdate:
         self._log_alpha, self._log_labda = memory(agent.log_alpha), memory(agent.log_labda)
 
     def __call__(self, data: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Take the step; returns what ``LAC.update`` returns."""
         agent = self._agent
         obs, act, obs_next = (data[name].numpy() for name in ("obs", "act", "obs_next"))
         cost = agent.cost(data).numpy()
@@ -50,14 +51,14 @@ class NumpyUpdate:
 
     def _critic_step(self, obs: Array, act: Array, target: Array) -> tuple[Array, float]:
         """A step down equation 7; returns the first critic's values from before it, and the loss."""
-        weight = 1.0 / (1.0 + target) if self._agent.critic_loss == "relative" else np.float32(1.0)
+        weight: Array = 1.0 / (1.0 + target) if self._agent.critic_loss == "relative" else np.ones_like(target)
         gradients, loss = [], 0.0
         passes = [critic.forward(obs, act) for critic in self._critics]
         for critic, (value, outputs) in zip(self._critics, passes, strict=True):
             error = value - target
-            weighted = weight * error
+            weighted: Array = weight * error
             loss += 0.5 * float(weighted @ error) / len(error)
-            gradients += critic.parameter_gradients(weighted / np.float32(len(error)), outputs)
+            gradients += critic.parameter_gradients(weighted * np.float32(1.0 / len(error)), outputs)
         self._agent.critic_optimizer.step([torch.from_numpy(gradient) for gradient in gradients])
         return passes[0][0], loss
 

@@ -19,8 +19,13 @@ AnyEnv = gymnasium.Env[Any, Any]
 class HasSpaces(Protocol):
     """An environment, as far as an agent looks at it."""
 
-    observation_space: Space[Any]
-    action_space: Space[Any]
+    @property
+    def observation_space(self) -> Space[Any]:
+        """Space of observations."""
+
+    @property
+    def action_space(self) -> Space[Any]:
+        """Space of actions."""
 
 
 def make_env(
@@ -77,7 +82,9 @@ def check_usable(env: HasSpaces) -> tuple[Box, Box]:
             "(gymnasium.wrappers.FlattenObservation makes one of most spaces)"
         )
     if not isinstance(actions, Box) or len(actions.shape) != 1:
-        raise ValueError(f"the action space is {actions}; it must be a one-dimensional Box: actions are continuous here")
+        raise ValueError(
+            f"the action space is {actions}; it must be a one-dimensional Box: actions are continuous here"
+        )
     if not np.all(np.isfinite(actions.low) & np.isfinite(actions.high)):
         raise ValueError(
             f"the action space is {actions}; it must be bounded (gymnasium.wrappers.ClipAction does not bound it, "
@@ -100,8 +107,9 @@ def env_problems(env_id: str, kwargs: Mapping[str, Any]) -> list[str]:
     parameters = _parameters(creator)
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return []
+    taken = ", ".join(parameters)
     return [
-        f"env.kwargs.{name} is not an argument of {env_id}; it takes {', '.join(parameters)}.{nearest(name, parameters)}"
+        f"env.kwargs.{name} is not an argument of {env_id}; it takes {taken}.{nearest(name, parameters)}"
         for name in kwargs
         if name not in parameters
     ]
@@ -115,5 +123,4 @@ def _spec(env_id: str) -> EnvSpec | None:
 
 
 def _parameters(creator: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    function = creator.__init__ if isinstance(creator, type) else creator
-    return {name: p for name, p in inspect.signature(function).parameters.items() if name != "self"}
+    return dict(inspect.signature(creator).parameters)

@@ -33,9 +33,7 @@ class GeneRing(gymnasium.Env[FloatArray, FloatArray]):
         clip_action: Whether actions are clipped to [0, 1]; otherwise one outside is an error.
     """
 
-    def __init__(
-        self, n_genes: int, max_cost: float, fixed_state: tuple[float, ...], clip_action: bool = True
-    ) -> None:
+    def __init__(self, n_genes: int, max_cost: float, fixed_state: tuple[float, ...], clip_action: bool = True) -> None:
         n = n_genes
         self.K: float | FloatArray = 1.0
         self.a: float | FloatArray = 1.6

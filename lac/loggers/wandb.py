@@ -64,7 +64,7 @@ class WandbLogger:
             return
         try:
             self._run = self._open(self.mode)
-        except Exception as error:  # noqa: BLE001 (whatever W&B raises, training goes on)
+        except Exception as error:
             self._warn(f"W&B cannot be reached ({_first_line(error)}); the run is recorded offline")
             self.mode, self.reason = "offline", "W&B could not be reached"
             self._guarded("opening an offline run", self._reopen)
@@ -129,7 +129,7 @@ class WandbLogger:
             return
         try:
             call()
-        except Exception as error:  # noqa: BLE001 (whatever W&B raises, training goes on)
+        except Exception as error:
             self._warn(f"W&B failed while {what} ({_first_line(error)}); the run goes on without it")
             self._run, self.mode = None, "disabled"
 

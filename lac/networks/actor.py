@@ -13,6 +13,7 @@ from lac.networks.scaling import InputScaling, no_scaling
 
 LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
 
+
 class SquashedGaussianActor(nn.Module):
     """A Gaussian whose samples are squashed by tanh and scaled to the action box.
 

@@ -1,7 +1,7 @@
 """Actor-critics: a policy and its Lyapunov critics in one module, as the agents expect them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt

@@ -28,7 +28,9 @@ def has_kernels(actor_critic: nn.Module) -> bool:
     is_ours = isinstance(actor_critic, LyapunovActorCritic) and type(actor_critic).__module__.startswith("lac.")
     if not is_ours or any(not (p.is_cpu and p.element_size() == 4) for p in actor_critic.parameters()):
         return False
-    activations = [m for m in actor_critic.modules() if not any(m.children()) and not isinstance(m, (nn.Linear, InputScaling))]
+    activations = [
+        m for m in actor_critic.modules() if not any(m.children()) and not isinstance(m, (nn.Linear, InputScaling))
+    ]
     return all(isinstance(m, nn.ReLU) for m in activations)
 
 
@@ -118,13 +120,16 @@ class ActorKernel:
     def deterministic(self, obs: Array) -> Array:
         """The actions at the mean, ``[..., act_dim]``."""
         hidden = self._layers.forward(obs)[-1]
-        return self._scale * np.tanh(hidden @ self._w_mu.T + self._b_mu) + self._bias
+        action: Array = self._scale * np.tanh(hidden @ self._w_mu.T + self._b_mu) + self._bias
+        return action
 
     def action(self, obs: Array, noise: Array) -> Array:
         """Sampled actions ``[..., act_dim]``."""
         hidden = self._layers.forward(obs)[-1]
         log_std = np.minimum(np.maximum(hidden @ self._w_std.T + self._b_std, LOG_STD_MIN), LOG_STD_MAX)
-        return self._scale * np.tanh(hidden @ self._w_mu.T + self._b_mu + np.exp(log_std) * noise) + self._bias
+        z = hidden @ self._w_mu.T + self._b_mu + np.exp(log_std) * noise
+        action: Array = self._scale * np.tanh(z) + self._bias
+        return action
 
     def sample(self, obs: Array, noise: Array) -> Sample:
         """Sampled actions with their log-probabilities."""

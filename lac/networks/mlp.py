@@ -1,6 +1,7 @@
 """The multi-layer perceptron that actors and critics are made of."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import nn
 
@@ -21,6 +22,6 @@ def mlp(sizes: Sequence[int], activation: Activation, output_activation: Activat
     """Linear layers of the given sizes, ``[in, hidden..., out]``, each followed by an activation."""
     layers: list[nn.Module] = []
     last = len(sizes) - 2
-    for i, (n_in, n_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for i, (n_in, n_out) in enumerate(pairwise(sizes)):
         layers += [nn.Linear(n_in, n_out), output_activation() if i == last else activation()]
     return nn.Sequential(*layers)
