@@ -171,7 +171,18 @@ class EvaluateConfig:
     first_seed: int | None = key("seed of the first reset; null: the resets of the tests during training")
 
 
-SCHEMAS: dict[str, type] = {"train": TrainConfig, "evaluate": EvaluateConfig}
+@dataclass
+class BenchmarkConfig:
+    """Everything that scripts/benchmark.py takes."""
+
+    width: int = key("width of the two hidden layers of actor and critic")
+    batch_size: int = key("transitions per update")
+    rounds: int = key("rounds of the interleaved run; each times everything once")
+    round_seconds: float = key("seconds spent on each thing in a round")
+    threads: int = key("CPU threads")
+
+
+SCHEMAS: dict[str, type] = {"train": TrainConfig, "evaluate": EvaluateConfig, "benchmark": BenchmarkConfig}
 """The schema of each script."""
 
 

@@ -83,6 +83,19 @@ def run(cfg: DictConfig) -> float | None:
         return recorder.final_cost
 
 
+def run_benchmark(cfg: DictConfig) -> None:
+    """Time updates and training steps against the machine's matrix products, and print the table."""
+    found = problems({f"{name}": cfg[name] for name in ("batch_size", "threads", "width", "rounds")})
+    if found:
+        raise ConfigError(found)
+    from lac import benchmark  # noqa: PLC0415 (imports torch)
+    from lac.devices import limit_threads  # noqa: PLC0415
+
+    limit_threads(cfg.threads)
+    print(f"actor and critic {cfg.width}-{cfg.width}, batch {cfg.batch_size}, {cfg.threads} thread(s)")
+    print(benchmark.table(benchmark.run_benchmark(cfg.width, cfg.batch_size, cfg.rounds, cfg.round_seconds)))
+
+
 def evaluate_runs(cfg: DictConfig) -> None:
     """Test the policies of run folders; each gets ``evaluation.json`` and ``trajectories.png``."""
     runs = _run_folders(cfg)

@@ -4,9 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-DECAY_TYPES = ("linear", "exponential", "constant")
-DECAY_REFERENCES = ("epoch", "step")
-
 
 @dataclass(frozen=True)
 class Schedule:

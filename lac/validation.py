@@ -5,8 +5,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from lac.schedules import DECAY_REFERENCES, DECAY_TYPES
-
 
 @dataclass(frozen=True)
 class Number:
@@ -50,6 +48,9 @@ class Choice:
     def __str__(self) -> str:
         return "one of " + ", ".join(self.options) + (" or null" if self.optional else "")
 
+
+DECAY_TYPES = ("linear", "exponential", "constant")
+DECAY_REFERENCES = ("epoch", "step")
 
 _RATE = Number(low=0)
 _FLAG = Choice((True, False))  # type: ignore[arg-type]
@@ -95,6 +96,8 @@ ALLOWED: dict[str, Number | Choice] = {
     "max_ep_len": Number(low=1, whole=True, optional=True),
     "max_episode_steps": Number(low=1, whole=True, optional=True),
     "reward_max": Number(optional=True),
+    "width": Number(low=1, whole=True),
+    "rounds": Number(low=1, whole=True),
     "episodes": Number(low=1, whole=True),
     "save_freq": Number(low=1, whole=True),
     "seed": Number(low=0, high=2**32 - 1, whole=True, optional=True),

@@ -121,12 +121,24 @@ class Agent(nn.Module):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Called by torch whenever parameters may get other memory, as by ``to``."""
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        self._bind_kernels(has_kernels(self.ac) and self.log_alpha.is_cpu)
+        self.use_kernels = True
         return self
 
-    def _bind_kernels(self, are_usable: bool) -> None:
+    @property
+    def use_kernels(self) -> bool:
+        """Whether acting and updating go through numpy; only for our own networks on the CPU.
+
+        Setting it to False takes the way through torch, which gives the same weights.
+        """
+        return self._actor_kernel is not None
+
+    @use_kernels.setter
+    def use_kernels(self, wanted: bool) -> None:
+        self._bind_kernels(wanted and self.log_alpha.is_cpu and has_kernels(self.ac))
+
+    def _bind_kernels(self, are_used: bool) -> None:
         """Take the kernels onto the present memory of the parameters, or drop them."""
-        self._actor_kernel = ActorKernel(self.ac.pi) if are_usable else None
+        self._actor_kernel = ActorKernel(self.ac.pi) if are_used else None
 
     # Optimisers -----------------------------------------------------------------------------------
 

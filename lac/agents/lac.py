@@ -172,9 +172,9 @@ class LAC(Agent):
         results = (critic_loss, actor_loss, alpha_loss, labda_loss, decrease, values[0].mean(), -logp.mean())
         return {name: value.detach() for name, value in zip(self.DIAGNOSTICS, results, strict=True)}
 
-    def _bind_kernels(self, are_usable: bool) -> None:
-        super()._bind_kernels(are_usable)
-        self._fast_update = NumpyUpdate(self) if are_usable else None
+    def _bind_kernels(self, are_used: bool) -> None:
+        super()._bind_kernels(are_used)
+        self._fast_update = NumpyUpdate(self) if are_used else None
 
     def multipliers(self) -> dict[str, Tensor]:
         """``alpha``, ``labda`` and ``labda_raw``, which is ``labda`` before it is clipped at 1."""

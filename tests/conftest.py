@@ -1,0 +1,98 @@
+"""How tests run ``scripts/train.py``: in this process, which is quick, or in its own."""
+
+import os
+import runpy
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+
+ROOT = Path(__file__).parents[1]
+TRAIN = ROOT / "scripts" / "train.py"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+Command = Callable[..., Ended]
+
+
+@pytest.fixture(scope="session")
+def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Environment variables without settings of W&B and Hydra, and with a home of its own."""
+    home = tmp_path_factory.mktemp("home")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("WANDB_", "HYDRA_", "NETRC"))}
+    return kept | {
+        "HOME": str(home),
+        "MPLCONFIGDIR": str(home / "matplotlib"),
+        "WANDB_CACHE_DIR": str(home / "wandb_cache"),
+        "WANDB_CONFIG_DIR": str(home / "wandb_config"),
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+
+
+@pytest.fixture
+def train_here(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    clean_environment: dict[str, str],
+) -> Iterator[Command]:
+    """Runs the script with arguments as ``python scripts/train.py`` would, in ``tmp_path`` and in this process."""
+    for name in [name for name in os.environ if name not in clean_environment]:
+        monkeypatch.delenv(name)
+    for name, value in clean_environment.items():
+        monkeypatch.setenv(name, value)
+    # The script sets these for its own process; this puts them back afterwards.
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "wandb_data"))
+    monkeypatch.chdir(tmp_path)
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def train(*arguments: object) -> Ended:
+        monkeypatch.setattr(sys, "argv", [str(TRAIN), *map(str, arguments)])
+        monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+        GlobalHydra.instance().clear()
+        capsys.readouterr()
+        try:
+            runpy.run_path(str(TRAIN), run_name="__main__")
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        else:
+            status = 0
+        return Ended(status, *capsys.readouterr())
+
+    yield train
+    GlobalHydra.instance().clear()
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture(scope="session")
+def train_apart(clean_environment: dict[str, str]) -> Command:
+    """Runs the script in a process of its own, in the folder ``cwd``."""
+
+    def train(*arguments: object, cwd: Path, timeout: float = 90, **environment: str) -> Ended:
+        result = subprocess.run(
+            [sys.executable, str(TRAIN), *map(str, arguments)],
+            cwd=cwd,
+            env=clean_environment | environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        return Ended(result.returncode, result.stdout, result.stderr)
+
+    return train
