@@ -9,6 +9,7 @@ from torch import nn
 
 from lac.agents.lac import DEFAULT_AC_KWARGS, LAC
 from lac.buffers import ReplayBuffer
+from lac.devices import limited_threads
 from lac.envs import AnyEnv
 from lac.loggers.wandb import WandbSettings
 from lac.recorder import RecordSettings, RunRecorder
@@ -143,7 +144,7 @@ def lac(
         raise NotImplementedError(
             "export=True comes with a later release; the policy is saved under policy/ all the same"
         )
-    with RunRecorder(_record_settings(logger_kwargs, settings)) as recorder:
+    with limited_threads(), RunRecorder(_record_settings(logger_kwargs, settings)) as recorder:
         return train_from_settings(LAC, settings, env_fn, recorder)
 
 

@@ -40,11 +40,6 @@ def run_app(main: Callable[[], Any], config_name: str) -> NoReturn:
         _refuse(explain(error, config_name, sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit(130)
-    except Exception:
-        if wants_traceback:
-            raise
-        # The run's own log and summary.json have the traceback.
-        sys.exit(1)
     sys.exit(0)
 
 

@@ -71,13 +71,13 @@ def run(cfg: DictConfig) -> float | None:
 
     # Torch and wandb are imported here: what comes before has to be quick.
     from lac.agents.loading import AGENTS  # noqa: PLC0415
-    from lac.devices import limit_threads  # noqa: PLC0415
+    from lac.devices import limited_threads  # noqa: PLC0415
     from lac.recorder import RunRecorder  # noqa: PLC0415
     from lac.training import train_from_settings  # noqa: PLC0415
 
-    limit_threads(plain["device"]["threads"])
+    threads = plain["device"]["threads"]
     run_dir = Path(HydraConfig.get().runtime.output_dir)
-    with RunRecorder(_record_settings(plain, run_dir)) as recorder:
+    with limited_threads(threads), RunRecorder(_record_settings(plain, run_dir)) as recorder:
         (run_dir / CONFIG_FILE).write_text(_HEADER.format(folder=run_dir) + OmegaConf.to_yaml(cfg, resolve=True))
         train_from_settings(AGENTS[plain["algo"]["name"].upper()], api_settings(plain), make, recorder)
         return recorder.final_cost
@@ -89,11 +89,12 @@ def run_benchmark(cfg: DictConfig) -> None:
     if found:
         raise ConfigError(found)
     from lac import benchmark  # noqa: PLC0415 (imports torch)
-    from lac.devices import limit_threads  # noqa: PLC0415
+    from lac.devices import limited_threads  # noqa: PLC0415
 
-    limit_threads(cfg.threads)
     print(f"actor and critic {cfg.width}-{cfg.width}, batch {cfg.batch_size}, {cfg.threads} thread(s)")
-    print(benchmark.table(benchmark.run_benchmark(cfg.width, cfg.batch_size, cfg.rounds, cfg.round_seconds)))
+    with limited_threads(cfg.threads):
+        timings = benchmark.run_benchmark(cfg.width, cfg.batch_size, cfg.rounds, cfg.round_seconds)
+    print(benchmark.table(timings))
 
 
 def evaluate_runs(cfg: DictConfig) -> None:
@@ -105,12 +106,12 @@ def evaluate_runs(cfg: DictConfig) -> None:
         found.append(f"policy is {cfg.policy!r}; it must be final or best")
     if found:
         raise ConfigError(found)
-    from lac.devices import limit_threads  # noqa: PLC0415 (imports torch)
+    from lac.devices import limited_threads  # noqa: PLC0415 (imports torch)
 
-    limit_threads(1)
     print(f"{'run':<60} {'cost':>9} {'± std':>8} {'min':>8} {'max':>8} {'length':>7} {'deaths':>7}")
     for folder in runs:
-        s = _evaluate_run(folder, cfg)
+        with limited_threads():
+            s = _evaluate_run(folder, cfg)
         print(
             f"{folder!s:<60} {s['cost_mean']:9.1f} {s['cost_std']:8.1f} {s['cost_min']:8.1f} {s['cost_max']:8.1f} "
             f"{s['ep_len_mean']:7.0f} {s['death_rate']:7.0%}",

@@ -134,11 +134,11 @@ class RunRecorder:
         self._metrics.close()
         picture = self._draw()
         self._wandb.finish(_flat(self._summary), picture, self._dir / "policy", exit_code=0 if error is None else 1)
-        self._summary["wandb"] |= self._wandb.description if "wandb" in self._summary else {}
+        self._summary["wandb"] = self._wandb.description
         write_json(self._dir / SUMMARY, self._summary)
         self._console.say(self._conclusion(status, picture))
         if status == "failed":
-            self._console.say(self._summary["error"])
+            self._console.note(self._summary["error"])
         self._console.close()
 
     def _draw(self) -> Path | None:
@@ -167,6 +167,8 @@ class RunRecorder:
 
     def _conclusion(self, status: str, picture: Path | None) -> str:
         lines = [f"{status} after {self._summary['wall_time']:.1f} s"]
+        if status == "failed":
+            lines.append(f"  error      {self._summary['error'].strip().splitlines()[-1]}")
         for name in ("final", "best"):
             report = self._summary.get(name, {})
             if "cost_mean" in report:

@@ -219,7 +219,7 @@ class _Loop:
     def _end_epoch(self, env_steps: int) -> None:
         settings = self._settings
         epoch = env_steps // settings.steps_per_epoch
-        metrics = {"epoch": float(epoch), "env_steps": float(env_steps), "updates": float(self._updates)}
+        metrics: Metrics = {"epoch": epoch, "env_steps": env_steps, "updates": self._updates}
         metrics |= self._training_metrics() | self._test_metrics() | self._rate_metrics()
         metrics |= self._clock.metrics(settings.steps_per_epoch, len(self._diagnostics))
         self._episodes, self._diagnostics = [], []

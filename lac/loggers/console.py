@@ -46,11 +46,11 @@ class ConsoleLogger:
         self._bar: tqdm | None = None
         self._handlers: list[logging.Handler] = [logging.FileHandler(log_file, encoding="utf-8")]
         if not quiet:
-            self._handlers.append(_ConsoleHandler())
+            self._handlers.append(_ConsoleHandler(logging.INFO))
         for handler in self._handlers:
             logger.addHandler(handler)
         self._restored = (logger.level, logger.propagate)
-        logger.setLevel(logging.INFO)
+        logger.setLevel(logging.DEBUG)
         logger.propagate = False
         self._has_heading = False
 
@@ -58,6 +58,10 @@ class ConsoleLogger:
         """A few lines of text."""
         for line in text.splitlines():
             logger.info(line)
+
+    def note(self, text: str) -> None:
+        """Lines for the log file alone."""
+        logger.debug(text)
 
     def warn(self, text: str) -> None:
         """A warning."""
@@ -77,10 +81,16 @@ class ConsoleLogger:
     def log(self, metrics: Mapping[str, float]) -> None:
         """One line of the table."""
         if not self._has_heading:
-            self._columns = [name for name in self._columns if name in metrics]
+            self._choose_columns(metrics)
             logger.info(" ".join(f"{_heading(name):>10}" for name in self._columns))
             self._has_heading = True
         logger.info(" ".join(f"{_cell(name, metrics[name]):>10}" for name in self._columns))
+
+    def _choose_columns(self, metrics: Mapping[str, float]) -> None:
+        unknown = [name for name in self._columns if name not in metrics and name not in COLUMNS]
+        if unknown:
+            self.warn(f"there is no metric {', '.join(unknown)}; there are {', '.join(metrics)}")
+        self._columns = [name for name in self._columns if name in metrics]
 
     def close(self) -> None:
         """Remove the bar and close the log file."""

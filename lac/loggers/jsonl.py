@@ -34,7 +34,5 @@ def read_metrics(path: Path) -> list[dict[str, float | None]]:
     return rows
 
 
-def _to_json(value: float) -> float | int | None:
-    if not math.isfinite(value):
-        return None
-    return int(value) if float(value).is_integer() and abs(value) < 2**53 else float(value)
+def _to_json(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -55,8 +55,8 @@ class WandbLogger:
     @property
     def description(self) -> dict[str, Any]:
         """Mode, and id and address of the run where there is one."""
-        run = self._run
-        return {"mode": self.mode, "id": getattr(run, "id", None), "url": getattr(run, "url", None)}
+        url = self._run.url if self._run is not None and self.mode == "online" else None
+        return {"mode": self.mode, "id": getattr(self._run, "id", None), "url": url}
 
     def start(self) -> None:
         """Open the run; when that fails online, open it offline."""
@@ -71,14 +71,17 @@ class WandbLogger:
 
     def log(self, metrics: Mapping[str, float]) -> None:
         """Log one line of metrics."""
-        self._guarded("logging", lambda: self._run.log(dict(metrics)))
+        if self._run is not None:
+            self._guarded("logging", lambda: self._run.log(dict(metrics)))
 
     def finish(
         self, summary: Mapping[str, Any], picture: Path | None, policy_folder: Path | None, exit_code: int
     ) -> None:
         """Add the summary, the learning curve and the policy, and close the run."""
-        self._guarded("finishing", lambda: self._add_results(summary, picture, policy_folder))
-        self._guarded("finishing", lambda: self._run.finish(exit_code=exit_code))
+        if self._run is not None:
+            self._guarded("adding results", lambda: self._add_results(summary, picture, policy_folder))
+        if self._run is not None:
+            self._guarded("finishing", lambda: self._run.finish(exit_code=exit_code))
 
     def _reopen(self) -> None:
         self._run = self._open("offline")
@@ -121,12 +124,11 @@ class WandbLogger:
             self._run.log({"learning_curve": wandb.Image(str(picture))})
         if policy_folder is not None and policy_folder.exists():
             artifact = wandb.Artifact(f"policy-{self._run.id}", type="policy")
-            artifact.add_dir(str(policy_folder))
+            for file in sorted(policy_folder.iterdir()):
+                artifact.add_file(str(file))
             self._run.log_artifact(artifact)
 
     def _guarded(self, what: str, call: Callable[[], Any]) -> None:
-        if self._run is None and self.mode == "disabled":
-            return
         try:
             call()
         except Exception as error:

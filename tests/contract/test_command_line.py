@@ -53,14 +53,12 @@ LR_WORDS = ["linear", "exponential", "constant"]
 WRONG = {
     # names that do not exist
     "misspelt key": ("algo.gama=0.9", "algo.gama", "", ["Did you mean 'algo.gamma'"]),
-    "misspelt last part": ("train.epoch=3", "train.epoch", "", ["Did you mean 'train.epochs'"]),
     "misspelt first part": ("trian.epochs=3", "trian.epochs", "", ["Did you mean 'train.epochs'"]),
     "key without its group": ("gamma=0.9", "gamma", "", ["Did you mean 'algo.gamma'"]),
     "misspelt group": ("netwrok=small", "netwrok", "", ["Did you mean 'network'"]),
     "key of nothing": ("quantum=1", "quantum", "", ["--help"]),
     "added key": ("+algo.extra=1", "algo.extra", "", ["alpha3", "gamma", "lr_a"]),
     "added group of keys": ("+network.depth=3", "network.depth", "", ["hidden_sizes", "activation"]),
-    "added key at the top": ("+foo=1", "foo", "", ["algo", "train", "seed"]),
     "added key, nearly right": ("+wandb.projct=x", "wandb.projct", "", ["Did you mean 'project'"]),
     "deleted key": ("~algo.gamma", "algo.gamma", "", []),
     # options of groups
@@ -88,12 +86,9 @@ WRONG = {
     "word for a seed": ("seed=abc", "seed", "abc", ["a whole number"]),
     "word for a flag": ("network.normalise_actions=maybe", "network.normalise_actions", "maybe", ["true", "false"]),
     "word for tags": ("wandb.tags=x", "wandb.tags", "x", ["list"]),
-    "number for sizes": ("network.hidden_sizes.actor=64", "network.hidden_sizes.actor", "64", ["list"]),
     "words for sizes": ("network.hidden_sizes.actor=[a]", "network.hidden_sizes.actor", "[a]", ["whole number"]),
     # ranges
     "no epochs": ("train.epochs=0", "train.epochs", "0", ["at least 1"]),
-    "no batch": ("train.batch_size=0", "train.batch_size", "0", ["at least 1"]),
-    "negative memory": ("train.replay_size=-5", "train.replay_size", "-5", ["at least 1"]),
     "gamma above 1": ("algo.gamma=2", "algo.gamma", "2", ["from 0 to 1"]),
     "labda above 1": ("algo.labda=2", "algo.labda", "2", ["from 0 to 1"]),
     "negative alpha3": ("algo.alpha3=-0.1", "algo.alpha3", "-0.1", ["at least 0"]),
@@ -102,7 +97,6 @@ WRONG = {
     "negative final rate": ("lr_schedule.lr_c_final=-1e-9", "lr_schedule.lr_c_final", "-1e-09", ["at least 0"]),
     "negative seed": ("seed=-1", "seed", "-1", ["whole number", "4294967295"]),
     "no threads": ("device.threads=0", "device.threads", "0", ["at least 1"]),
-    "no time": ("env.max_episode_steps=0", "env.max_episode_steps", "0", ["at least 1", "null"]),
     # words
     "misspelt opt_type": ("algo.opt_type=maximise", "algo.opt_type", "maximise", ["Did you mean 'maximize'"]),
     "misspelt loss": ("algo.critic_loss=relativ", "algo.critic_loss", "relativ", ["Did you mean 'relative'"]),
@@ -121,7 +115,6 @@ WRONG = {
         "rellu",
         ["Did you mean 'relu'"],
     ),
-    "unknown activation": ("network.activation.critic=swoosh", "network.activation.critic", "swoosh", ["relu", "tanh"]),
     "capital activation": (
         "network.output_activation.actor=Tanh",
         "network.output_activation.actor",
@@ -162,7 +155,7 @@ WRONG_FOR_THE_ENVIRONMENT = {
 @pytest.mark.parametrize("line", [pytest.param(case, id=name) for name, case in WRONG.items()])
 def test_wrong_command_line_is_refused_before_anything_is_built(line, train_here, started, tmp_path):
     arguments, key, value, hints = line
-    end = train_here(*arguments.split(), "hydra.run.dir=run")
+    end = train_here(*arguments.split())
     assert started == []
     assert_refused(end, [key, value, *hints], tmp_path)
 
@@ -170,7 +163,7 @@ def test_wrong_command_line_is_refused_before_anything_is_built(line, train_here
 @pytest.mark.parametrize("line", [pytest.param(case, id=name) for name, case in WRONG_FOR_THE_ENVIRONMENT.items()])
 def test_what_the_environment_cannot_do_is_refused_before_a_network_is_built(line, train_here, started, tmp_path):
     arguments, key, value, hints = line
-    end = train_here(*arguments.split(), "hydra.run.dir=run")
+    end = train_here(*arguments.split())
     assert "training" not in started
     assert_refused(end, [key, value, *hints], tmp_path)
 
@@ -193,28 +186,28 @@ def test_right_command_line_reaches_the_training(train_here, started):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 @pytest.mark.parametrize("argument", ["device=cuda", "device.name=gpu", "device.name=cuda:1"])
 def test_gpu_that_is_not_there_is_refused(argument, train_here, started, tmp_path):
-    end = train_here(argument, "hydra.run.dir=run")
+    end = train_here(argument)
     assert started == []
     assert_refused(end, ["device.name", argument.split("=")[1], "cpu", "auto"], tmp_path)
 
 
 def test_all_problems_are_told_at_once(train_here, started, tmp_path):
     wrong = "algo=lax trian.epochs=3 algo.gamma=2 algo.lr_a=abc wandb.mode=onlin env.id=Pendulm-v1 train.batch_size=1e3"
-    end = train_here(*wrong.split(), "hydra.run.dir=run")
+    end = train_here(*wrong.split())
     assert started == []
     named = [argument.split("=")[0] for argument in wrong.split()]
     assert_refused(end, [*named, "'train.epochs'", "'online'", "'Pendulum-v1'", "1000"], tmp_path)
 
 
 def test_each_problem_is_told_once(train_here, started):
-    end = train_here("algo.gamma=2", "algo.labda=abc", "hydra.run.dir=run")
+    end = train_here("algo.gamma=2", "algo.labda=abc")
     assert end.stderr.count("algo.gamma") == 1
     assert end.stderr.count("algo.labda") == 1
     assert started == []
 
 
 def test_missing_id_does_not_hide_other_problems(train_here, started, tmp_path):
-    end = train_here("env=gym", "algo.gamma=2", "hydra.run.dir=run")
+    end = train_here("env=gym", "algo.gamma=2")
     assert_refused(end, ["env.id", "algo.gamma"], tmp_path)
     assert started == []
 
@@ -245,7 +238,7 @@ def test_unknown_flag_is_refused(train_here, started):
 
 
 @pytest.mark.parametrize(
-    "wrong", ["algo.gama=0.9", "algo.gamma=2", "train.epochs=1e3 wandb.mode=onlin", "env=gym env.id=CartPole-v1"]
+    "wrong", ["algo.gamma=2", "train.epochs=1e3 wandb.mode=onlin", "env=gym env.id=CartPole-v1"]
 )
 def test_message_in_a_process_of_its_own(wrong, train_apart, tmp_path):
     end = train_apart(*wrong.split(), "hydra.run.dir=run", cwd=tmp_path)

@@ -1,0 +1,268 @@
+"""``--help``, ``--cfg job``, completion; and that every option composes, holds together and says what wins."""
+
+import inspect
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import gymnasium
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig, OmegaConf
+
+import lac
+from lac import LAC, config, experiment
+from lac.agents.loading import AGENTS
+from lac.training import train_from_settings
+
+ROOT = Path(__file__).parents[2]
+CONF = ROOT / "conf"
+GROUPS = ["algo", "env", "network", "lr_schedule", "device", "tuned", "experiment"]
+
+# The keys of cli.md that exist by now.
+PROMISED_KEYS = """
+    algo.alpha algo.alpha3 algo.labda algo.gamma algo.polyak algo.target_entropy algo.adaptive_temperature algo.lr_a
+    algo.lr_c algo.lr_alpha algo.lr_labda algo.opt_type algo.horizon_length
+    env.id env.max_episode_steps env.kwargs
+    network.hidden_sizes.actor network.hidden_sizes.critic network.activation.actor network.activation.critic
+    network.output_activation.actor
+    lr_schedule.decay_type lr_schedule.decay_ref lr_schedule.lr_a_final lr_schedule.lr_c_final
+    lr_schedule.lr_alpha_final lr_schedule.lr_labda_final lr_schedule.lr_a_decay_type lr_schedule.lr_c_decay_type
+    lr_schedule.lr_alpha_decay_type lr_schedule.lr_labda_decay_type
+    device.name device.threads
+    train.epochs train.steps_per_epoch train.start_steps train.update_every train.update_after train.steps_per_update
+    train.batch_size train.replay_size train.num_test_episodes train.max_ep_len train.save_freq train.start_policy
+    train.export
+    wandb.mode wandb.project wandb.entity wandb.group wandb.name wandb.tags
+    seed
+""".split()
+
+
+def options(group: str) -> list[str]:
+    return sorted(str(path.relative_to(CONF / group).with_suffix("")) for path in (CONF / group).rglob("*.yaml"))
+
+
+def overrides_for(group: str, option: str) -> list[str]:
+    """What has to be said beside an option to make it a config that can be run."""
+    if (group, option) == ("env", "gym"):
+        return ["env=gym", "env.id=Pendulum-v1", "algo.opt_type=maximize"]
+    if group == "tuned" and option != "none":
+        env, _, algo = option.rpartition("-")
+        return [f"env={env}", f"algo={algo}", f"tuned={option}"]
+    return [f"{group}={option}"]
+
+
+CHOICES = [pytest.param(group, option, id=f"{group}={option}") for group in GROUPS for option in options(group)]
+PRESETS = [p for p in CHOICES if p.values[0] == "experiment" or (p.values[0] == "tuned" and p.values[1] != "none")]
+
+Compose = Callable[..., DictConfig]
+
+
+@pytest.fixture
+def composed() -> Iterator[Compose]:
+    """Composes the training config with overrides, as the script does."""
+    experiment.register()
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        yield lambda *overrides: compose("train", overrides=list(overrides))
+
+
+def keys_of(node: object, prefix: str = "") -> Iterator[str]:
+    """The full names of the values in nested dictionaries; the free dictionary env.kwargs is one value."""
+    for name, value in node.items():
+        if isinstance(value, dict) and prefix + name != "env.kwargs":
+            yield from keys_of(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def plain(cfg: DictConfig) -> dict:
+    return OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+
+
+def test_help_names_everything(train_here, composed):
+    keys = set(keys_of(plain(composed())))
+    end = train_here("--help")
+    assert end.status == 0
+    assert "python scripts/train.py env=oscillator algo.alpha3=0.1" in end.stdout
+    described = {words[0]: words[1:] for words in map(str.split, end.stdout.splitlines()) if words}
+    choices = {f"{group}={option}" for group in GROUPS for option in options(group)}
+    assert {name for name in keys | choices if not described.get(name)} == set()
+    assert "${" not in end.stdout
+    assert "$$" not in end.stdout
+
+
+def test_cfg_job_prints_the_config_and_leaves_nothing(train_here, tmp_path):
+    end = train_here("--cfg", "job", "algo.gamma=0.9", "seed=7")
+    assert end.status == 0
+    printed = OmegaConf.create(end.stdout)
+    assert (printed.algo.gamma, printed.seed) == (0.9, 7)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [["--cfg", "job"], ["--help"], ["algo.gama=1"], ["algo.gamma=2"]])
+def test_telling_needs_neither_torch_nor_wandb(arguments, clean_environment, tmp_path):
+    code = (
+        "import json, runpy, sys\n"
+        "script, *sys.argv[1:] = sys.argv[1:]\n"
+        "try:\n    runpy.run_path(script, run_name='__main__')\n"
+        "except SystemExit:\n    pass\n"
+        "print('\\n' + json.dumps([name for name in ('hydra', 'torch', 'wandb', 'matplotlib') if name in sys.modules]))"
+    )
+    command = [sys.executable, "-c", code, str(ROOT / "scripts" / "train.py"), *arguments]
+    result = subprocess.run(
+        command, cwd=tmp_path, env=clean_environment, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert json.loads(result.stdout.splitlines()[-1]) == ["hydra"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("env=os", ["env=oscillator"]), ("algo.al", ["algo.alpha3=", "algo.alpha="]), ("netw", ["network="])],
+)
+def test_shell_completion(typed, offered, train_here, monkeypatch):
+    monkeypatch.setenv("COMP_LINE", f"python train.py {typed}")
+    end = train_here("--shell-completion", "query=bash")
+    assert set(offered) <= set(end.stdout.split())
+
+
+def test_schema_and_files_have_the_same_keys(composed):
+    assert set(keys_of(plain(composed()))) == {name for name, _ in config.leaves(config.TrainConfig)}
+
+
+def test_default_config_lacks_nothing(composed):
+    assert OmegaConf.missing_keys(composed()) == set()
+
+
+def test_promised_keys_exist(composed):
+    assert set(PROMISED_KEYS) - set(keys_of(plain(composed()))) == set()
+
+
+@pytest.mark.parametrize(("group", "option"), CHOICES)
+def test_every_option_composes_without_problems(group, option, composed):
+    if option == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no GPU")
+    cfg = composed(*overrides_for(group, option))
+    assert experiment.config_problems(cfg) == []
+    if group in {"algo", "env", "device"}:
+        assert cfg[group].name == option
+
+
+@pytest.mark.parametrize(("group", "option"), CHOICES)
+def test_every_option_has_a_comment_that_explains_it(group, option):
+    first = (CONF / group / f"{option}.yaml").read_text().splitlines()
+    assert any(line.startswith("# ") and "@package" not in line for line in first[:2])
+
+
+class _Built(Exception):
+    """The training was about to begin."""
+
+
+class _StopsAtTheStart:
+    def start(self, agent: object, settings: object) -> None:
+        self.agent, self.settings = agent, settings
+        raise _Built
+
+
+@pytest.mark.parametrize(("group", "option"), [*PRESETS, pytest.param("env", "gym", id="env=gym")])
+def test_presets_build_their_agent(group, option, composed):
+    values = plain(composed(*overrides_for(group, option), "device=cpu"))
+    recorder = _StopsAtTheStart()
+    with pytest.raises(_Built):
+        train_from_settings(
+            AGENTS[values["algo"]["name"].upper()],
+            experiment.api_settings(values),
+            experiment.environment_factory(values["env"]),
+            recorder,
+        )
+    agent, hidden = recorder.agent, values["network"]["hidden_sizes"]
+    assert agent.alpha3 == values["algo"]["alpha3"]
+    assert float(agent.labda) == pytest.approx(values["algo"]["labda"])
+    assert {hidden["actor"][0], hidden["critic"][0]} <= {p.shape[0] for p in agent.ac.parameters() if p.ndim == 2}
+    assert recorder.settings.epochs == values["train"]["epochs"]
+
+
+@pytest.mark.parametrize("option", options("experiment"))
+def test_experiments_hold_only_what_differs_from_the_defaults(option, composed):
+    content = OmegaConf.to_container(OmegaConf.load(CONF / "experiment" / f"{option}.yaml"))
+    choices = [next(iter(entry)) for entry in content.pop("defaults", [])]
+    env = composed(f"experiment={option}").env.name
+    defaults = composed(f"env={env}", "tuned=none")
+    same = [key for key in keys_of(content) if OmegaConf.select(defaults, key) == OmegaConf.select(_config(content), key)]
+    assert same == []
+    assert all(choice.startswith("override /") for choice in choices)
+
+
+def _config(content: dict) -> DictConfig:
+    return OmegaConf.create(content)
+
+
+def test_recommended_settings_come_with_the_environment(composed):
+    tuned = OmegaConf.load(CONF / "tuned" / "oscillator-lac.yaml")
+    cfg = composed("env=oscillator", "algo=lac")
+    assert {key: OmegaConf.select(cfg, key) for key in keys_of(OmegaConf.to_container(tuned))} == {
+        key: OmegaConf.select(tuned, key) for key in keys_of(OmegaConf.to_container(tuned))
+    }
+    assert cfg.algo.alpha != composed("env=oscillator", "tuned=none").algo.alpha
+
+
+def test_environment_without_recommended_settings_gets_the_defaults(composed):
+    gym = ["env=gym", "env.id=Pendulum-v1"]
+    assert composed(*gym).algo == composed(*gym, "tuned=none").algo
+
+
+def test_experiment_wins_over_tuned_and_command_line_over_both(composed):
+    presets = ["tuned=oscillator-lac", "experiment=slc2024/oscillator"]
+    tuned = OmegaConf.load(CONF / "tuned" / "oscillator-lac.yaml")
+    published = OmegaConf.load(CONF / "experiment" / "slc2024" / "oscillator.yaml")
+
+    both = composed(*presets)
+    assert both.algo.alpha == published.algo.alpha != tuned.algo.alpha
+    assert both.train.epochs == published.train.epochs != tuned.train.epochs
+    assert both.algo.target_entropy == tuned.algo.target_entropy, "what the experiment leaves open is tuned"
+
+    told = composed(*presets, "algo.alpha=0.75", "algo.target_entropy=-1")
+    assert (told.algo.alpha, told.algo.target_entropy) == (0.75, -1.0)
+    assert told.train.epochs == published.train.epochs
+
+
+def test_order_on_the_command_line_does_not_matter(composed):
+    arguments = ["algo.alpha=0.75", "experiment=slc2024/oscillator", "network=small"]
+    assert composed(*arguments) == composed(*reversed(arguments))
+
+
+@pytest.mark.parametrize("network", ["paper", "small"])
+def test_network_on_the_command_line_wins_over_tuned_and_experiment(network, composed):
+    sizes = OmegaConf.load(CONF / "network" / f"{network}.yaml").hidden_sizes
+    assert composed("tuned=oscillator-lac", f"network={network}").network.hidden_sizes == sizes
+    assert composed("experiment=slc2024/oscillator", f"network={network}").network.hidden_sizes == sizes
+
+
+def test_without_tuned_settings_the_defaults_are_those_of_the_python_api(composed):
+    settings = experiment.api_settings(plain(composed("tuned=none")))
+    defaults = {name: p.default for name, p in inspect.signature(lac.lac).parameters.items()}
+    # The networks are compared below; a command has its own folder, seed and choice of device.
+    apart = {"env_fn", "actor_critic", "ac_kwargs", "logger_kwargs", "seed", "device"}
+    assert {name: settings[name] for name in defaults if name not in apart} == {
+        name: value for name, value in defaults.items() if name not in apart
+    }
+
+
+def test_without_tuned_settings_the_networks_are_those_of_the_python_api(composed):
+    env = gymnasium.make("lac/Oscillator-v1")
+    ac_kwargs = experiment.api_settings(plain(composed("tuned=none")))["ac_kwargs"]
+    assert repr(LAC(env, ac_kwargs=ac_kwargs).ac) == repr(LAC(env).ac)
+
+
+def test_arguments_of_the_environment_reach_it(composed):
+    values = plain(composed("+env.kwargs.max_cost=12.5", "env.max_episode_steps=7"))
+    env = experiment.environment_factory(values["env"])()
+    env.reset(seed=0)
+    action = env.action_space.high
+    ends = [env.step(action)[2:4] for _ in range(7)]
+    assert env.unwrapped.max_cost == 12.5
+    assert any(terminated for terminated, _ in ends) or ends[-1][1], "the time limit is 7 steps"

@@ -1,0 +1,69 @@
+"""What the README shows is executed here, with a smaller budget of training steps."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+SMALL = [
+    "train.epochs=1",
+    "train.steps_per_epoch=150",
+    "train.update_after=100",
+    "train.update_every=50",
+    "train.steps_per_update=1",
+    "train.num_test_episodes=1",
+    "wandb.mode=disabled",
+]
+EXTRA = {"train.py": SMALL, "evaluate.py": ["episodes=2"], "benchmark.py": ["rounds=1", "round_seconds=0.01", "width=16"]}
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def commands() -> list[str]:
+    lines = [line.split("  #")[0].strip() for block in blocks("bash") for line in block.splitlines()]
+    return [line for line in lines if line.startswith("python scripts/")]
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder from which the scripts can be run and where outputs/ is thrown away."""
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / "scripts").symlink_to(ROOT / "scripts")
+    return folder
+
+
+def run(command: list[str], folder: Path) -> str:
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_MODE": "disabled"}
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, f"{command}: {done.stderr[-2000:]}"
+    return done.stdout
+
+
+def test_the_commands_run_in_the_order_in_which_they_stand(workplace: Path) -> None:
+    assert len(commands()) >= 8
+    for command in commands():
+        _, script, *arguments = shlex.split(command)
+        extra = [] if "--help" in arguments else EXTRA[Path(script).name]
+        assert run([sys.executable, script, *arguments, *extra], workplace)
+    assert (workplace / "outputs/mine/trajectories.png").exists()
+    assert len(list((workplace / "outputs/multirun").glob("*/*/*/summary.json"))) == 4
+
+
+def test_the_python_example_runs(workplace: Path) -> None:
+    (example,) = blocks("python")
+    run([sys.executable, "-c", example + "\nassert action.shape == (3,)"], workplace)
+
+
+def test_set_up_takes_two_commands() -> None:
+    set_up = [line for block in blocks("bash") for line in block.splitlines() if line.startswith("python3 -m venv")]
+    assert len(set_up) == 2
+    assert "scripts/train.py" in set_up[0]
+    assert "pytest" in set_up[1]
