@@ -3,6 +3,7 @@
 import copy
 import inspect
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,10 +29,10 @@ class StateDictError(RuntimeError, ValueError):
     """A state dict that does not belong to this agent."""
 
 
-class Agent(nn.Module):
+class Agent(nn.Module, ABC):
     """An actor-critic ``ac``, its Polyak target ``ac_targ`` and an entropy temperature.
 
-    Subclasses add their multipliers, call :meth:`_build_optimisers` and implement ``update``.
+    Subclasses add their multipliers, say what is trained, call :meth:`_finish_building` last, and have ``update``.
 
     Args:
         env: Environment, or anything with its two spaces; both must be boxes, the action box bounded.
@@ -140,21 +141,26 @@ class Agent(nn.Module):
         """Take the kernels onto the present memory of the parameters, or drop them."""
         self._actor_kernel = ActorKernel(self.ac.pi) if are_used else None
 
+    def _finish_building(self, rates: Mapping[str, float]) -> None:
+        """Place everything on the device, and build what holds on to the parameters."""
+        self.to(self._device)
+        self._build_optimisers(rates)
+
     # Optimisers -----------------------------------------------------------------------------------
 
-    def _build_optimisers(
-        self,
-        critic_rates: Mapping[str, tuple[Iterable[Tensor], float]],
-        policy_rates: Mapping[str, tuple[Iterable[Tensor], float]],
-    ) -> None:
-        """Place everything on the device and give the critics one Adam, the policy's losses another.
+    @abstractmethod
+    def _parameter_groups(self) -> tuple[dict[str, Iterable[Tensor]], dict[str, Iterable[Tensor]]]:
+        """What the critics' and the policy's optimisers train, by the name of the learning rate."""
+
+    def _build_optimisers(self, rates: Mapping[str, float]) -> None:
+        """Give the critics one Adam and the policy's losses another.
 
         The second one moves the actor and the multipliers together: none of their losses depends on
         another's step.
         """
-        self.to(self._device)
-        self.critic_optimizer = Adam(critic_rates)
-        self.policy_optimizer = Adam(policy_rates)
+        critic, policy = self._parameter_groups()
+        self.critic_optimizer = Adam({name: (parameters, rates[name]) for name, parameters in critic.items()})
+        self.policy_optimizer = Adam({name: (parameters, rates[name]) for name, parameters in policy.items()})
         self._rate_groups = self.critic_optimizer.groups | self.policy_optimizer.groups
         self._target_parameters: list[Tensor] = list(self.ac_targ.parameters())
         self._online_parameters: list[Tensor] = list(self.ac.parameters())
@@ -221,7 +227,8 @@ class Agent(nn.Module):
             state_dict: What :meth:`state_dict` returned; it is left as it is.
             restore_lagrance_multipliers: Whether ``log_alpha`` and ``log_labda`` are taken over.
             strict: Whether a missing or unexpected entry is an error.
-            assign: Whether to take the tensors themselves instead of copying their values.
+            assign: Whether to take the tensors themselves instead of copying their values; the optimisers
+                start anew then.
 
         Raises:
             StateDictError: The state dict is of another algorithm or of other shapes. (It is a RuntimeError,
@@ -232,7 +239,10 @@ class Agent(nn.Module):
         if not restore_lagrance_multipliers:
             state |= {name: own[name] for name in self._multiplier_names}
         self._refuse_foreign(state, own, strict)
-        return super().load_state_dict(state, strict=strict, assign=assign)
+        result = super().load_state_dict(state, strict=strict, assign=assign)
+        if assign:
+            self._finish_building(self.learning_rates)
+        return result
 
     def _refuse_foreign(self, state: Mapping[str, Any], own: Mapping[str, Any], strict: bool) -> None:
         name = state.get(_NAME_KEY)

@@ -1,7 +1,7 @@
 """The Lyapunov (soft) actor-critic."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import reduce
 from types import MappingProxyType
 from typing import Any
@@ -116,14 +116,13 @@ class LAC(Agent):
 
         self.critics = critics_of(self.ac)
         self.target_critics = critics_of(self.ac_targ)
-        rates: dict[str, tuple[Any, float]] = {
-            "lr_a": (self.ac.pi.parameters(), lr_a),
-            "lr_labda": ([self.log_labda], lr_labda),
-        }
-        if adaptive_temperature:
-            rates["lr_alpha"] = ([self.log_alpha], lr_alpha)
-        critic_parameters = [p for critic in self.critics for p in critic.parameters()]
-        self._build_optimisers({"lr_c": (critic_parameters, lr_c)}, rates)
+        self._finish_building({"lr_a": lr_a, "lr_c": lr_c, "lr_alpha": lr_alpha, "lr_labda": lr_labda})
+
+    def _parameter_groups(self) -> tuple[dict[str, Iterable[Tensor]], dict[str, Iterable[Tensor]]]:
+        policy: dict[str, Iterable[Tensor]] = {"lr_a": self.ac.pi.parameters(), "lr_labda": [self.log_labda]}
+        if self._adaptive_temperature:
+            policy["lr_alpha"] = [self.log_alpha]
+        return {"lr_c": [p for critic in self.critics for p in critic.parameters()]}, policy
 
     @property
     def labda(self) -> Tensor:
