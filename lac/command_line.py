@@ -1,22 +1,26 @@
 """What the scripts share: one message for wrong input, and an orderly end."""
 
 import os
-import re
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException, UnsupportedValueType, ValidationError
 
-from lac.config import CONFIG_DIR, SCHEMAS, leaves, options
+from lac.config import CONFIG_DIR, SCHEMAS, allowed_text, leaves, options
 from lac.experiment import ConfigError, config_problems
 from lac.validation import nearest
+
+T = TypeVar("T")
+
+WANTS_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR", "0") not in {"", "0"}
 
 
 def run_app(main: Callable[[], Any], config_name: str) -> NoReturn:
@@ -24,23 +28,30 @@ def run_app(main: Callable[[], Any], config_name: str) -> NoReturn:
 
     ``HYDRA_FULL_ERROR=1`` shows the traceback instead. Ctrl-C and SIGTERM end a run as interrupted.
     """
-    wants_traceback = os.environ.get("HYDRA_FULL_ERROR", "0") not in {"", "0"}
     # Hydra would print its own message and exit with 1; this makes it raise.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     signal.signal(signal.SIGTERM, _exit_on_signal)
+    # Constructor arguments are free, so that Hydra need not know them beforehand.
+    sys.argv[1:] = [f"++{text}" if text.startswith("env.kwargs.") else text for text in sys.argv[1:]]
     try:
         main()
-    except ConfigError as error:
-        if wants_traceback:
-            raise
-        _refuse(error.problems)
     except (HydraException, OmegaConfBaseException) as error:
-        if wants_traceback:
+        if WANTS_TRACEBACK:
             raise
         _refuse(explain(error, config_name, sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(0)
+
+
+def run_job(task: Callable[[DictConfig], T], cfg: DictConfig) -> T:
+    """Run one job of a script; a config that cannot be run ends the program, without Hydra's own words."""
+    try:
+        return task(cfg)
+    except ConfigError as error:
+        if WANTS_TRACEBACK:
+            raise
+        _refuse(error.problems)
 
 
 def explain(error: Exception, config_name: str, arguments: Sequence[str]) -> list[str]:
@@ -87,30 +98,27 @@ def _singles(override: Override, text: str) -> Iterable[str]:
 
 def _sentence(text: str, problem: Exception, config_name: str) -> str:
     key, _, value = text.lstrip("+~").partition("=")
-    message = f"{problem} {problem.__cause__}"
     if (CONFIG_DIR / key).is_dir():
         choices = options(key)
         return f"{key} is {value!r}; it must be one of {', '.join(choices)}.{nearest(value, choices)}"
-    converted = re.search(r"could not be converted to (\w+)|Value '.*' of type '.*' (?:is not|could not)", message)
-    if converted:
-        kind = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}.get(
-            converted.group(1) or ""
-        )
-        rule = kind or "of another type"
-        return f"{key} is {value!r}; it must be {rule}.{_whole_number_hint(value, converted.group(1))}"
-    names = [name for name, _ in leaves(SCHEMAS[config_name])]
-    groups = [folder.name for folder in CONFIG_DIR.iterdir() if folder.is_dir()]
-    if key not in names:
-        return f"{key} is not a key or a group.{nearest(key, [*names, *groups])} --help lists them"
+    types = dict(leaves(SCHEMAS[config_name]))
+    if key not in types:
+        groups = [folder.name for folder in CONFIG_DIR.iterdir() if folder.is_dir()]
+        return f"{key} is not a key or a group.{nearest(key, [*types, *groups])} --help lists them"
+    if text.startswith("~"):
+        return f"{key} cannot be removed; give it a value"
+    if isinstance(problem.__cause__, (ValidationError, UnsupportedValueType)) or "could not be converted" in str(
+        problem
+    ):
+        return f"{key} is {value!r}; it must be {allowed_text(key, types[key])}.{_whole_number_hint(value)}"
     return f"{key} is {value!r}: {_first_sentence(problem)}"
 
 
-def _whole_number_hint(value: str, kind: str | None) -> str:
+def _whole_number_hint(value: str) -> str:
     try:
-        is_whole = kind == "Integer" and float(value).is_integer()
-    except ValueError:
+        return f" Write {int(float(value))}." if float(value).is_integer() and not value.isdigit() else ""
+    except (ValueError, OverflowError):
         return ""
-    return f" Write {int(float(value))}." if is_whole else ""
 
 
 def _first_sentence(error: Exception) -> str:

@@ -4,18 +4,19 @@ The YAML files under ``conf/`` hold the values, these dataclasses the types; a t
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import Field, dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
-from lac.validation import Choice, nearest, problems
+from lac.validation import ALLOWED, Choice, nearest, problems
 
 CONFIG_DIR = Path(__file__).parents[1] / "conf"
 
 ACTIVATION_NAMES = ("relu", "tanh", "elu", "gelu", "silu", "softplus", "identity")
+ALGORITHMS = ("lac",)
 WANDB_MODES = ("auto", "online", "offline", "disabled")
 
 
@@ -195,14 +196,36 @@ def register_schemas() -> None:
         OmegaConf.register_new_resolver("lac.groups", groups_text)
 
 
-def leaves(schema: type, prefix: str = "") -> Iterator[tuple[str, Field[Any]]]:
-    """The full name of each key of a schema, with its field."""
+@dataclass(frozen=True)
+class Leaf:
+    """A key of a schema: its type and what it means."""
+
+    type: Any
+    meaning: str
+
+
+def leaves(schema: type, prefix: str = "") -> Iterator[tuple[str, Leaf]]:
+    """The full name of each key of a schema."""
     hints = get_type_hints(schema)
     for f in fields(schema):
         if is_dataclass(hints[f.name]):
             yield from leaves(hints[f.name], f"{prefix}{f.name}.")
         else:
-            yield prefix + f.name, f
+            yield prefix + f.name, Leaf(hints[f.name], f.metadata["help"])
+
+
+def allowed_text(name: str, leaf: Leaf) -> str:
+    """What a key may be, in words."""
+    rule = ALLOWED.get(name.rpartition(".")[2])
+    if rule is not None:
+        return str(rule)
+    words = {
+        bool: "true or false",
+        str: "a text",
+        list[int]: "a list of whole numbers, as [64,64]",
+        list[str]: "a list",
+    }
+    return words.get(leaf.type, "a text or null" if leaf.type == str | None else f"of the type {leaf.type}")
 
 
 def options(group: str) -> dict[str, str]:
@@ -226,7 +249,7 @@ def groups_text(*groups: str) -> str:
 
 def help_text(schema: type) -> str:
     """All keys of a schema with their meaning, one a line."""
-    lines = [f"  {name:<34} {f.metadata['help']}" for name, f in leaves(schema)]
+    lines = [f"  {name:<34} {leaf.meaning}" for name, leaf in leaves(schema)]
     return "\n".join(lines).replace("$", "$$")
 
 
@@ -238,6 +261,10 @@ def config_problems(cfg: DictConfig) -> list[str]:
         found += problems(plain[group], f"{group}.")
     found += problems({"seed": plain["seed"]})
     found += _network_problems(plain["network"])
+    if plain["algo"]["name"] not in ALGORITHMS:
+        found.append(
+            f"algo.name is {plain['algo']['name']!r}; it must be {Choice(ALGORITHMS)}; choose it with algo=NAME"
+        )
     mode = plain["wandb"]["mode"]
     if mode not in WANDB_MODES:
         found.append(f"wandb.mode is {mode!r}; it must be {Choice(WANDB_MODES)}.{nearest(mode, WANDB_MODES)}")
@@ -277,6 +304,7 @@ def _unknown_keys(schema: type, node: Mapping[str, Any], prefix: str = "") -> It
     hints = get_type_hints(schema)
     for name, value in node.items():
         if name not in hints:
-            yield f"{prefix}{name} is not a key; {prefix or 'the config '}has {', '.join(hints)}.{nearest(name, hints)}"
+            holder = prefix.rstrip(".") or "the config"
+            yield f"{prefix}{name} is not a key; {holder} has {', '.join(hints)}.{nearest(name, hints)}"
         elif is_dataclass(hints[name]) and isinstance(value, Mapping):
             yield from _unknown_keys(hints[name], value, f"{prefix}{name}.")

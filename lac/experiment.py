@@ -67,7 +67,7 @@ def run(cfg: DictConfig) -> float | None:
         raise ConfigError(found)
     plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     make = environment_factory(plain["env"])
-    _try_environment(make, plain)
+    _refuse_unusable(make, plain)
 
     # Torch and wandb are imported here: what comes before has to be quick.
     from lac.agents.loading import AGENTS  # noqa: PLC0415
@@ -78,7 +78,9 @@ def run(cfg: DictConfig) -> float | None:
     threads = plain["device"]["threads"]
     run_dir = Path(HydraConfig.get().runtime.output_dir)
     with limited_threads(threads), RunRecorder(_record_settings(plain, run_dir)) as recorder:
-        (run_dir / CONFIG_FILE).write_text(_HEADER.format(folder=run_dir) + OmegaConf.to_yaml(cfg, resolve=True))
+        (run_dir / CONFIG_FILE).write_text(
+            _HEADER.format(folder=_shown(run_dir)) + OmegaConf.to_yaml(cfg, resolve=True)
+        )
         train_from_settings(AGENTS[plain["algo"]["name"].upper()], api_settings(plain), make, recorder)
         return recorder.final_cost
 
@@ -188,18 +190,37 @@ def register() -> None:
         OmegaConf.register_new_resolver("lac.run_name", run_name)
 
 
-def _try_environment(make: Callable[[], AnyEnv], plain: Mapping[str, Any]) -> None:
-    """Build the environment once before anything else, to refuse one that cannot be used."""
+def _refuse_unusable(make: Callable[[], AnyEnv], plain: Mapping[str, Any]) -> None:
+    """Build environment and device once before anything else, to refuse what only that can tell."""
+    from lac.checkpoints import read_policy  # noqa: PLC0415 (imports torch)
+    from lac.devices import torch_device  # noqa: PLC0415
+
+    env_id, scale, found = plain["env"]["id"], plain["network"]["observation_scale"], []
     try:
         env = prepare(make(), plain["algo"]["opt_type"], plain["train"]["max_ep_len"])
-        check_usable(env)
+        n_observations = check_usable(env)[0].shape[0]
         env.close()
+        if isinstance(scale, list) and len(scale) != n_observations:
+            found.append(
+                f"network.observation_scale has {len(scale)} numbers, but {env_id} has {n_observations} observations"
+            )
     except (ValueError, TypeError, gymnasium.error.Error, ImportError) as error:
-        raise ConfigError([f"env.id={plain['env']['id']} cannot be used: {error}"]) from error
+        found.append(f"env.id={env_id} cannot be used: {error}")
+    try:
+        torch_device(plain["device"]["name"])
+    except ValueError as error:
+        found.append(f"device.name: {error}")
+    try:
+        if plain["train"]["start_policy"] is not None:
+            read_policy(plain["train"]["start_policy"])
+    except (ValueError, FileNotFoundError) as error:
+        found.append(f"train.start_policy: {error}")
+    if found:
+        raise ConfigError(found)
 
 
 def _record_settings(plain: Mapping[str, Any], run_dir: Path) -> Any:
-    from lac.loggers.wandb import WandbSettings  # noqa: PLC0415
+    from lac.loggers.wandb import WandbSettings  # noqa: PLC0415 (as above)
     from lac.recorder import RecordSettings  # noqa: PLC0415
 
     hydra = HydraConfig.get()
@@ -216,7 +237,7 @@ def _record_settings(plain: Mapping[str, Any], run_dir: Path) -> Any:
         job_type="train",
         tags=[env["name"], algo["name"], *wandb["tags"]],
     )
-    shown = run_dir.relative_to(Path.cwd()) if run_dir.is_relative_to(Path.cwd()) else run_dir
+    shown = _shown(run_dir)
     return RecordSettings(
         run_dir=shown,
         title=title,
@@ -230,3 +251,8 @@ def _record_settings(plain: Mapping[str, Any], run_dir: Path) -> Any:
         ],
         wandb=wandb_settings,
     )
+
+
+def _shown(path: Path) -> Path:
+    """A path as a user would type it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -123,6 +123,7 @@ class RunRecorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._console.stop()
         status = "finished" if error is None else "failed" if isinstance(error, Exception) else "interrupted"
         self._summary["status"] = status
         self._summary["wall_time"] = round(time.time() - self._started, 2)

@@ -4,7 +4,7 @@ import hydra
 from omegaconf import DictConfig
 
 from lac import experiment
-from lac.command_line import run_app
+from lac.command_line import run_app, run_job
 
 experiment.register()
 
@@ -12,7 +12,7 @@ experiment.register()
 @hydra.main(version_base="1.3", config_path="../conf", config_name="train")
 def main(cfg: DictConfig) -> float | None:
     """Train as the config says."""
-    return experiment.run(cfg)
+    return run_job(experiment.run, cfg)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,15 @@
 """How tests run ``scripts/train.py``: in this process, which is quick, or in its own."""
 
+import fcntl
+import json
 import os
 import runpy
 import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pytest
@@ -70,6 +73,10 @@ def train_here(
             runpy.run_path(str(TRAIN), run_name="__main__")
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        except Exception:
+            # As the interpreter does.
+            traceback.print_exc()
+            status = 1
         else:
             status = 0
         return Ended(status, *capsys.readouterr())
@@ -94,5 +101,23 @@ def train_apart(clean_environment: dict[str, str]) -> Command:
             check=False,
         )
         return Ended(result.returncode, result.stdout, result.stderr)
+
+    return train
+
+
+@pytest.fixture(scope="session")
+def train_once(train_apart: Command, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Callable[..., tuple[Path, Ended]]:
+    """Runs the script once for all workers of pytest-xdist; gives the folder in which it ran, and how it ended."""
+    own = tmp_path_factory.getbasetemp()
+    root = own if worker_id == "master" else own.parent
+
+    def train(name: str, *arguments: object) -> tuple[Path, Ended]:
+        folder, result = root / name, root / f"{name}.json"
+        with (root / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not result.exists():
+                folder.mkdir()
+                result.write_text(json.dumps(asdict(train_apart(*arguments, cwd=folder))))
+        return folder, Ended(**json.loads(result.read_text()))
 
     return train

@@ -92,10 +92,13 @@ class ConsoleLogger:
             self.warn(f"there is no metric {', '.join(unknown)}; there are {', '.join(metrics)}")
         self._columns = [name for name in self._columns if name in metrics]
 
-    def close(self) -> None:
-        """Remove the bar and close the log file."""
+    def stop(self) -> None:
+        """Remove the progress bar."""
         if self._bar is not None:
             self._bar.close()
+
+    def close(self) -> None:
+        """Close the log file."""
         logger.level, logger.propagate = self._restored
         for handler in self._handlers:
             logger.removeHandler(handler)

@@ -97,7 +97,8 @@ def _of(part: str, value: T | Mapping[str, T]) -> T:
 
 
 def _observation_widths(scale: float | Sequence[float] | None, obs_dim: int) -> Tensor:
-    widths = torch.ones(obs_dim) * torch.as_tensor(1.0 if scale is None else scale, dtype=torch.float32)
+    given = torch.as_tensor(1.0 if scale is None else scale, dtype=torch.float32)
+    widths = given.expand(obs_dim) if given.ndim == 0 else given
     if widths.shape != (obs_dim,) or not bool((widths > 0).all()):
         raise ValueError(
             f"observation_scale is {scale}; it must be a positive number, or {obs_dim} of them (one per observation)"

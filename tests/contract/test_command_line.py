@@ -237,9 +237,7 @@ def test_unknown_flag_is_refused(train_here, started):
     assert started == []
 
 
-@pytest.mark.parametrize(
-    "wrong", ["algo.gamma=2", "train.epochs=1e3 wandb.mode=onlin", "env=gym env.id=CartPole-v1"]
-)
+@pytest.mark.parametrize("wrong", ["algo.gamma=2", "train.epochs=1e3 wandb.mode=onlin", "env=gym env.id=CartPole-v1"])
 def test_message_in_a_process_of_its_own(wrong, train_apart, tmp_path):
     end = train_apart(*wrong.split(), "hydra.run.dir=run", cwd=tmp_path)
     assert_refused(end, [argument.split("=")[0] for argument in wrong.split() if argument != "env=gym"], tmp_path)

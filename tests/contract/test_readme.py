@@ -20,7 +20,11 @@ SMALL = [
     "train.num_test_episodes=1",
     "wandb.mode=disabled",
 ]
-EXTRA = {"train.py": SMALL, "evaluate.py": ["episodes=2"], "benchmark.py": ["rounds=1", "round_seconds=0.01", "width=16"]}
+EXTRA = {
+    "train.py": SMALL,
+    "evaluate.py": ["episodes=2"],
+    "benchmark.py": ["rounds=1", "round_seconds=0.01", "width=16"],
+}
 
 
 def blocks(language: str) -> list[str]:

@@ -85,12 +85,11 @@ class Trained:
 
 
 @pytest.fixture(scope="module")
-def trained(train_apart, tmp_path_factory) -> Trained:
+def trained(train_once) -> Trained:
     """One run in a process of its own, its output piped."""
-    cwd = tmp_path_factory.mktemp("trained")
-    end = train_apart(*TINY, "wandb.mode=offline", "hydra.run.dir=run", cwd=cwd)
+    folder, end = train_once("trained", *TINY, "wandb.mode=offline", "hydra.run.dir=run")
     assert end.status == 0, end.stderr
-    return Trained(cwd / "run", end.stdout, end.stderr)
+    return Trained(folder / "run", end.stdout, end.stderr)
 
 
 # What a run leaves
@@ -209,7 +208,9 @@ def wandb_run(trained, clean_environment) -> dict[str, list[dict]]:
 def test_wandb_has_the_config(trained, wandb_run):
     config = dict(wandb_run["run"][0]["config"]["update"])
     config.pop("_wandb")
-    assert config == OmegaConf.to_container(OmegaConf.masked_copy(OmegaConf.load(trained.folder / "config.yaml"), list(config)))
+    assert config == OmegaConf.to_container(
+        OmegaConf.masked_copy(OmegaConf.load(trained.folder / "config.yaml"), list(config))
+    )
     assert {"algo", "env", "network", "train", "seed"} <= set(config)
 
 
@@ -300,11 +301,9 @@ def test_drawn_seed_is_recorded_so_that_the_run_can_be_had_again(train_here, tmp
     assert train_here(*short, "seed=null", "hydra.run.dir=drawn").status == 0
     seed = summary_of(tmp_path / "drawn")["seed"]
     assert isinstance(seed, int)
-    assert train_here(*short, f"seed={seed}", "hydra.run.dir=given").status == 0
-    assert without_times(metrics_of(tmp_path / "drawn")) == without_times(metrics_of(tmp_path / "given"))
-    again = ["--config-dir", tmp_path / "drawn", "--config-name", "config", "hydra.run.dir=again"]
-    assert train_here(*again).status == 0
+    assert train_here("--config-dir", "drawn", "--config-name", "config", "hydra.run.dir=again").status == 0
     assert summary_of(tmp_path / "again")["seed"] == seed
+    assert without_times(metrics_of(tmp_path / "again")) == without_times(metrics_of(tmp_path / "drawn"))
 
 
 # Folders
@@ -344,7 +343,7 @@ def test_reward_is_maximised_into_a_folder_named_after_the_run(train_here, tmp_p
     (summary,) = tmp_path.rglob("summary.json")
     run = summary.parent
     assert re.fullmatch(r"outputs/\d{4}-\d\d-\d\d/\d\d-\d\d-\d\d-gym-lac-.*", str(run.relative_to(tmp_path)))
-    assert "opt_type=maximize" in run.name
+    assert re.search("opt_type.maximize", run.name)
     assert "/" not in run.name
     (row,) = metrics_of(run)
     assert row["train/cost_mean"] > 0 or math.isnan(row["train/cost_mean"] or math.nan)
@@ -383,14 +382,13 @@ def test_training_starts_from_a_policy(trained, train_here, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def sweep(train_apart, tmp_path_factory) -> Path:
-    cwd = tmp_path_factory.mktemp("sweep")
+def sweep(train_once) -> Path:
     short = [*TINY, "train.epochs=1", "train.num_test_episodes=1"]
-    end = train_apart("-m", *short, "seed=0,1", "hydra.sweep.dir=outputs/multirun/two", cwd=cwd)
+    folder, end = train_once("sweep", "-m", *short, "seed=0,1", "hydra.sweep.dir=outputs/multirun/two")
     assert end.status == 0, end.stderr
     # wandb.mode=auto finds no key here.
     assert len(re.findall(r"offline.*no API key", end.stdout)) == 2
-    return cwd / "outputs" / "multirun" / "two"
+    return folder / "outputs" / "multirun" / "two"
 
 
 def jobs_of(sweep: Path) -> list[Path]:
@@ -400,7 +398,7 @@ def jobs_of(sweep: Path) -> list[Path]:
 def test_sweep_has_a_folder_for_each_job(sweep):
     jobs = jobs_of(sweep)
     assert [job.name.split("-")[0] for job in jobs] == ["0", "1"]
-    assert all("oscillator-lac" in job.name and f"seed={seed}" in job.name for seed, job in enumerate(jobs))
+    assert all(re.search(f"oscillator-lac.*seed.{seed}", job.name) for seed, job in enumerate(jobs))
     assert [summary_of(job)["seed"] for job in jobs] == [0, 1]
     assert [summary_of(job)["status"] for job in jobs] == ["finished", "finished"]
     first, second = (metrics_of(job) for job in jobs)
@@ -452,9 +450,6 @@ def test_training_that_fails_says_why(train_here, monkeypatch, tmp_path):
     assert (run / "policy" / "final.safetensors").is_file()
 
 
-Ending = tuple[int, Path]
-
-
 @dataclass
 class Running:
     """A training that would go on for hours."""
@@ -497,25 +492,36 @@ def start(clean_environment, tmp_path) -> Iterator[Callable[..., Running]]:
         process.wait()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_training_keeps_what_it_has(number, start, clean_environment):
-    run = start("wandb.mode=offline")
-    run.wait_for_epochs(2)
-    assert summary_of(run.folder)["status"] == "running"
-    run.process.send_signal(number)
-    assert run.process.wait(timeout=40) == 128 + number
+def assert_interrupted(run: Running, number: int) -> None:
+    assert run.process.wait(timeout=60) == 128 + number
     summary, rows = summary_of(run.folder), metrics_of(run.folder)
     assert summary["status"] == "interrupted"
     assert [row["epoch"] for row in rows] == list(range(1, len(rows) + 1))
     assert summary["final"]["env_steps"] == rows[-1]["env_steps"]
     lac.load_agent(run.folder)
-    (file,) = wandb_files(run.folder)
-    records = wandb_records(file, clean_environment)
-    logged = [record["item"]["epoch"] for record in records["history"] if "epoch" in record["item"]]
-    assert logged == [row["epoch"] for row in rows]
     console = (run.folder.parent / "console").read_text()
     assert "interrupted" in console
     assert "Traceback" not in console
+
+
+def test_ctrl_c_keeps_what_there_is(start):
+    run = start("wandb.mode=disabled")
+    run.wait_for_epochs(2)
+    assert summary_of(run.folder)["status"] == "running"
+    run.process.send_signal(signal.SIGINT)
+    assert_interrupted(run, signal.SIGINT)
+
+
+def test_termination_keeps_what_there_is(start, clean_environment):
+    run = start("wandb.mode=offline")
+    run.wait_for_epochs(2)
+    run.process.send_signal(signal.SIGTERM)
+    assert_interrupted(run, signal.SIGTERM)
+    (file,) = wandb_files(run.folder)
+    records = wandb_records(file, clean_environment)
+    logged = [record["item"]["epoch"] for record in records["history"] if "epoch" in record["item"]]
+    assert logged == [row["epoch"] for row in metrics_of(run.folder)]
+    assert records["exit"][0]["exit_code"] != 0
 
 
 def descendants(pid: int) -> list[int]:
@@ -527,16 +533,13 @@ def descendants(pid: int) -> list[int]:
 def test_training_goes_on_when_the_process_of_wandb_dies(start):
     run = start("wandb.mode=offline")
     run.wait_for_epochs(1)
-    services = [
-        pid for pid in descendants(run.process.pid) if "wandb-core" in Path(f"/proc/{pid}/cmdline").read_text()
-    ]
+    services = [pid for pid in descendants(run.process.pid) if "wandb-core" in Path(f"/proc/{pid}/cmdline").read_text()]
     assert services
     for pid in services:
         os.kill(pid, signal.SIGKILL)
     run.wait_for_epochs(3)
     run.process.send_signal(signal.SIGINT)
-    assert run.process.wait(timeout=40) == 128 + signal.SIGINT
-    assert summary_of(run.folder)["status"] == "interrupted"
-    console = (run.folder.parent / "console").read_text()
-    assert console.count("warning: ") == 1
-    assert "W&B" in console
+    assert_interrupted(run, signal.SIGINT)
+    warnings = [line for line in (run.folder / "train.log").read_text().splitlines() if "warning" in line]
+    assert len(warnings) == 1
+    assert "W&B" in warnings[0]

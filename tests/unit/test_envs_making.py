@@ -155,7 +155,7 @@ def test_observations_that_are_no_vector_are_refused(observations):
 
 @pytest.mark.parametrize("actions", [Discrete(4), Dict({"a": UNIT}), Box(0.0, 1.0, (2, 2)), MultiBinary(3)], ids=str)
 def test_actions_that_are_no_vector_are_refused(actions):
-    with pytest.raises(ValueError, match="action space.*continuous"):
+    with pytest.raises(ValueError, match=r"action space.*continuous"):
         check_usable(spaces(actions=actions))
 
 
@@ -163,7 +163,7 @@ def test_actions_that_are_no_vector_are_refused(actions):
     "actions", [Box(-np.inf, np.inf, (2,)), Box(np.array([0.0, -np.inf]), 1.0, dtype=np.float64)], ids=str
 )
 def test_unbounded_actions_are_refused(actions):
-    with pytest.raises(ValueError, match="action space.*bounded"):
+    with pytest.raises(ValueError, match=r"action space.*bounded"):
         check_usable(spaces(actions=actions))
 
 

@@ -7,7 +7,11 @@ from lac import losses
 
 
 def test_worst_is_the_largest_prediction_of_each_row():
-    first, second, third = torch.tensor([1.0, 5.0, -2.0]), torch.tensor([3.0, 4.0, -1.0]), torch.tensor([0.0, 6.0, -3.0])
+    first, second, third = (
+        torch.tensor([1.0, 5.0, -2.0]),
+        torch.tensor([3.0, 4.0, -1.0]),
+        torch.tensor([0.0, 6.0, -3.0]),
+    )
     assert losses.worst([first]).tolist() == [1.0, 5.0, -2.0]
     assert losses.worst([first, second]).tolist() == [3.0, 5.0, -1.0]
     assert losses.worst([first, second, third]).tolist() == [3.0, 6.0, -1.0]

@@ -166,7 +166,9 @@ def test_the_critic_is_never_negative(activation):
 def test_the_names_of_the_weights():
     heads_of_pi = ["pi.mu_layer", "pi.log_std_layer"]
     layers = ["pi.net.0", "pi.net.2", *heads_of_pi, "L.L.0", "L.L.2"]
-    assert list(an_actor_critic().state_dict()) == [f"{layer}.{part}" for layer in layers for part in ("weight", "bias")]
+    assert list(an_actor_critic().state_dict()) == [
+        f"{layer}.{part}" for layer in layers for part in ("weight", "bias")
+    ]
 
 
 def test_the_names_of_the_weights_of_twins_with_three_layers():

@@ -74,9 +74,7 @@ def test_the_signals_in_info_belong_together():
 @pytest.mark.parametrize(("beyond", "terminates"), [(0.0, False), (1e-6, True)])
 def test_termination_above_a_cost_of_100(beyond, terminates):
     # Without production and decay p_1 stays at 4; the reference is 10 away.
-    env = started(
-        {"low": np.full(6, 4.0), "high": np.full(6, 4.0)}, c=0.0, beta=0.0, reference_amplitude=0.0
-    )
+    env = started({"low": np.full(6, 4.0), "high": np.full(6, 4.0)}, c=0.0, beta=0.0, reference_amplitude=0.0)
     env.reference_offset = 14.0 + beyond
     _, cost, terminated, truncated, _ = env.step(REST)
     assert cost == pytest.approx((10.0 + beyond) ** 2)
@@ -143,7 +141,9 @@ def test_an_episode_cannot_change_the_fixed_start():
 
 def test_actions_are_clipped_to_the_box():
     inside, outside = started(), started()
-    np.testing.assert_array_equal(inside.step(np.array([0.0, 1.0, 0.5]))[0], outside.step(np.array([-3.0, 9.0, 0.5]))[0])
+    np.testing.assert_array_equal(
+        inside.step(np.array([0.0, 1.0, 0.5]))[0], outside.step(np.array([-3.0, 9.0, 0.5]))[0]
+    )
 
 
 def test_without_clipping_an_action_outside_is_an_error():
