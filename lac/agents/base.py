@@ -46,6 +46,7 @@ class Agent(nn.Module, ABC):
     """
 
     _multiplier_names: tuple[str, ...] = ("log_alpha",)
+    _kernel_names: tuple[str, ...] = ("_actor_kernel",)
 
     def __init__(
         self,
@@ -124,6 +125,14 @@ class Agent(nn.Module, ABC):
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         self.use_kernels = True
         return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Kernels hold on to the memory of the parameters; a copy has its own.
+        return {name: value for name, value in self.__dict__.items() if name not in self._kernel_names}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self.use_kernels = True
 
     @property
     def use_kernels(self) -> bool:

@@ -68,6 +68,7 @@ class LAC(Agent):
 
     DIAGNOSTICS = ("critic_loss", "actor_loss", "alpha_loss", "labda_loss", "decrease", "l_mean", "entropy")
     _multiplier_names = ("log_alpha", "log_labda")
+    _kernel_names = ("_actor_kernel", "_fast_update")
 
     def __init__(
         self,
