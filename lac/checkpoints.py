@@ -66,6 +66,8 @@ def _read_safetensors(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def _read_torch(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     content = torch.load(file, map_location="cpu", weights_only=True)
+    if not isinstance(content, Mapping):
+        raise TypeError(f"it holds a {type(content).__name__} instead of a state dict")
     tensors = {name: value for name, value in content.items() if isinstance(value, Tensor)}
     return tensors, {"alg_name": content.get("alg_name")}
 

@@ -70,9 +70,14 @@ class TrainSettings:
         """Environment steps of the whole run."""
         return self.epochs * self.steps_per_epoch
 
+    @property
+    def first_round(self) -> int:
+        """Environment steps before the first round of updates."""
+        return self.update_after or self.update_every
+
     def is_update_round(self, env_steps: int) -> bool:
         """Whether a round of ``steps_per_update`` updates follows that many environment steps."""
-        since = env_steps - self.update_after
+        since = env_steps - self.first_round
         return since >= 0 and since % self.update_every == 0
 
     def rates(self, env_steps: int) -> dict[str, float]:
@@ -80,7 +85,7 @@ class TrainSettings:
         if self.decay_ref == "epoch":
             done, last = env_steps // self.steps_per_epoch, self.epochs - 1
         else:
-            done = max(0, (env_steps - self.update_after) // self.update_every + 1)
+            done = max(0, (env_steps - self.first_round) // self.update_every + 1)
             last = max(0, (self.total_steps - self.update_after) // self.update_every)
         progress = min(1.0, done / last) if last else 0.0
         return {name: schedule(progress) for name, schedule in self.schedules.items()}
@@ -222,8 +227,9 @@ class _Loop:
         metrics: Metrics = {"epoch": epoch, "env_steps": env_steps, "updates": self._updates}
         metrics |= self._training_metrics() | self._test_metrics() | self._rate_metrics()
         metrics |= self._clock.metrics(settings.steps_per_epoch, len(self._diagnostics))
+        if self._diagnostics:
+            _refuse_divergence(metrics)
         self._episodes, self._diagnostics = [], []
-        _refuse_divergence(metrics)
         if settings.decay_ref == "epoch":
             self._agent._set_learning_rates(**settings.rates(env_steps))
         self._recorder.epoch(metrics, self._agent)
@@ -286,7 +292,7 @@ def _means(diagnostics: list[dict[str, Tensor]]) -> Metrics:
 
 
 def _checked_cost(cost: float, env_steps: int) -> float:
-    if cost >= 0.0:  # false for NaN, too
+    if 0.0 <= cost < math.inf:  # false for NaN, too
         return cost
     raise ValueError(
         f"the environment gave the cost {cost} at step {env_steps}; costs are finite and not negative. If it gives "
@@ -295,7 +301,7 @@ def _checked_cost(cost: float, env_steps: int) -> float:
 
 
 def _refuse_divergence(metrics: Metrics) -> None:
-    if math.isinf(metrics["train/critic_loss"]) or (metrics["updates"] and math.isnan(metrics["train/critic_loss"])):
+    if not math.isfinite(metrics["train/critic_loss"]):
         raise FloatingPointError(
             f"the critic's loss is {metrics['train/critic_loss']} after {metrics['env_steps']:.0f} steps: training has "
             "diverged; lower algo.lr_c and algo.lr_a, or set algo.critic_loss=relative. The last good policy is kept"

@@ -106,7 +106,9 @@ def train_apart(clean_environment: dict[str, str]) -> Command:
 
 
 @pytest.fixture(scope="session")
-def train_once(train_apart: Command, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Callable[..., tuple[Path, Ended]]:
+def train_once(
+    train_apart: Command, tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Callable[..., tuple[Path, Ended]]:
     """Runs the script once for all workers of pytest-xdist; gives the folder in which it ran, and how it ended."""
     own = tmp_path_factory.getbasetemp()
     root = own if worker_id == "master" else own.parent

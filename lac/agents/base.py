@@ -73,6 +73,7 @@ class Agent(nn.Module, ABC):
         self.ac_targ: Any = copy.deepcopy(self.ac).requires_grad_(False)
         self.log_alpha = nn.Parameter(torch.tensor(start_log(alpha)))
         act: Any = self.ac.act
+        self.register_load_state_dict_post_hook(_follow_assigned)  # type: ignore[no-untyped-call]
         self._act_is_deterministic_on_request = "deterministic" in inspect.signature(act).parameters
 
     @property
@@ -248,10 +249,7 @@ class Agent(nn.Module, ABC):
         if not restore_lagrance_multipliers:
             state |= {name: own[name] for name in self._multiplier_names}
         self._refuse_foreign(state, own, strict)
-        result = super().load_state_dict(state, strict=strict, assign=assign)
-        if assign:
-            self._finish_building(self.learning_rates)
-        return result
+        return super().load_state_dict(state, strict=strict, assign=assign)
 
     def _refuse_foreign(self, state: Mapping[str, Any], own: Mapping[str, Any], strict: bool) -> None:
         name = state.get(_NAME_KEY)
@@ -296,6 +294,12 @@ class Agent(nn.Module, ABC):
         super()._load_from_state_dict(state_dict, *arguments)
         if prefix + _NAME_KEY in unexpected_keys:
             unexpected_keys.remove(prefix + _NAME_KEY)
+
+
+def _follow_assigned(agent: Agent, _incompatible_keys: object) -> None:
+    """Hold on to the present parameters after ``load_state_dict(..., assign=True)`` has put others in place."""
+    if any(held is not present for held, present in zip(agent._online_parameters, agent.ac.parameters(), strict=True)):
+        agent._finish_building(agent.learning_rates)
 
 
 @contextmanager

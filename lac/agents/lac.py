@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from functools import reduce
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -144,6 +145,7 @@ class LAC(Agent):
         Returns:
             The quantities named in ``DIAGNOSTICS``, as tensors without a graph.
         """
+        data = {name: values.float() for name, values in data.items()}
         if self._fast_update is not None:
             return self._fast_update(data)
         obs, act, obs_next, cost = data["obs"], data["act"], data["obs_next"], self.cost(data)
@@ -205,6 +207,10 @@ class LAC(Agent):
         low, high = self._log_labda_bounds
         if math.isfinite(low) or math.isfinite(high):
             self.log_labda.clamp_(low, high)
+
+    def export(self, path: str | Path) -> None:
+        """Write the deterministic policy as a deployable file; not available yet."""
+        raise NotImplementedError(f"export to {path} comes with a later release; save({str(path)!r}) keeps the policy")
 
     def bound_lr(
         self,

@@ -30,8 +30,8 @@ class NumpyUpdate:
     def __call__(self, data: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Take the step; returns what ``LAC.update`` returns."""
         agent = self._agent
-        obs, act, obs_next = (_array(data[name]) for name in ("obs", "act", "obs_next"))
-        cost = _array(agent.cost(data))
+        obs, act, obs_next = (data[name].numpy() for name in ("obs", "act", "obs_next"))
+        cost = agent.cost(data).numpy()
         target = self._critic_target(data, obs_next, cost)
         values, critic_loss = self._critic_step(obs, act, target)
         decrease, logp, losses = self._policy_step(obs, obs_next, values, cost)
@@ -43,10 +43,10 @@ class NumpyUpdate:
     def _critic_target(self, data: Mapping[str, Tensor], obs_next: Array, cost: Array) -> Array:
         """Equations 8 and 9."""
         if "horizon_rew" in data:
-            return _array(data["horizon_rew"])
+            return data["horizon_rew"].numpy()
         act_next = self._actor_targ.action(obs_next, self._noise(len(obs_next)))
         l_next = np.max([critic.forward(obs_next, act_next)[0] for critic in self._target_critics], axis=0)
-        target: Array = cost + self._agent.gamma * (1.0 - _array(data["done"])) * l_next
+        target: Array = cost + self._agent.gamma * (1.0 - data["done"].numpy()) * l_next
         return target
 
     def _critic_step(self, obs: Array, act: Array, target: Array) -> tuple[Array, float]:
@@ -95,7 +95,3 @@ class NumpyUpdate:
     def _noise(self, batch: int) -> Array:
         """Standard normal noise from torch's generator, drawn as the torch update draws it."""
         return torch.randn(batch, self._agent.act_dim).numpy()
-
-
-def _array(tensor: Tensor) -> Array:
-    return tensor.numpy().astype(np.float32, copy=False)

@@ -1,5 +1,6 @@
 """Synthetic gene networks whose first protein is to follow an oscillating reference."""
 
+import math
 from typing import Any
 
 import gymnasium
@@ -53,14 +54,15 @@ class GeneRing(gymnasium.Env[FloatArray, FloatArray]):
         low = np.append(np.zeros(2 * n + 1), -np.inf)
         self.observation_space = Box(low, np.inf, dtype=np.float64)
         self._n = n
+        self._repressors = np.arange(-1, n - 1)
         self._fixed_state = np.array(fixed_state)
         self._state = self._fixed_state.copy()
         self.t = 0.0
 
     def reference(self, t: float) -> float:
         """The reference of the first protein at time ``t``, in steps."""
-        phase = 2 * np.pi * self.reference_frequency * t - self.reference_phase
-        return float(self.reference_offset + self.reference_amplitude * np.sin(phase))
+        phase = 2 * math.pi * self.reference_frequency * t - self.reference_phase
+        return self.reference_offset + self.reference_amplitude * math.sin(phase)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -100,8 +102,8 @@ class GeneRing(gymnasium.Env[FloatArray, FloatArray]):
     def _successor(self, state: FloatArray, action: FloatArray, noise: FloatArray) -> FloatArray:
         """The next states ``[..., 2 n]`` for actions ``[..., n]`` and noise ``[..., 2 n]``."""
         m, p = state[..., : self._n], state[..., self._n :]
-        repressor = np.roll(p, 1, axis=-1)
-        dm = -self.gamma * m + self.a / (self.K + repressor**2) + self.b * action
+        repressor = p[..., self._repressors]
+        dm = -self.gamma * m + self.a / (self.K + repressor * repressor) + self.b * action
         dp = -self.c * p + self.beta * m
         moved = state + self.dt * np.concatenate([dm, dp], axis=-1) + noise
         return np.maximum(moved, 0.0)
@@ -114,7 +116,7 @@ class GeneRing(gymnasium.Env[FloatArray, FloatArray]):
             "state_of_interest": np.array([protein]),
             "reference_error": np.array([error]),
         }
-        return np.append(self._state, (reference, error)), info
+        return np.concatenate((self._state, (reference, error))), info
 
 
 class Oscillator(GeneRing):

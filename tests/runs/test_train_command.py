@@ -27,16 +27,26 @@ ROOT = Path(__file__).parents[2]
 TRAIN = ROOT / "scripts" / "train.py"
 RECORDS_OF_HYDRA = {".hydra/config.yaml", ".hydra/hydra.yaml", ".hydra/overrides.yaml"}
 
-SIZE = "train.steps_per_epoch=150 train.update_after=100 train.update_every=50 train.steps_per_update=2".split()
+SIZE = ["train.steps_per_epoch=150", "train.update_after=100", "train.update_every=50", "train.steps_per_update=2"]
 TINY = ["env=oscillator", "tuned=none", "network=small", "train.epochs=2", "train.num_test_episodes=2", *SIZE]
-FAILING = "env=gym env.id=failing_env:Failing-v0 train.epochs=2 train.num_test_episodes=1 wandb.mode=disabled".split()
+FAILING = [
+    "env=gym",
+    "env.id=failing_env:Failing-v0",
+    "train.epochs=2",
+    "train.num_test_episodes=1",
+    "wandb.mode=disabled",
+]
 
-PROMISED_METRICS = """
-    epoch env_steps updates train/cost_mean train/ep_len_mean test/cost_mean test/cost_std test/cost_min test/cost_max
-    test/ep_len_mean test/death_rate train/alpha train/labda train/labda_raw train/decrease train/critic_loss
-    train/actor_loss train/alpha_loss train/labda_loss train/l_mean train/entropy lr/actor lr/critic lr/alpha lr/labda
-    time/seconds time/steps_per_second time/updates_per_second
-""".split()
+PROMISED_METRICS = {
+    "": "epoch env_steps updates",
+    "train/": (
+        "cost_mean ep_len_mean alpha labda labda_raw decrease critic_loss actor_loss alpha_loss labda_loss l_mean "
+        "entropy"
+    ),
+    "test/": "cost_mean cost_std cost_min cost_max ep_len_mean death_rate",
+    "lr/": "actor critic alpha labda",
+    "time/": "seconds steps_per_second updates_per_second",
+}
 
 
 def metrics_of(run: Path) -> list[dict[str, float]]:
@@ -108,8 +118,9 @@ def test_nothing_is_left_beside_the_run_folder(trained):
 def test_metrics_hold_every_promised_key(trained):
     rows = metrics_of(trained.folder)
     assert [(row["epoch"], row["env_steps"], row["updates"]) for row in rows] == [(1, 150, 4), (2, 300, 10)]
+    promised = {prefix + name for prefix, names in PROMISED_METRICS.items() for name in names.split()}
     for row in rows:
-        assert set(PROMISED_METRICS) - set(row) == set()
+        assert promised - set(row) == set()
         assert all(isinstance(value, (int, float)) and math.isfinite(value) for value in row.values())
 
 
@@ -309,22 +320,13 @@ def test_drawn_seed_is_recorded_so_that_the_run_can_be_had_again(train_here, tmp
 # Folders
 
 
-def test_second_start_into_the_same_folder_is_refused(trained, train_here, tmp_path):
+def test_second_start_into_the_same_folder_is_refused_and_keeps_the_first(trained, train_here):
     before = contents(trained.folder)
     end = train_here(*TINY, "seed=5", "wandb.mode=disabled", f"hydra.run.dir={trained.folder}")
     assert end.status == 2
     assert trained.folder.name in end.stderr
     assert "Traceback" not in end.stderr
-    after = contents(trained.folder)
-    assert {name for name in before | after if before.get(name) != after.get(name)} - RECORDS_OF_HYDRA == set()
-
-
-def test_second_start_keeps_the_record_of_the_first(train_here, tmp_path):
-    short = [*TINY, "train.epochs=1", "train.steps_per_epoch=20", "wandb.mode=disabled", "hydra.run.dir=run"]
-    assert train_here(*short).status == 0
-    before = contents(tmp_path / "run")
-    train_here(*short, "seed=5")
-    assert contents(tmp_path / "run") == before
+    assert contents(trained.folder) == before
 
 
 def test_reward_is_maximised_into_a_folder_named_after_the_run(train_here, tmp_path):
@@ -337,6 +339,7 @@ def test_reward_is_maximised_into_a_folder_named_after_the_run(train_here, tmp_p
         "train.num_test_episodes=1",
         "wandb.mode=disabled",
         *SIZE,
+        "train.steps_per_epoch=210",
     )
     assert end.status == 0, end.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
@@ -346,8 +349,8 @@ def test_reward_is_maximised_into_a_folder_named_after_the_run(train_here, tmp_p
     assert re.search("opt_type.maximize", run.name)
     assert "/" not in run.name
     (row,) = metrics_of(run)
-    assert row["train/cost_mean"] > 0 or math.isnan(row["train/cost_mean"] or math.nan)
     # The reward of the pendulum is from about -16.3 to 0, so 200 steps cost from 0 to 3260.
+    assert 0 < row["train/cost_mean"] < 3260
     assert 0 < row["test/cost_mean"] < 3260
     assert row["test/ep_len_mean"] == 200
     assert summary_of(run)["status"] == "finished"
@@ -407,20 +410,16 @@ def test_sweep_has_a_folder_for_each_job(sweep):
 
 
 def test_sweep_has_a_wandb_run_for_each_job(sweep, clean_environment):
-    runs = [wandb_records(file, clean_environment) for job in jobs_of(sweep) for file in wandb_files(job)]
-    assert [run["run"][0]["config"]["update"]["seed"] for run in runs] == [0, 1]
-    assert {run["run"][0]["run_group"] for run in runs} == {"two"}
-    for job, run in zip(jobs_of(sweep), runs, strict=True):
+    for seed, job in enumerate(jobs_of(sweep)):
+        (file,) = wandb_files(job)
+        run = wandb_records(file, clean_environment)
+        assert run["run"][0]["config"]["update"]["seed"] == seed
+        assert run["run"][0]["run_group"] == "two"
         logged = [record["item"]["test/cost_mean"] for record in run["history"] if "epoch" in record["item"]]
         assert logged == [row["test/cost_mean"] for row in metrics_of(job)]
-        assert "exit" in run
-
-
-def test_each_job_of_a_sweep_keeps_its_policy_for_wandb_sync_in_its_own_folder(sweep, clean_environment):
-    for job in jobs_of(sweep):
-        (file,) = wandb_files(job)
-        staged = wandb_records(file, clean_environment)["artifact"][0]["manifest"]["contents"]
-        assert {Path(entry["local_path"]).is_relative_to(job) for entry in staged} == {True}
+        # What `wandb sync` will upload must not lie in the folder of another job.
+        staged = run["artifact"][0]["manifest"]["contents"]
+        assert [entry["local_path"] for entry in staged if not Path(entry["local_path"]).is_relative_to(job)] == []
 
 
 def test_job_that_fails_does_not_stop_the_others(train_here, monkeypatch, tmp_path):
@@ -497,7 +496,8 @@ def assert_interrupted(run: Running, number: int) -> None:
     summary, rows = summary_of(run.folder), metrics_of(run.folder)
     assert summary["status"] == "interrupted"
     assert [row["epoch"] for row in rows] == list(range(1, len(rows) + 1))
-    assert summary["final"]["env_steps"] == rows[-1]["env_steps"]
+    # A signal may arrive while the last epoch is being written down.
+    assert summary["final"]["env_steps"] in [row["env_steps"] for row in rows[-2:]]
     lac.load_agent(run.folder)
     console = (run.folder.parent / "console").read_text()
     assert "interrupted" in console
@@ -520,7 +520,8 @@ def test_termination_keeps_what_there_is(start, clean_environment):
     (file,) = wandb_files(run.folder)
     records = wandb_records(file, clean_environment)
     logged = [record["item"]["epoch"] for record in records["history"] if "epoch" in record["item"]]
-    assert logged == [row["epoch"] for row in metrics_of(run.folder)]
+    epochs = [row["epoch"] for row in metrics_of(run.folder)]
+    assert logged in (epochs, epochs[:-1])
     assert records["exit"][0]["exit_code"] != 0
 
 
