@@ -1,0 +1,151 @@
+"""Names, order and defaults of the Python API."""
+
+import inspect
+
+import pytest
+from api_support import CONF, RATES
+from omegaconf import OmegaConf
+from torch import nn
+
+from lac import (
+    LAC,
+    lac,
+)
+
+# Signatures ------------------------------------------------------------------------------------------
+
+AC_KWARGS = {
+    "hidden_sizes": {"actor": [256, 256], "critic": [256, 256]},
+    "activation": nn.ReLU,
+    "output_activation": {"actor": nn.ReLU},
+}
+ALGORITHM = {
+    "alpha": 0.99,
+    "alpha3": 0.2,
+    "labda": 0.99,
+    "gamma": 0.99,
+    "polyak": 0.995,
+    "target_entropy": None,
+    "adaptive_temperature": True,
+    "lr_a": 1e-4,
+    "lr_c": 3e-4,
+    "lr_alpha": 1e-4,
+    "lr_labda": 3e-4,
+}
+NO_DEFAULT = inspect.Parameter.empty
+LAC_SIGNATURE = {
+    "env": NO_DEFAULT,
+    "actor_critic": None,
+    "ac_kwargs": AC_KWARGS,
+    "opt_type": "minimize",
+    **ALGORITHM,
+    "device": "cpu",
+}
+FUNCTION_SIGNATURE = {
+    "env_fn": NO_DEFAULT,
+    "actor_critic": None,
+    "ac_kwargs": AC_KWARGS,
+    "opt_type": "minimize",
+    "max_ep_len": None,
+    "epochs": 100,
+    "steps_per_epoch": 2048,
+    "start_steps": 0,
+    "update_every": 100,
+    "update_after": 1000,
+    "steps_per_update": 100,
+    "num_test_episodes": 10,
+    **ALGORITHM,
+    "lr_a_final": 1e-10,
+    "lr_c_final": 1e-10,
+    "lr_alpha_final": 1e-10,
+    "lr_labda_final": 1e-10,
+    "lr_decay_type": "linear",
+    "lr_a_decay_type": None,
+    "lr_c_decay_type": None,
+    "lr_alpha_decay_type": None,
+    "lr_labda_decay_type": None,
+    "lr_decay_ref": "epoch",
+    "batch_size": 256,
+    "replay_size": 1_000_000,
+    "horizon_length": 0,
+    "seed": None,
+    "device": "cpu",
+    "logger_kwargs": {},
+    "save_freq": 1,
+    "start_policy": None,
+    "export": False,
+}
+
+
+def defaults(function):
+    return {name: parameter.default for name, parameter in inspect.signature(function).parameters.items()}
+
+
+@pytest.mark.parametrize(("function", "contract"), [(LAC, LAC_SIGNATURE), (lac, FUNCTION_SIGNATURE)])
+def test_names_order_and_defaults_are_the_contract(function, contract):
+    parameters = inspect.signature(function).parameters.values()
+    positional = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    extra = [p for p in parameters if p.kind is not p.POSITIONAL_OR_KEYWORD]
+    assert [p.name for p in positional] == list(contract)
+    for parameter in positional:
+        # The default of ac_kwargs is a read-only mapping.
+        default = dict(parameter.default) if parameter.name == "ac_kwargs" else parameter.default
+        assert default == contract[parameter.name], parameter.name
+        assert type(default) is type(contract[parameter.name]), parameter.name
+    assert all(p.kind is p.KEYWORD_ONLY and p.default is not NO_DEFAULT for p in extra)
+
+
+def test_what_both_take_beyond_the_contract_has_the_same_defaults():
+    extra = {p.name: p.default for p in inspect.signature(LAC).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    of_function = {p.name: p.default for p in inspect.signature(lac).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    assert extra == of_function
+
+
+@pytest.mark.parametrize(
+    ("method", "names"),
+    [
+        (LAC.forward, ["self", "s", "deterministic"]),
+        (LAC.get_action, ["self", "s", "deterministic"]),
+        (LAC.update, ["self", "data"]),
+        (LAC.save, ["self", "path"]),
+        (LAC.restore, ["self", "path", "restore_lagrance_multipliers"]),
+        (LAC.load_state_dict, ["self", "state_dict", "restore_lagrance_multipliers"]),
+        (LAC.bound_lr, ["self", "lr_a_final", "lr_c_final", "lr_alpha_final", "lr_labda_final"]),
+        (LAC._set_learning_rates, ["self", *RATES]),
+        (LAC._update_targets, ["self"]),
+    ],
+)
+def test_names_and_order_of_the_methods(method, names):
+    assert list(inspect.signature(method).parameters)[: len(names)] == names
+
+
+@pytest.mark.parametrize(
+    ("method", "argument", "default"),
+    [
+        (LAC.forward, "deterministic", False),
+        (LAC.get_action, "deterministic", False),
+        (LAC.restore, "restore_lagrance_multipliers", False),
+        (LAC.load_state_dict, "restore_lagrance_multipliers", True),
+    ],
+)
+def test_defaults_of_the_methods(method, argument, default):
+    assert defaults(method)[argument] is default
+
+
+def test_the_config_of_the_algorithm_holds_the_defaults_of_the_api():
+    values = OmegaConf.to_container(OmegaConf.load(CONF / "algo" / "lac.yaml"))
+    assert values.pop("name") == "lac"
+    assert values.keys() >= ALGORITHM.keys()
+    assert values == {name: (defaults(LAC) | defaults(lac))[name] for name in values}
+
+
+def test_the_config_of_the_training_holds_the_defaults_of_the_api():
+    config = OmegaConf.to_container(OmegaConf.load(CONF / "train.yaml"))
+    train, in_api = config["train"], defaults(lac)
+    assert train.keys() >= {"epochs", "steps_per_epoch", "update_every", "batch_size", "save_freq", "export"}
+    assert train == {name: in_api[name] for name in train}
+    decay = OmegaConf.to_container(OmegaConf.load(CONF / "lr_schedule" / "linear.yaml"))
+    schedule = {f"lr_{k}" if k.startswith("decay") else k: v for k, v in (config["lr_schedule"] | decay).items()}
+    assert schedule == {
+        name: in_api[name] for name in in_api if name.endswith(("_final", "_type", "_decay_ref")) and name != "opt_type"
+    }
