@@ -4,21 +4,25 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from hydra import compose, initialize_config_dir
+from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException, UnsupportedValueType, ValidationError
+from omegaconf.errors import UnsupportedValueType, ValidationError
 
 from lac.config import CONFIG_DIR, SCHEMAS, allowed_text, leaves, options
 from lac.experiment import ConfigError, config_problems
 from lac.validation import nearest
 
 T = TypeVar("T")
+
+_IN_A_JOB = "_lac_raised_in_a_job"  # marks errors of a run, which are no errors of the command line
 
 WANTS_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR", "0") not in {"", "0"}
 
@@ -33,15 +37,28 @@ def run_app(main: Callable[[], Any], config_name: str) -> NoReturn:
     signal.signal(signal.SIGTERM, _exit_on_signal)
     # Constructor arguments are free, so that Hydra need not know them beforehand.
     sys.argv[1:] = [f"++{text}" if text.startswith("env.kwargs.") else text for text in sys.argv[1:]]
+    if not WANTS_TRACEBACK:
+        _refuse_folder_of_a_run(sys.argv[1:])
+        if config_name == "train" and {"-m", "--multirun"} & set(sys.argv[1:]):
+            found = explain(ValueError(), config_name, sys.argv[1:])
+            if found:
+                _refuse(found)
     try:
         main()
-    except (HydraException, OmegaConfBaseException) as error:
-        if WANTS_TRACEBACK:
+    except Exception as error:
+        if WANTS_TRACEBACK or getattr(error, _IN_A_JOB, False):
             raise
         _refuse(explain(error, config_name, sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(0)
+
+
+def _refuse_folder_of_a_run(arguments: Sequence[str]) -> None:
+    for text in arguments:
+        key, _, folder = text.partition("=")
+        if key == "hydra.run.dir" and (Path(folder) / "summary.json").exists():
+            _refuse([f"{key} is {folder!r}, which holds a run already; give another folder"])
 
 
 def run_job(task: Callable[[DictConfig], T], cfg: DictConfig) -> T:
@@ -52,42 +69,65 @@ def run_job(task: Callable[[DictConfig], T], cfg: DictConfig) -> T:
         if WANTS_TRACEBACK:
             raise
         _refuse(error.problems)
+    except Exception as error:
+        setattr(error, _IN_A_JOB, True)
+        raise
 
 
 def explain(error: Exception, config_name: str, arguments: Sequence[str]) -> list[str]:
     """All problems of a command line that Hydra could not compose, found by trying its overrides one by one."""
-    if "--config-dir" in arguments or "-cd" in arguments:
-        return [_first_sentence(error)]
+    given = get_args_parser().parse_args(list(arguments))
+    config_name = given.config_name or config_name
     found: list[str] = []
-    accepted: list[str] = []
+    main_dir = Path(given.config_dir).resolve() if given.config_dir else CONFIG_DIR
+    search = [] if main_dir == CONFIG_DIR else [f"hydra.searchpath=[file://{CONFIG_DIR}]"]
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-        for text in _overrides_with_groups_first(arguments, found):
-            try:
-                compose(config_name, overrides=[*accepted, text])
-                accepted.append(text)
-            except (HydraException, OmegaConfBaseException) as problem:
-                found.append(_sentence(text, problem, config_name))
-        if config_name == "train":  # the others are told by what they run
-            found += config_problems(compose(config_name, overrides=accepted))
-    return found or [_first_sentence(error)]
+    with initialize_config_dir(str(main_dir), version_base="1.3"):
+        try:
+            compose(config_name, overrides=search)
+        except Exception:
+            if given.config_name:
+                return [f"--config-name is {config_name!r}: {_first_sentence(error)}; without it, it is train"]
+            return [_first_sentence(error)]
+        variants: list[list[str]] = []
+        for singles in _overrides_with_groups_first(given.overrides, given.multirun, found):
+            accepted = []
+            for text in singles:
+                try:
+                    compose(config_name, overrides=[*search, *(first for first, *_ in variants), text])
+                    accepted.append(text)
+                except Exception as problem:
+                    found.append(_sentence(text, problem, "train" if given.config_dir else config_name))
+            if accepted:
+                variants.append(accepted)
+        if config_name == "train" or given.config_dir:
+            firsts = [first for first, *_ in variants]
+            others = [[*firsts[:i], other, *firsts[i + 1 :]] for i, (_, *rest) in enumerate(variants) for other in rest]
+            for overrides in [firsts, *others]:
+                found += config_problems(compose(config_name, overrides=[*search, *overrides]))
+    return list(dict.fromkeys(found))
 
 
-def _overrides_with_groups_first(arguments: Sequence[str], found: list[str]) -> Iterator[str]:
-    """Each override by itself, sweeps taken apart; what cannot be parsed is told in ``found``."""
+def _overrides_with_groups_first(arguments: Sequence[str], is_sweep: bool, found: list[str]) -> Iterator[list[str]]:
+    """The values of each override, sweeps taken apart; what cannot be parsed is told in ``found``."""
     parser = OverridesParser.create()
-    parsed: list[tuple[bool, str]] = []
+    parsed: list[tuple[bool, list[str]]] = []
     for text in arguments:
-        if text.startswith("-"):
-            continue
         try:
             override = parser.parse_override(text)
         except HydraException as problem:
             found.append(f"{text!r} is not KEY=VALUE as Hydra reads it: {_first_sentence(problem)}")
             continue
+        if not override.key_or_group:
+            found.append(f"{text!r} is not KEY=VALUE: the key is missing")
+            continue
+        if override.is_sweep_override() and not is_sweep:
+            key, _, value = text.partition("=")
+            found.append(f"{key} is {value!r}, several values; add -m to run one job for each")
+            continue
         is_group = (CONFIG_DIR / override.key_or_group).is_dir()
-        parsed += [(not is_group, single) for single in _singles(override, text)]
-    yield from (text for _, text in sorted(parsed, key=lambda pair: pair[0]))
+        parsed.append((not is_group, list(_singles(override, text))))
+    yield from (singles for _, singles in sorted(parsed, key=lambda pair: pair[0]))
 
 
 def _singles(override: Override, text: str) -> Iterable[str]:

@@ -255,7 +255,7 @@ def help_text(schema: type) -> str:
 
 def config_problems(cfg: DictConfig) -> list[str]:
     """Everything that is wrong with the values of a training config, as sentences that name the key."""
-    plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
+    plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     found = list(_unknown_keys(TrainConfig, plain))
     for group in ("algo", "env", "lr_schedule", "device", "train"):
         found += problems(plain[group], f"{group}.")

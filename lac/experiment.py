@@ -1,6 +1,7 @@
 """From a config to objects to a run: the only assembly that knows Hydra's configs."""
 
 import re
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,10 +11,11 @@ import gymnasium
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import InterpolationResolutionError
 
 from lac import config
 from lac.envs.making import AnyEnv, check_usable, env_problems, make_env, prepare
-from lac.validation import problems
+from lac.validation import nearest, problems
 
 CONFIG_FILE = "config.yaml"
 _MAX_ENVS = 50  # test episodes side by side
@@ -41,12 +43,14 @@ class ConfigError(ValueError):
 
 def config_problems(cfg: DictConfig) -> list[str]:
     """Everything wrong with a training config that can be told without building anything."""
-    found = [
-        f"{name} is not set; {_HINTS.get(name, 'give it a value')}" for name in sorted(OmegaConf.missing_keys(cfg))
-    ]
-    if found:
+    try:
+        missing = sorted(OmegaConf.missing_keys(cfg))
+    except InterpolationResolutionError as error:
+        return [f"{error.full_key}: {str(error).splitlines()[0]}"]
+    found = [f"{name} is not set; {_HINTS.get(name, 'give it a value')}" for name in missing]
+    found += config.config_problems(cfg)
+    if "env.id" in missing:
         return found
-    found = config.config_problems(cfg)
     return found + env_problems(cfg.env.id, OmegaConf.to_container(cfg.env.kwargs))  # type: ignore[arg-type]
 
 
@@ -62,9 +66,11 @@ def run(cfg: DictConfig) -> float | None:
     Raises:
         ConfigError: The config cannot be run.
     """
-    found = config_problems(cfg)
+    found = config_problems(cfg) + _choice_problems(HydraConfig.get().overrides.task)
     if found:
         raise ConfigError(found)
+    if cfg.seed is None:
+        cfg.seed = secrets.randbits(32)
     plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     make = environment_factory(plain["env"])
     _refuse_unusable(make, plain)
@@ -77,12 +83,25 @@ def run(cfg: DictConfig) -> float | None:
 
     threads = plain["device"]["threads"]
     run_dir = Path(HydraConfig.get().runtime.output_dir)
+    if (run_dir / "summary.json").exists():
+        raise ConfigError([f"hydra.run.dir is {str(run_dir)!r}, which holds a run already; give another folder"])
     with limited_threads(threads), RunRecorder(_record_settings(plain, run_dir)) as recorder:
         (run_dir / CONFIG_FILE).write_text(
             _HEADER.format(folder=_shown(run_dir)) + OmegaConf.to_yaml(cfg, resolve=True)
         )
         train_from_settings(AGENTS[plain["algo"]["name"].upper()], api_settings(plain), make, recorder)
         return recorder.final_cost
+
+
+def _choice_problems(overrides: Sequence[str]) -> list[str]:
+    """The group of recommended settings is optional, so that Hydra takes any option of it."""
+    choices = config.options("tuned")
+    given = [text.partition("=")[2] for text in overrides if text.startswith("tuned=")]
+    return [
+        f"tuned is {word!r}; it must be one of {', '.join(choices)}.{nearest(word, choices)}"
+        for word in given
+        if word not in choices
+    ]
 
 
 def run_benchmark(cfg: DictConfig) -> None:
@@ -195,17 +214,8 @@ def _refuse_unusable(make: Callable[[], AnyEnv], plain: Mapping[str, Any]) -> No
     from lac.checkpoints import read_policy  # noqa: PLC0415 (imports torch)
     from lac.devices import torch_device  # noqa: PLC0415
 
-    env_id, scale, found = plain["env"]["id"], plain["network"]["observation_scale"], []
-    try:
-        env = prepare(make(), plain["algo"]["opt_type"], plain["train"]["max_ep_len"])
-        n_observations = check_usable(env)[0].shape[0]
-        env.close()
-        if isinstance(scale, list) and len(scale) != n_observations:
-            found.append(
-                f"network.observation_scale has {len(scale)} numbers, but {env_id} has {n_observations} observations"
-            )
-    except (ValueError, TypeError, gymnasium.error.Error, ImportError) as error:
-        found.append(f"env.id={env_id} cannot be used: {error}")
+    env_id, scale = plain["env"]["id"], plain["network"]["observation_scale"]
+    found: list[str] = []
     try:
         torch_device(plain["device"]["name"])
     except ValueError as error:
@@ -215,6 +225,19 @@ def _refuse_unusable(make: Callable[[], AnyEnv], plain: Mapping[str, Any]) -> No
             read_policy(plain["train"]["start_policy"])
     except (ValueError, FileNotFoundError) as error:
         found.append(f"train.start_policy: {error}")
+    if found:
+        raise ConfigError(found)
+    try:
+        env = prepare(make(), plain["algo"]["opt_type"], plain["train"]["max_ep_len"])
+        n_observations = check_usable(env)[0].shape[0]
+        env.close()
+        if isinstance(scale, list) and len(scale) != n_observations:
+            found.append(
+                f"network.observation_scale has {len(scale)} numbers, but {env_id} has {n_observations} observations"
+            )
+    except (ValueError, TypeError, gymnasium.error.Error, ImportError) as error:
+        text = re.sub(r"^opt_type is", "algo.opt_type is", re.sub(r"^max_ep_len is", "train.max_ep_len is", str(error)))
+        found.append(f"env.id={env_id} cannot be used: {text}")
     if found:
         raise ConfigError(found)
 

@@ -28,7 +28,7 @@ class Number:
     def __str__(self) -> str:
         kind = "a whole number" if self.whole else "a finite number"
         if math.isfinite(self.low) and math.isfinite(self.high):
-            kind += f" from {self.low:g} to {self.high:g}"
+            kind += f" from {_plain(self.low)} to {_plain(self.high)}"
         elif math.isfinite(self.low):
             kind += f" of at least {self.low:g}"
         return kind + (" or null" if self.optional else "")
@@ -108,10 +108,20 @@ ALLOWED: dict[str, Number | Choice] = {
 def problems(settings: Mapping[str, object], prefix: str = "") -> list[str]:
     """A sentence for each setting whose value is not allowed; settings without a rule are passed over."""
     return [
-        f"{prefix}{name} is {value!r}; it must be {ALLOWED[name]}"
+        f"{prefix}{name} is {value!r}; it must be {ALLOWED[name]}.{_nearest_choice(value, ALLOWED[name])}"
         for name, value in settings.items()
         if name in ALLOWED and not ALLOWED[name].accepts(value)
     ]
+
+
+def _plain(number: float) -> str:
+    return str(int(number)) if float(number).is_integer() else f"{number:g}"
+
+
+def _nearest_choice(value: object, rule: Number | Choice) -> str:
+    if isinstance(value, str) and isinstance(rule, Choice):
+        return nearest(value, [str(option) for option in rule.options])
+    return ""
 
 
 def check(settings: Mapping[str, object]) -> None:

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any, Protocol
 
 import gymnasium
@@ -116,8 +117,11 @@ def env_problems(env_id: str, kwargs: Mapping[str, Any]) -> list[str]:
 
 
 def _spec(env_id: str) -> EnvSpec | None:
+    module, _, name = env_id.rpartition(":")
     try:
-        return gymnasium.spec(env_id)
+        if module:
+            import_module(module)
+        return gymnasium.spec(name)
     except (gymnasium.error.Error, ModuleNotFoundError):
         return None
 

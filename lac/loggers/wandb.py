@@ -3,6 +3,7 @@
 import netrc
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,8 @@ class WandbLogger:
         warn: Called with a warning.
     """
 
+    _staging: str | None = None  # what WANDB_DATA_DIR was set to for an earlier run of this process
+
     def __init__(
         self, settings: WandbSettings, run_dir: Path, config: Mapping[str, Any], warn: Callable[[str], None]
     ) -> None:
@@ -65,6 +68,10 @@ class WandbLogger:
         try:
             self._run = self._open(self.mode)
         except Exception as error:
+            if self.mode == "offline":
+                self._warn(f"W&B cannot open an offline run ({_first_line(error)}); the run goes on without it")
+                self.mode = "disabled"
+                return
             self._warn(f"W&B cannot be reached ({_first_line(error)}); the run is recorded offline")
             self.mode, self.reason = "offline", "W&B could not be reached"
             self._guarded("opening an offline run", self._reopen)
@@ -79,9 +86,15 @@ class WandbLogger:
     ) -> None:
         """Add the summary, the learning curve and the policy, and close the run."""
         if self._run is not None:
-            self._guarded("adding results", lambda: self._add_results(summary, picture, policy_folder))
-        if self._run is not None:
-            self._guarded("finishing", lambda: self._run.finish(exit_code=exit_code))
+            self._guarded("finishing", lambda: self._add_and_close(summary, picture, policy_folder, exit_code))
+
+    def _add_and_close(
+        self, summary: Mapping[str, Any], picture: Path | None, policy_folder: Path | None, exit_code: int
+    ) -> None:
+        try:
+            self._add_results(summary, picture, policy_folder)
+        finally:
+            self._run.finish(exit_code=exit_code)
 
     def _reopen(self) -> None:
         self._run = self._open("offline")
@@ -90,7 +103,9 @@ class WandbLogger:
         import wandb  # noqa: PLC0415 (half a second that `--cfg job` does not need)
 
         # Artifacts are staged here instead of in the home folder.
-        os.environ.setdefault("WANDB_DATA_DIR", str(self._run_dir / "wandb"))
+        if os.environ.get("WANDB_DATA_DIR") in {None, WandbLogger._staging}:
+            WandbLogger._staging = str((self._run_dir / "wandb").resolve())
+            os.environ["WANDB_DATA_DIR"] = WandbLogger._staging
         s = self._settings
         run = wandb.init(
             dir=str(self._run_dir),
@@ -134,6 +149,15 @@ class WandbLogger:
         except Exception as error:
             self._warn(f"W&B failed while {what} ({_first_line(error)}); the run goes on without it")
             self._run, self.mode = None, "disabled"
+            self._abandon()
+
+    @staticmethod
+    def _abandon() -> None:
+        """Let go of W&B's service, so that its own end of the process does not complain once more."""
+        import wandb  # noqa: PLC0415
+
+        with suppress(Exception, SystemExit):
+            wandb.teardown()
 
 
 def resolve_mode(mode: str) -> tuple[str, str]:
