@@ -108,7 +108,7 @@ ALLOWED: dict[str, Number | Choice] = {
 def problems(settings: Mapping[str, object], prefix: str = "") -> list[str]:
     """A sentence for each setting whose value is not allowed; settings without a rule are passed over."""
     return [
-        f"{prefix}{name} is {value!r}; it must be {ALLOWED[name]}.{_nearest_choice(value, ALLOWED[name])}"
+        f"{prefix}{name} is {value!r}; it must be {ALLOWED[name]}{_nearest_choice(value, ALLOWED[name])}"
         for name, value in settings.items()
         if name in ALLOWED and not ALLOWED[name].accepts(value)
     ]
@@ -120,7 +120,8 @@ def _plain(number: float) -> str:
 
 def _nearest_choice(value: object, rule: Number | Choice) -> str:
     if isinstance(value, str) and isinstance(rule, Choice):
-        return nearest(value, [str(option) for option in rule.options])
+        hint = nearest(value, [str(option) for option in rule.options])
+        return f".{hint}" if hint else ""
     return ""
 
 
