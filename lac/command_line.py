@@ -48,7 +48,7 @@ def run_app(main: Callable[[], Any], config_name: str) -> NoReturn:
     except Exception as error:
         if WANTS_TRACEBACK or getattr(error, _IN_A_JOB, False):
             raise
-        _refuse(explain(error, config_name, sys.argv[1:]))
+        _refuse(explain(error, config_name, sys.argv[1:]) or [_first_sentence(error)])
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(0)
@@ -75,7 +75,7 @@ def run_job(task: Callable[[DictConfig], T], cfg: DictConfig) -> T:
 
 
 def explain(error: Exception, config_name: str, arguments: Sequence[str]) -> list[str]:
-    """All problems of a command line that Hydra could not compose, found by trying its overrides one by one."""
+    """All problems of a command line, found by trying its overrides one by one; ``error`` is what Hydra said."""
     given = get_args_parser().parse_args(list(arguments))
     config_name = given.config_name or config_name
     found: list[str] = []
