@@ -1,31 +1,31 @@
 """Synthetic gene networks whose first protein is to follow an oscillating reference."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
-import gymnasium
 import numpy as np
-import numpy.typing as npt
 from gymnasium.spaces import Box
 
-FloatArray = npt.NDArray[np.float64]
+from lac.envs.system import BoolArray, FloatArray, Signals, System
 
 
-class GeneRing(gymnasium.Env[FloatArray, FloatArray]):
+class GeneRing(System):
     """A ring of genes, each repressed by the protein of the one before it; light drives the genes.
 
-    State ``(m_1..m_n, p_1..p_n)``: concentrations of mRNA and protein. Explicit Euler, every right-hand
-    side from the state before the step, with ``p_0 = p_n``::
+    Concentrations of mRNA and protein ``(m_1..m_n, p_1..p_n)``, and the time; the state is all of them. Explicit
+    Euler, every right-hand side from the state before the step, with ``p_0 = p_n``::
 
         m_i <- max(0, m_i + dt (-gamma m_i + a / (K + p_{i-1}^2) + b u_i) + w_i)
         p_i <- max(0, p_i + dt (-c p_i + beta m_i) + w_{n+i}),     w_i ~ U(-delta_i, delta_i)
 
     The cost is ``(p_1 - r)^2`` after the step, with the reference
-    ``r(t) = C + A sin(2 pi f t - phi)``. An observation is the state, ``r`` and ``p_1 - r``. Elowitz and
+    ``r(t) = C + A sin(2 pi f t - phi)``. An observation is the concentrations, ``r`` and ``p_1 - r``. Elowitz and
     Leibler (2000); Han et al. (2020), section 5.
 
     The constants ``K a gamma beta c b delta dt`` and ``reference_*`` are plain attributes: set them on the
-    unwrapped environment, as numbers or with one entry per gene (``delta``: per state).
+    unwrapped environment, as numbers or with one entry per gene (``delta``: per concentration). An external force is
+    a production of mRNA per step, one per gene.
 
     Args:
         n_genes: Number of genes.
@@ -36,6 +36,9 @@ class GeneRing(gymnasium.Env[FloatArray, FloatArray]):
 
     def __init__(self, n_genes: int, max_cost: float, fixed_state: tuple[float, ...], clip_action: bool = True) -> None:
         n = n_genes
+        low = np.append(np.zeros(2 * n + 1), -np.inf)
+        actions, observations = Box(0.0, 1.0, (n,), np.float64), Box(low, np.inf, dtype=np.float64)
+        super().__init__(actions, observations, state_dim=2 * n + 1, clip_action=clip_action, n_forces=n)
         self.K: float | FloatArray = 1.0
         self.a: float | FloatArray = 1.6
         self.gamma: float | FloatArray = 0.16
@@ -49,74 +52,45 @@ class GeneRing(gymnasium.Env[FloatArray, FloatArray]):
         self.reference_amplitude = 7.0
         self.reference_frequency = 1 / 200
         self.reference_phase = 0.0
-        self.clip_action = clip_action
-        self.action_space = Box(0.0, 1.0, (n,), np.float64)
-        low = np.append(np.zeros(2 * n + 1), -np.inf)
-        self.observation_space = Box(low, np.inf, dtype=np.float64)
         self._n = n
         self._repressors = np.arange(-1, n - 1)
         self._fixed_state = np.array(fixed_state)
-        self._state = self._fixed_state.copy()
-        self.t = 0.0
 
-    def reference(self, t: float) -> float:
+    def reference(self, t: float | FloatArray) -> FloatArray:
         """The reference of the first protein at time ``t``, in steps."""
         phase = 2 * math.pi * self.reference_frequency * t - self.reference_phase
-        return self.reference_offset + self.reference_amplitude * math.sin(phase)
+        return np.asarray(self.reference_offset + self.reference_amplitude * np.sin(phase))
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[FloatArray, dict[str, Any]]:
-        """Start an episode from U(0, 5), or as ``options`` say.
-
-        Args:
-            seed: Seed of the environment's generator.
-            options: ``low`` and ``high`` set other bounds of the start state (``[2 n]`` each);
-                ``random: False`` starts from the fixed state.
-        """
-        super().reset(seed=seed)
-        options = options or {}
-        if options.get("random", True):
-            self._state = self.np_random.uniform(options.get("low", 0.0), options.get("high", 5.0), 2 * self._n)
-        else:
-            self._state = self._fixed_state.copy()
-        self.t = 0.0
-        return self._observe(self.reference(self.t))
-
-    def step(self, action: FloatArray) -> tuple[FloatArray, float, bool, bool, dict[str, Any]]:
-        """One step of ``dt``; the second value is the cost."""
-        action = np.asarray(action, dtype=np.float64)
-        if self.clip_action:
-            action = np.minimum(np.maximum(action, 0.0), 1.0)
-        elif not self.action_space.contains(action):
-            raise ValueError(f"action {action} is outside {self.action_space} and clip_action is off")
+    def draw_noise(self) -> FloatArray:
+        """One number for each concentration."""
         # A zero-width draw is made too, so that the stream does not depend on delta.
-        noise = self.np_random.uniform(-np.asarray(self.delta), self.delta, 2 * self._n)
-        self._state = self._successor(self._state, action, noise)
-        self.t += self.dt
-        reference = self.reference(self.t)
-        cost = float((self._state[self._n] - reference) ** 2)
-        observation, info = self._observe(reference)
-        return observation, cost, cost > self.max_cost, False, info
+        return self.np_random.uniform(-np.asarray(self.delta), self.delta, 2 * self._n)
 
-    def _successor(self, state: FloatArray, action: FloatArray, noise: FloatArray) -> FloatArray:
-        """The next states ``[..., 2 n]`` for actions ``[..., n]`` and noise ``[..., 2 n]``."""
-        m, p = state[..., : self._n], state[..., self._n :]
+    def signals(self, states: FloatArray) -> Signals:
+        """The reference and the first protein."""
+        return Signals(self.reference(states[..., -1:]), states[..., self._n : self._n + 1].copy())
+
+    def observe(self, states: FloatArray) -> FloatArray:
+        """Concentrations, reference and error."""
+        reference, protein = self.signals(states)
+        return np.concatenate((states[..., :-1], reference, protein - reference), axis=-1)
+
+    def _initial_state(self, options: Mapping[str, Any]) -> FloatArray:
+        is_random = options.get("random", True)
+        start = self._start(options, 0.0, 5.0, 2 * self._n) if is_random else self._fixed_state
+        return np.append(start, 0.0)
+
+    def _transition(self, states: FloatArray, actions: FloatArray, noise: FloatArray) -> FloatArray:
+        m, p = states[..., : self._n], states[..., self._n : -1]
         repressor = p[..., self._repressors]
-        dm = -self.gamma * m + self.a / (self.K + repressor * repressor) + self.b * action
+        dm = -self.gamma * m + self.a / (self.K + repressor * repressor) + self.b * actions + self.external_force
         dp = -self.c * p + self.beta * m
-        moved = state + self.dt * np.concatenate([dm, dp], axis=-1) + noise
-        return np.maximum(moved, 0.0)
+        moved = states[..., :-1] + self.dt * np.concatenate((dm, dp), axis=-1) + noise
+        return np.concatenate((np.maximum(moved, 0.0), states[..., -1:] + self.dt), axis=-1)
 
-    def _observe(self, reference: float) -> tuple[FloatArray, dict[str, Any]]:
-        protein = self._state[self._n]
-        error = protein - reference
-        info = {
-            "reference": np.array([reference]),
-            "state_of_interest": np.array([protein]),
-            "reference_error": np.array([error]),
-        }
-        return np.concatenate((self._state, (reference, error))), info
+    def _cost(self, states: FloatArray, actions: FloatArray) -> tuple[FloatArray, BoolArray]:
+        costs = (states[..., self._n] - self.reference(states[..., -1])) ** 2
+        return costs, costs > self.max_cost
 
 
 class Oscillator(GeneRing):

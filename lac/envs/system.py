@@ -1,0 +1,194 @@
+"""What the environments we own have in common: a state one can read and set, a batched step, an external force."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import gymnasium
+import numpy as np
+import numpy.typing as npt
+from gymnasium.spaces import Box
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+class Signals(NamedTuple):
+    """What a controller is judged by, ``[..., k]`` each."""
+
+    reference: FloatArray
+    state_of_interest: FloatArray
+
+
+class BatchStep(NamedTuple):
+    """One step of many systems at once."""
+
+    states: FloatArray
+    """After the step, ``[B, state_dim]``."""
+    costs: FloatArray
+    """``[B]``"""
+    terminated: BoolArray
+    """``[B]``"""
+
+
+class System(gymnasium.Env[FloatArray, FloatArray], ABC):
+    """A controlled system with a cost: ``x' = f(x, u, w)``, in float64.
+
+    The state holds everything that the future depends on, time included where the reference depends on it;
+    noise is drawn apart from the dynamics. So one step of one system and one step of ten thousand are the same
+    code: subclasses write :meth:`_transition`, :meth:`_cost` and the like for arrays ``[..., n]``.
+
+    Physical constants are plain attributes and take effect at once; set them on the unwrapped environment.
+    Two attributes are there for disturbances: ``external_force`` (``[n_forces]``; none where that is 0) is added
+    beside the action, after its clipping; ``process_disturbance`` (``[state_dim]``) to the state after each step.
+
+    Args:
+        action_space: Bounded action box.
+        observation_space: Observation box.
+        state_dim: Number of entries of the state.
+        clip_action: Whether actions are clipped to their box; otherwise one outside is an error.
+        n_forces: Number of entries of the external force.
+    """
+
+    def __init__(
+        self, action_space: Box, observation_space: Box, state_dim: int, clip_action: bool = True, n_forces: int = 0
+    ) -> None:
+        self.action_space: Box = action_space  # type: ignore[assignment]
+        self.observation_space: Box = observation_space  # type: ignore[assignment]
+        self.state_dim = state_dim
+        self.clip_action = clip_action
+        self.external_force: FloatArray = np.zeros(n_forces)
+        self.process_disturbance: float | FloatArray = 0.0
+        self._state: FloatArray = np.zeros(state_dim)
+
+    # What a system is --------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _initial_state(self, options: Mapping[str, Any]) -> FloatArray:
+        """Draw a start from ``self.np_random``, ``[state_dim]``; ``options`` are those of :meth:`reset`."""
+
+    def draw_noise(self) -> FloatArray:
+        """Draw the noise of one step from ``self.np_random``, ``[noise_dim]``; without noise ``[0]``."""
+        return np.zeros(0)
+
+    @abstractmethod
+    def _transition(self, states: FloatArray, actions: FloatArray, noise: FloatArray) -> FloatArray:
+        """The next states ``[..., state_dim]`` for actions in their box ``[..., act_dim]``."""
+
+    @abstractmethod
+    def _cost(self, states: FloatArray, actions: FloatArray) -> tuple[FloatArray, BoolArray]:
+        """Costs and terminations, ``[...]`` each, from the states after the step and the actions that led there."""
+
+    @abstractmethod
+    def signals(self, states: FloatArray) -> Signals:
+        """Reference and state of interest in these states ``[..., state_dim]``."""
+
+    def observe(self, states: FloatArray) -> FloatArray:
+        """What is observed in these states, ``[..., obs_dim]``."""
+        return states
+
+    # Stepping ----------------------------------------------------------------------------------------
+
+    def reset(
+        self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
+    ) -> tuple[FloatArray, dict[str, Any]]:
+        """Start an episode.
+
+        Args:
+            seed: Seed of the environment's generator.
+            options: ``low`` and ``high`` replace the bounds of the drawn start (one number per drawn entry);
+                ``random: False`` starts from a fixed state.
+        """
+        super().reset(seed=seed)
+        self._state = self._initial_state(options or {})
+        return self._observed()
+
+    def step(self, action: npt.ArrayLike) -> tuple[FloatArray, float, bool, bool, dict[str, Any]]:
+        """One step; the second value is the cost."""
+        actions = self._bounded(np.asarray(action, dtype=np.float64))
+        self._state = self._moved(self._state, actions, self.draw_noise())
+        cost, terminated = self._cost(self._state, actions)
+        observation, info = self._observed()
+        return observation, float(cost), bool(terminated), False, info
+
+    def step_batch(
+        self, states: npt.ArrayLike, actions: npt.ArrayLike, noise: npt.ArrayLike | None = None
+    ) -> BatchStep:
+        """One step of many systems with the present constants; the environment itself is left as it is.
+
+        Args:
+            states: ``[B, state_dim]``, laid out as ``get_state()["state"]``.
+            actions: ``[B, act_dim]``.
+            noise: ``[B, noise_dim]``, laid out as :meth:`draw_noise`; None draws it from the environment's
+                generator, member by member.
+        """
+        before = np.asarray(states, dtype=np.float64)
+        bounded = self._bounded(np.asarray(actions, dtype=np.float64))
+        if noise is None:
+            noise = np.stack([self.draw_noise() for _ in before])
+        after = self._moved(before, bounded, np.asarray(noise, dtype=np.float64))
+        return BatchStep(after, *self._cost(after, bounded))
+
+    def get_state(self) -> dict[str, npt.NDArray[Any]]:
+        """Everything that the future depends on: ``state`` ``[state_dim]``, and ``generator``, that of the noise.
+
+        The step count of a surrounding time limit is not part of it.
+        """
+        return {"state": self._state.copy(), "generator": _generator_state(self.np_random)}
+
+    def set_state(self, state: Mapping[str, npt.ArrayLike] | npt.ArrayLike) -> tuple[FloatArray, dict[str, Any]]:
+        """Go to a state of :meth:`get_state`, or to a bare ``[state_dim]``, which leaves the generator alone.
+
+        Returns:
+            Observation and info, as ``reset`` does.
+
+        Raises:
+            ValueError: The state has another shape or is not finite.
+        """
+        parts = state if isinstance(state, Mapping) else {"state": state}
+        values = np.array(parts["state"], dtype=np.float64)
+        if values.shape != (self.state_dim,) or not np.isfinite(values).all():
+            raise ValueError(f"the state is {values}; it must be {self.state_dim} finite numbers")
+        self._state = values
+        if "generator" in parts:
+            _set_generator_state(self.np_random, np.asarray(parts["generator"]))
+        return self._observed()
+
+    def _moved(self, states: FloatArray, actions: FloatArray, noise: FloatArray) -> FloatArray:
+        return self._transition(states, actions, noise) + self.process_disturbance
+
+    def _bounded(self, actions: FloatArray) -> FloatArray:
+        low, high = self.action_space.low, self.action_space.high
+        if self.clip_action:
+            return np.minimum(np.maximum(actions, low), high)
+        if not ((actions >= low) & (actions <= high)).all():
+            raise ValueError(f"action {actions} is outside {self.action_space} and clip_action is off")
+        return actions
+
+    def _observed(self) -> tuple[FloatArray, dict[str, Any]]:
+        reference, interest = self.signals(self._state)
+        info = {"reference": reference, "state_of_interest": interest, "reference_error": interest - reference}
+        return self.observe(self._state), info
+
+    def _start(self, options: Mapping[str, Any], low: npt.ArrayLike, high: npt.ArrayLike, size: int) -> FloatArray:
+        """One uniform draw of ``size`` numbers, between the bounds that ``options`` may replace."""
+        start: FloatArray = self.np_random.uniform(options.get("low", low), options.get("high", high), size)
+        return start
+
+
+def _generator_state(generator: np.random.Generator) -> npt.NDArray[np.uint64]:
+    """The state of a PCG64 generator as six words: state and increment (two each), and its spare half draw."""
+    state: dict[str, Any] = dict(generator.bit_generator.state)
+    words = [state["state"]["state"], state["state"]["inc"]]
+    halves = [half for word in words for half in (word >> 64, word & (2**64 - 1))]
+    return np.array([*halves, state["has_uint32"], state["uinteger"]], dtype=np.uint64)
+
+
+def _set_generator_state(generator: np.random.Generator, words: npt.NDArray[Any]) -> None:
+    state_high, state_low, inc_high, inc_low, has_half, half = (int(word) for word in words)
+    generator.bit_generator.state = {
+        "bit_generator": "PCG64",
+        "state": {"state": (state_high << 64) | state_low, "inc": (inc_high << 64) | inc_low},
+        "has_uint32": has_half,
+        "uinteger": half,
+    }
