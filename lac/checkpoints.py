@@ -1,7 +1,6 @@
 """Trained policies on disk: tensors and JSON, no pickles, never half written."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -11,6 +10,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
+
+from lac.files import write_bytes
 
 POLICY_FOLDER = "policy"
 FINAL, BEST = "final", "best"
@@ -70,22 +71,3 @@ def _read_torch(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise TypeError(f"it holds a {type(content).__name__} instead of a state dict")
     tensors = {name: value for name, value in content.items() if isinstance(value, Tensor)}
     return tensors, {"alg_name": content.get("alg_name")}
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file in one step."""
-    write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file so that it holds either what it held before or all of ``content``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -9,15 +9,20 @@ from typing import Any, NoReturn, TypeVar
 
 from hydra import compose, initialize_config_dir
 from hydra._internal.utils import get_args_parser
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import UnsupportedValueType, ValidationError
 
 from lac.config import CONFIG_DIR, SCHEMAS, allowed_text, leaves, options
 from lac.experiment import ConfigError, config_problems
+from lac.run_folder import SUMMARY
+from lac.sweep_job import exit_on_signal, run_sweep_job
 from lac.validation import nearest
 
 T = TypeVar("T")
@@ -34,17 +39,17 @@ def run_app(main: Callable[[], Any], config_name: str) -> NoReturn:
     """
     # Hydra would print its own message and exit with 1; this makes it raise.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    signal.signal(signal.SIGTERM, _exit_on_signal)
+    signal.signal(signal.SIGTERM, exit_on_signal)
     # Constructor arguments are free, so that Hydra need not know them beforehand.
     sys.argv[1:] = [f"++{text}" if text.startswith("env.kwargs.") else text for text in sys.argv[1:]]
     if not WANTS_TRACEBACK:
         _refuse_folder_of_a_run(sys.argv[1:])
-        if config_name == "train" and {"-m", "--multirun"} & set(sys.argv[1:]):
-            found = explain(ValueError(), config_name, sys.argv[1:])
-            if found:
-                _refuse(found)
     try:
         main()
+    except ConfigError as error:
+        if WANTS_TRACEBACK:
+            raise
+        _refuse(error.problems)
     except Exception as error:
         if WANTS_TRACEBACK or getattr(error, _IN_A_JOB, False):
             raise
@@ -57,18 +62,21 @@ def run_app(main: Callable[[], Any], config_name: str) -> NoReturn:
 def _refuse_folder_of_a_run(arguments: Sequence[str]) -> None:
     for text in arguments:
         key, _, folder = text.partition("=")
-        if key == "hydra.run.dir" and (Path(folder) / "summary.json").exists():
+        if key == "hydra.run.dir" and (Path(folder) / SUMMARY).exists():
             _refuse([f"{key} is {folder!r}, which holds a run already; give another folder"])
 
 
-def run_job(task: Callable[[DictConfig], T], cfg: DictConfig) -> T:
-    """Run one job of a script; a config that cannot be run ends the program, without Hydra's own words."""
+def run_job(task: Callable[[DictConfig], T], cfg: DictConfig) -> T | None:
+    """Run one job of a script; a config that cannot be run ends the program, without Hydra's own words.
+
+    A job of a sweep does not raise: what went wrong is told in its own folder, and the others go on.
+    """
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        return run_sweep_job(task, cfg)
     try:
         return task(cfg)
-    except ConfigError as error:
-        if WANTS_TRACEBACK:
-            raise
-        _refuse(error.problems)
+    except ConfigError:
+        raise
     except Exception as error:
         setattr(error, _IN_A_JOB, True)
         raise
@@ -139,7 +147,10 @@ def _singles(override: Override, text: str) -> Iterable[str]:
 def _sentence(text: str, problem: Exception, config_name: str) -> str:
     key, _, value = text.lstrip("+~").partition("=")
     if (CONFIG_DIR / key).is_dir():
-        choices = options(key)
+        known = options(key)
+        return f"{key} is {value!r}; it must be one of {', '.join(known)}.{nearest(value, known)}"
+    if key.startswith("hydra/"):
+        choices = [name.removesuffix(".yaml") for name in ConfigStore.instance().list(key)]
         return f"{key} is {value!r}; it must be one of {', '.join(choices)}.{nearest(value, choices)}"
     types = dict(leaves(SCHEMAS[config_name]))
     if key not in types:
@@ -170,7 +181,3 @@ def _refuse(problems: Sequence[str]) -> NoReturn:
     heading = "This cannot be run:" if len(problems) == 1 else f"This cannot be run, for {len(problems)} reasons:"
     print("\n  ".join([heading, *problems]), file=sys.stderr)
     sys.exit(2)
-
-
-def _exit_on_signal(number: int, _frame: object) -> NoReturn:
-    raise SystemExit(128 + number)

@@ -160,6 +160,8 @@ class TrainConfig:
     train: Train = field(default_factory=Train)
     wandb: Wandb = field(default_factory=Wandb)
     seed: int | None = key("seed of everything; null: one is drawn and recorded")
+    dry_run: bool = key("in a sweep (-m): tell the jobs and what they cost, run none")
+    fail_fast: bool = key("in a sweep: stop at the first job that fails")
 
 
 @dataclass
@@ -243,7 +245,8 @@ def groups_text(*groups: str) -> str:
     """The options of config groups with what they are, one a line."""
     lines = []
     for group in groups:
-        lines += [f"  {group + '=' + name:<34} {meaning}" for name, meaning in options(group).items()]
+        shown = group.replace("cli/", "hydra/")
+        lines += [f"  {shown + '=' + name:<34} {meaning}" for name, meaning in options(group).items()]
     return "\n".join(lines)
 
 

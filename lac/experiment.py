@@ -1,5 +1,6 @@
 """From a config to objects to a run: the only assembly that knows Hydra's configs."""
 
+import hashlib
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -8,16 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
+from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
+from hydra_plugins.lac_sweepers import GridSweeper
 from lac import config
 from lac.envs.making import AnyEnv, check_usable, env_problems, make_env, prepare
+from lac.files import shown, write_json
+from lac.run_folder import CONFIG, SUMMARY
 from lac.validation import nearest, problems
 
-CONFIG_FILE = "config.yaml"
 _MAX_ENVS = 50  # test episodes side by side
 _SHOWN_EPISODES = 10  # in the picture of trajectories
 _HEADER = """\
@@ -66,7 +71,7 @@ def run(cfg: DictConfig) -> float | None:
     Raises:
         ConfigError: The config cannot be run.
     """
-    found = config_problems(cfg) + _choice_problems(HydraConfig.get().overrides.task)
+    found = config_problems(cfg) + choice_problems(HydraConfig.get().overrides.task)
     if found:
         raise ConfigError(found)
     if cfg.seed is None:
@@ -83,17 +88,15 @@ def run(cfg: DictConfig) -> float | None:
 
     threads = plain["device"]["threads"]
     run_dir = Path(HydraConfig.get().runtime.output_dir)
-    if (run_dir / "summary.json").exists():
+    if (run_dir / SUMMARY).exists():
         raise ConfigError([f"hydra.run.dir is {str(run_dir)!r}, which holds a run already; give another folder"])
     with limited_threads(threads), RunRecorder(_record_settings(plain, run_dir)) as recorder:
-        (run_dir / CONFIG_FILE).write_text(
-            _HEADER.format(folder=_shown(run_dir)) + OmegaConf.to_yaml(cfg, resolve=True)
-        )
+        (run_dir / CONFIG).write_text(_HEADER.format(folder=shown(run_dir)) + OmegaConf.to_yaml(cfg, resolve=True))
         train_from_settings(AGENTS[plain["algo"]["name"].upper()], api_settings(plain), make, recorder)
         return recorder.final_cost
 
 
-def _choice_problems(overrides: Sequence[str]) -> list[str]:
+def choice_problems(overrides: Sequence[str]) -> list[str]:
     """The group of recommended settings is optional, so that Hydra takes any option of it."""
     choices = config.options("tuned")
     given = [text.partition("=")[2] for text in overrides if text.startswith("tuned=")]
@@ -122,7 +125,7 @@ def evaluate_runs(cfg: DictConfig) -> None:
     """Test the policies of run folders; each gets ``evaluation.json`` and ``trajectories.png``."""
     runs = _run_folders(cfg)
     found = problems({"episodes": cfg.episodes, "seed": cfg.first_seed})
-    found += [f"run_dir: {run} has no {CONFIG_FILE}; give the folder of a run" for run in runs if not _is_run(run)]
+    found += [f"run_dir: {run} has no {CONFIG}; give the folder of a run" for run in runs if not _is_run(run)]
     if cfg.policy not in {"final", "best"}:
         found.append(f"policy is {cfg.policy!r}; it must be final or best")
     if found:
@@ -148,16 +151,16 @@ def _run_folders(cfg: DictConfig) -> list[Path]:
 
 
 def _is_run(folder: Path) -> bool:
-    return (folder / CONFIG_FILE).is_file()
+    return (folder / CONFIG).is_file()
 
 
 def _evaluate_run(folder: Path, cfg: DictConfig) -> dict[str, float]:
     from lac.agents.loading import load_agent  # noqa: PLC0415
-    from lac.checkpoints import policy_path, write_json  # noqa: PLC0415
+    from lac.checkpoints import policy_path  # noqa: PLC0415
     from lac.evaluation import FIRST_TEST_SEED, evaluate, run_episode  # noqa: PLC0415
     from lac.plots import trajectories  # noqa: PLC0415
 
-    plain: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(folder / CONFIG_FILE))  # type: ignore[assignment]
+    plain: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(folder / CONFIG))  # type: ignore[assignment]
     agent = load_agent(policy_path(folder, cfg.policy))
     make = environment_factory(plain["env"])
     number = min(cfg.episodes, _MAX_ENVS)
@@ -196,17 +199,37 @@ def api_settings(plain: Mapping[str, Any]) -> dict[str, Any]:
 
 def run_name(env: str, algo: str, override_dirname: str) -> str:
     """A short folder name, of characters that Hydra takes unquoted: environment, algorithm, other overrides."""
-    overrides = [o for o in override_dirname.split(",") if o and not re.match(r"(env|algo|hydra[./].*|wandb\..*)=", o)]
-    short = [re.sub(r"^[\w.]*\.(\w+)=", r"\1=", o) for o in overrides]
-    name = "-".join([env, algo, *(o.replace("=", "_") for o in short)])
-    return re.sub(r"[^A-Za-z0-9_.+-]+", "_", name)[:100].rstrip("._-")
+    others = [text for text in override_dirname.split(",") if not re.match(r"(env|algo)=", text)]
+    return override_name(others, env, algo)
+
+
+def override_name(overrides: Sequence[str], *first: str) -> str:
+    """A short name of overrides, of characters that Hydra takes unquoted, after some words."""
+    kept = [text for text in overrides if text and not re.match(r"(hydra[./].*|wandb\..*|dry_run|fail_fast)=", text)]
+    short = [re.sub(r"^[\w.]*\.(\w+)=", r"\1=", text).replace("=", "_") for text in kept]
+    return re.sub(r"[^A-Za-z0-9_.+-]+", "_", "-".join([*first, *short]))[:100].rstrip("._-")
+
+
+def sweep_name(*, _root_: DictConfig) -> str:
+    """The folder name of a sweep: the same for the same overrides, whatever their order."""
+    params = OmegaConf.to_container(_root_.hydra.sweeper).get("params") or {}  # type: ignore[union-attr]
+    overrides = [*(f"{key}={value}" for key, value in params.items()), *_root_.hydra.overrides.task]
+    relevant = [text for text in overrides if not re.match(r"(wandb\..*|dry_run|fail_fast)=", text)]
+    digest = hashlib.sha256("\n".join(sorted(relevant)).encode()).hexdigest()[:8]
+    return f"{override_name(relevant)[:60].rstrip('._-')}-{digest}".lstrip("-")
 
 
 def register() -> None:
     """Make schemas and resolvers known to Hydra; scripts call it before their main function."""
     config.register_schemas()
+    # Hydra's own search does not see into every kind of installation.
+    Plugins.instance().register(GridSweeper)
+    # In place of those of the launchers' packages, which Hydra has registered by now.
+    for preset in sorted((config.CONFIG_DIR / "cli" / "launcher").glob("*.yaml")):
+        ConfigStore.instance().store(group="hydra/launcher", name=preset.stem, node=OmegaConf.load(preset))
     if not OmegaConf.has_resolver("lac.run_name"):
         OmegaConf.register_new_resolver("lac.run_name", run_name)
+        OmegaConf.register_new_resolver("lac.sweep_name", sweep_name)
 
 
 def _refuse_unusable(make: Callable[[], AnyEnv], plain: Mapping[str, Any]) -> None:
@@ -260,22 +283,19 @@ def _record_settings(plain: Mapping[str, Any], run_dir: Path) -> Any:
         job_type="train",
         tags=[env["name"], algo["name"], *wandb["tags"]],
     )
-    shown = _shown(run_dir)
+    folder = shown(run_dir)
     return RecordSettings(
-        run_dir=shown,
+        run_dir=folder,
         title=title,
         config=plain,
         save_freq=plain["train"]["save_freq"],
-        # In a sweep several bars would overwrite each other.
-        show_progress=is_single,
+        # Jobs of a sweep would write into each other; each has its train.log.
+        quiet=not is_single,
         next_steps=[
-            f"python scripts/evaluate.py run_dir={shown}",
-            f"python scripts/train.py --config-dir {shown} --config-name config seed=1",
-        ],
+            f"python scripts/evaluate.py run_dir={folder}",
+            f"python scripts/train.py --config-dir {folder} --config-name config seed=1",
+        ]
+        if is_single
+        else [],
         wandb=wandb_settings,
     )
-
-
-def _shown(path: Path) -> Path:
-    """A path as a user would type it."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

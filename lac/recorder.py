@@ -17,14 +17,14 @@ from typing import Any, Self
 import torch
 
 from lac.agents import LAC
-from lac.checkpoints import BEST, FINAL, policy_path, write_json
+from lac.checkpoints import BEST, FINAL, policy_path
+from lac.files import shown, write_json
 from lac.loggers.console import ConsoleLogger
 from lac.loggers.jsonl import JsonlLogger, read_metrics
 from lac.loggers.wandb import WandbLogger, WandbSettings
 from lac.plots import learning_curve
+from lac.run_folder import FAILED, FINISHED, INTERRUPTED, LOG, METRICS, PICTURE, RUNNING, SUMMARY, run_lock
 from lac.training import Metrics, TrainSettings
-
-METRICS, SUMMARY, PICTURE, LOG = "metrics.jsonl", "summary.json", "learning_curve.png", "train.log"
 
 _REPORTED = ("epoch", "env_steps", "updates", "test/cost_mean", "test/cost_std", "test/ep_len_mean", "test/death_rate")
 
@@ -41,7 +41,6 @@ class RecordSettings:
         keep_policies: Whether each saved policy is kept under its epoch's name.
         quiet: Whether the console stays quiet.
         columns: Metrics of the console's table; None takes a choice of them.
-        show_progress: Whether a terminal gets a progress bar.
         next_steps: Commands that are told at the end.
         wandb: Where the run is filed on Weights & Biases.
     """
@@ -53,7 +52,6 @@ class RecordSettings:
     keep_policies: bool = False
     quiet: bool = False
     columns: Sequence[str] | None = None
-    show_progress: bool = True
     next_steps: Sequence[str] = ()
     wandb: WandbSettings = field(default_factory=WandbSettings)
 
@@ -71,13 +69,15 @@ class RunRecorder:
         if (self._dir / SUMMARY).exists():
             raise FileExistsError(f"{self._dir} holds a run already; give another output folder")
         self._dir.mkdir(parents=True, exist_ok=True)
-        self._console = ConsoleLogger(self._dir / LOG, settings.quiet, settings.columns, settings.show_progress)
+        self._lock = run_lock(self._dir)
+        self._lock.acquire(timeout=0)
+        self._console = ConsoleLogger(self._dir / LOG, settings.quiet, settings.columns)
         self._wandb = WandbLogger(settings.wandb, self._dir, settings.config, self._console.warn)
         self._metrics = JsonlLogger(self._dir / METRICS)
         self._agent: LAC | None = None
         self._started = time.time()
         self._summary: dict[str, Any] = {
-            "status": "running",
+            "status": RUNNING,
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
         }
 
@@ -124,10 +124,10 @@ class RunRecorder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._console.stop()
-        status = "finished" if error is None else "failed" if isinstance(error, Exception) else "interrupted"
+        status = FINISHED if error is None else FAILED if isinstance(error, Exception) else INTERRUPTED
         self._summary["status"] = status
         self._summary["wall_time"] = round(time.time() - self._started, 2)
-        if status == "failed":
+        if status == FAILED:
             self._summary["error"] = "".join(traceback.format_exception(error))
         # A policy that has diverged must not replace the last good one.
         if self._agent is not None and not isinstance(error, FloatingPointError):
@@ -138,9 +138,10 @@ class RunRecorder:
         self._summary["wandb"] = self._wandb.description
         write_json(self._dir / SUMMARY, self._summary)
         self._console.say(self._conclusion(status, picture))
-        if status == "failed":
+        if status == FAILED:
             self._console.note(self._summary["error"])
         self._console.close()
+        self._lock.release()
 
     def _draw(self) -> Path | None:
         rows = read_metrics(self._dir / METRICS)
@@ -168,7 +169,7 @@ class RunRecorder:
 
     def _conclusion(self, status: str, picture: Path | None) -> str:
         lines = [f"{status} after {self._summary['wall_time']:.1f} s"]
-        if status == "failed":
+        if status == FAILED:
             lines.append(f"  error      {self._summary['error'].strip().splitlines()[-1]}")
         for name in ("final", "best"):
             report = self._summary.get(name, {})
@@ -181,8 +182,8 @@ class RunRecorder:
             lines.append(f"  picture    {picture}")
         next_steps = list(self._settings.next_steps)
         if self._wandb.offline_folder is not None:
-            next_steps.append(f"wandb sync {_shown(self._wandb.offline_folder)}")
-        if status == "finished" and next_steps:
+            next_steps.append(f"wandb sync {shown(self._wandb.offline_folder)}")
+        if status == FINISHED and next_steps:
             lines += ["next:", *(f"  {command}" for command in next_steps)]
         return "\n".join(lines)
 
@@ -190,11 +191,6 @@ class RunRecorder:
 def _is_better(report: Mapping[str, float], best: Mapping[str, float] | None) -> bool:
     """Fewer deaths first: an episode that ends early costs little, and is a failure."""
     return best is None or (report["death_rate"], report["cost_mean"]) < (best["death_rate"], best["cost_mean"])
-
-
-def _shown(path: Path) -> Path:
-    """A path as a user would type it."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _flat(summary: Mapping[str, Any]) -> dict[str, Any]:

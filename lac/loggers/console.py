@@ -35,14 +35,11 @@ class ConsoleLogger:
         log_file: What the console says is also written here.
         quiet: Whether to keep quiet on the console; the file is written all the same.
         columns: Metrics of the table, by their names; None takes a choice of them.
-        show_progress: Whether a terminal gets a progress bar.
     """
 
-    def __init__(
-        self, log_file: Path, quiet: bool = False, columns: Sequence[str] | None = None, show_progress: bool = True
-    ) -> None:
+    def __init__(self, log_file: Path, quiet: bool = False, columns: Sequence[str] | None = None) -> None:
         self._columns = list(columns) if columns else list(COLUMNS)
-        self._show_progress = show_progress and not quiet
+        self._is_quiet = quiet
         self._bar: tqdm | None = None
         self._handlers: list[logging.Handler] = [logging.FileHandler(log_file, encoding="utf-8")]
         if not quiet:
@@ -69,7 +66,7 @@ class ConsoleLogger:
 
     def start(self, total_steps: int) -> None:
         """Show the progress bar, if there is a terminal."""
-        is_hidden = None if self._show_progress else True  # None: tqdm asks whether there is a terminal
+        is_hidden = True if self._is_quiet else None  # None: tqdm asks whether there is a terminal
         self._bar = tqdm(total=total_steps, unit="step", leave=False, dynamic_ncols=True, disable=is_hidden)
 
     def progress(self, env_steps: int, values: Mapping[str, float]) -> None:

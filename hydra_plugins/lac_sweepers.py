@@ -1,0 +1,58 @@
+"""Hydra's way to the sweeps of lac; Hydra looks for plugins in this namespace only and imports them at every start."""
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import Any
+
+from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+EXTRAS = {"hydra_joblib_launcher": "sweep", "hydra_submitit_launcher": "slurm", "hydra_ray_launcher": "ray"}
+"""The extra of ours that installs the package of a launcher."""
+
+
+class GridSweeper(Sweeper):
+    """Every combination of the values on the command line, each once; a sweep that was interrupted is continued.
+
+    Args:
+        params: Overrides that a config file gives for the sweep; the command line wins over them.
+        max_batch_size: How many jobs are handed to the launcher at a time; None: all.
+    """
+
+    def __init__(self, params: dict[str, str] | None = None, max_batch_size: int | None = None) -> None:
+        self._params = params or {}
+        self._max_batch_size = max_batch_size
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Called by Hydra before the sweep."""
+        self._config, self._loader = config, hydra_context.config_loader
+        _refuse_missing_launcher(config)
+        self._launcher: Launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Run the sweep that these overrides describe."""
+        from lac.sweeping import run_grid  # noqa: PLC0415 (every start imports this file)
+
+        given = [f"{key}={value}" for key, value in self._params.items()]
+        run_grid(self._config, self._loader, [*given, *arguments], self._launch)
+
+    def _launch(self, overrides: Sequence[Sequence[str]], first_number: int) -> None:
+        size = self._max_batch_size or len(overrides)
+        for start in range(0, len(overrides), size):
+            self._launcher.launch(overrides[start : start + size], initial_job_idx=first_number + start)
+
+
+def _refuse_missing_launcher(config: DictConfig) -> None:
+    """Say what to install where the package of a launcher is missing."""
+    package = str(config.hydra.launcher._target_).split(".")[1]
+    if package in EXTRAS and find_spec(f"hydra_plugins.{package}") is None:
+        from lac.experiment import ConfigError  # noqa: PLC0415 (as above)
+
+        name = config.hydra.runtime.choices["hydra/launcher"]
+        command = f"pip install -c constraints.txt -e '.[{EXTRAS[package]}]'"
+        raise ConfigError([f"hydra/launcher is {name!r}, which is not installed; {command}"])

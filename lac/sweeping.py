@@ -1,0 +1,95 @@
+"""From the overrides of a sweep to its jobs: what Hydra's sweepers of lac do."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf, open_dict
+from tabulate import tabulate
+
+from lac.experiment import ConfigError, choice_problems, config_problems, override_name
+from lac.run_folder import FINISHED
+from lac.sweep import Job, Sweep, config_digest
+from lac.sweep_job import SWEEPER
+
+Launch = Callable[[Sequence[Sequence[str]], int], object]
+
+
+def run_grid(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str], launch: Launch) -> None:
+    """Run each combination of swept values once, but for those that are done already, and tell what became of all.
+
+    Args:
+        config: The sweep's own config, with ``hydra``.
+        loader: Composes the config of a job.
+        arguments: The overrides, swept ones included.
+        launch: Runs jobs, given their overrides and the number of the first; returns when all have ended.
+
+    Raises:
+        ConfigError: A job's config cannot be run; nothing has been run then.
+        SystemExit: With status 1, if a job failed or has not run.
+    """
+    folder = Path(config.hydra.sweep.dir)
+    parsed = OverridesParser.create(loader).parse_overrides(list(arguments))
+    combinations = BasicSweeper.split_arguments(parsed, None)[0]
+    configs: dict[str, tuple[Sequence[str], dict[str, Any]]] = {}
+    found: list[str] = []
+    for overrides in combinations:
+        composed = job_config(loader, config, overrides)
+        found += config_problems(composed) + choice_problems(overrides)
+        plain: dict[str, Any] = OmegaConf.to_container(composed, resolve=not found)  # type: ignore[assignment]
+        configs.setdefault(config_digest(plain), (overrides, plain))
+    if found:
+        raise ConfigError(list(dict.fromkeys(found)))
+    if len(combinations) > len(configs):
+        _say(f"{len(combinations) - len(configs)} of {len(combinations)} jobs are duplicates, which run once")
+    sweep = Sweep(folder, [(overrides, digest) for digest, (overrides, _) in configs.items()], override_name)
+    if config.dry_run:
+        _say(_plan(sweep, [plain for _, plain in configs.values()]))
+        return
+    os.environ[SWEEPER] = str(os.getpid())
+    with sweep.locked():
+        done = sum(sweep.status(job) == FINISHED for job in sweep.jobs)
+        _say(f"sweep of {len(sweep.jobs)} jobs in {folder}" + (f", {done} of them done already" if done else ""))
+        sweep.run(lambda jobs: launch([_job_overrides(folder, job) for job in jobs], jobs[0].number), _say)
+        _say(sweep.table())
+    if any(sweep.status(job) != FINISHED for job in sweep.jobs):
+        sys.exit(1)
+
+
+def job_config(loader: ConfigLoader, config: DictConfig, overrides: Sequence[str]) -> DictConfig:
+    """The config of a job, without Hydra's part."""
+    composed = loader.load_sweep_config(config, list(overrides))
+    with open_dict(composed):
+        del composed["hydra"]
+    return composed
+
+
+def _job_overrides(folder: Path, job: Job) -> list[str]:
+    # Given as values, since workers do not know the resolvers that these keys are made of.
+    return [*job.overrides, f"hydra.sweep.dir='{folder}'", f"hydra.sweep.subdir='{job.folder}'"]
+
+
+def _plan(sweep: Sweep, configs: Sequence[dict[str, Any]]) -> str:
+    """The jobs with what each costs, and the sum of what is still to be done."""
+    rows, total_steps, total_updates = [], 0, 0
+    for job, plain in zip(sweep.jobs, configs, strict=True):
+        train = plain["train"]
+        steps = train["epochs"] * train["steps_per_epoch"]
+        first = train["update_after"] or train["update_every"]
+        rounds = max(0, (steps - first) // train["update_every"] + 1)
+        updates = rounds * train["steps_per_update"]
+        state = sweep.status(job)
+        rows.append((job.number, state or "to run", steps, updates, " ".join(job.differences) or job.folder))
+        if state != FINISHED:
+            total_steps, total_updates = total_steps + steps, total_updates + updates
+    table = tabulate(rows, ("job", "status", "env steps", "updates", "differs in"))
+    return f"{table}\n\nto run: {total_steps} environment steps, {total_updates} updates; results in {sweep.folder}"
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
