@@ -68,6 +68,7 @@ ALLOWED: dict[str, Number | Choice] = {
     "horizon_length": Number(low=0, whole=True),
     "critic_loss": Choice(("squared", "relative")),
     "labda_min": Number(low=0, high=1),
+    "log_std_min": Number(low=-20, high=2),
     "lr_a": _RATE,
     "lr_c": _RATE,
     "lr_alpha": _RATE,

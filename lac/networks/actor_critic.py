@@ -9,7 +9,7 @@ import torch
 from gymnasium.spaces import Box
 from torch import Tensor, nn
 
-from lac.networks.actor import SquashedGaussianActor, action_scaling
+from lac.networks.actor import LOG_STD_MIN, SquashedGaussianActor, action_scaling
 from lac.networks.critic import LyapunovCritic
 from lac.networks.mlp import Activation
 from lac.networks.scaling import InputScaling, no_scaling
@@ -30,6 +30,10 @@ class LyapunovActorCritic(nn.Module):
             per observation. None leaves them as they are.
         normalise_actions: Whether the critic reads actions scaled to (-1, 1) instead of the
             environment's units, which matters where a box is wide (+-20) or off centre ([0, 1]).
+        log_std_min: Lower bound of the policy's log standard deviation before the squashing. The target
+            entropy is a sum over the actions: those that matter little can fill it and leave one that
+            matters without exploration. A floor keeps some for each, so that the critic goes on seeing
+            what each action does.
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class LyapunovActorCritic(nn.Module):
         output_activation: Activation | Mapping[str, Activation] = nn.ReLU,
         observation_scale: float | Sequence[float] | None = None,
         normalise_actions: bool = False,
+        log_std_min: float = LOG_STD_MIN,
     ) -> None:
         super().__init__()
         obs_dim = int(np.prod(observation_space.shape))
@@ -57,6 +62,7 @@ class LyapunovActorCritic(nn.Module):
             _of("actor", activation),
             _of("actor", output_activation),
             scale_input=InputScaling(obs_scaling),
+            log_std_min=log_std_min,
         )
         for name in self._critic_names():
             critic = LyapunovCritic(
