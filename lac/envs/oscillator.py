@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from gymnasium.spaces import Box
 
-from lac.envs.system import BoolArray, FloatArray, Signals, System
+from lac.envs import rendering
+from lac.envs.system import BoolArray, FloatArray, Pixels, Signals, System
 
 
 class GeneRing(System):
@@ -32,13 +33,23 @@ class GeneRing(System):
         max_cost: The episode terminates when the cost exceeds this.
         fixed_state: Start for ``reset(options={"random": False})``, ``[2 n]``.
         clip_action: Whether actions are clipped to [0, 1]; otherwise one outside is an error.
+        render_mode: None or ``rgb_array``.
     """
 
-    def __init__(self, n_genes: int, max_cost: float, fixed_state: tuple[float, ...], clip_action: bool = True) -> None:
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012 (as Gymnasium declares it)
+
+    def __init__(
+        self,
+        n_genes: int,
+        max_cost: float,
+        fixed_state: tuple[float, ...],
+        clip_action: bool = True,
+        render_mode: str | None = None,
+    ) -> None:
         n = n_genes
         low = np.append(np.zeros(2 * n + 1), -np.inf)
         actions, observations = Box(0.0, 1.0, (n,), np.float64), Box(low, np.inf, dtype=np.float64)
-        super().__init__(actions, observations, state_dim=2 * n + 1, clip_action=clip_action, n_forces=n)
+        super().__init__(actions, observations, 2 * n + 1, clip_action, n_forces=n, render_mode=render_mode)
         self.K: float | FloatArray = 1.0
         self.a: float | FloatArray = 1.6
         self.gamma: float | FloatArray = 0.16
@@ -61,10 +72,13 @@ class GeneRing(System):
         phase = 2 * math.pi * self.reference_frequency * t - self.reference_phase
         return np.asarray(self.reference_offset + self.reference_amplitude * np.sin(phase))
 
-    def draw_noise(self) -> FloatArray:
+    def draw_noise(self, size: int | None = None) -> FloatArray:
         """One number for each concentration."""
-        # A zero-width draw is made too, so that the stream does not depend on delta.
-        return self.np_random.uniform(-np.asarray(self.delta), self.delta, 2 * self._n)
+        # A zero-width draw is made too, so that the stream does not depend on delta. The numbers are those of
+        # uniform(-delta, delta), which takes six times as long with bounds in arrays.
+        width: FloatArray = np.asarray(self.delta, dtype=np.float64)
+        shape = 2 * self._n if size is None else (size, 2 * self._n)
+        return (width + width) * self.np_random.random(shape) - width
 
     def signals(self, states: FloatArray) -> Signals:
         """The reference and the first protein."""
@@ -82,15 +96,20 @@ class GeneRing(System):
 
     def _transition(self, states: FloatArray, actions: FloatArray, noise: FloatArray) -> FloatArray:
         m, p = states[..., : self._n], states[..., self._n : -1]
-        repressor = p[..., self._repressors]
+        repressor = p.take(self._repressors, axis=-1)
         dm = -self.gamma * m + self.a / (self.K + repressor * repressor) + self.b * actions + self.external_force
         dp = -self.c * p + self.beta * m
         moved = states[..., :-1] + self.dt * np.concatenate((dm, dp), axis=-1) + noise
         return np.concatenate((np.maximum(moved, 0.0), states[..., -1:] + self.dt), axis=-1)
 
     def _cost(self, states: FloatArray, actions: FloatArray) -> tuple[FloatArray, BoolArray]:
-        costs = (states[..., self._n] - self.reference(states[..., -1])) ** 2
+        errors = states[..., self._n] - self.reference(states[..., -1])
+        costs = errors * errors
         return costs, costs > self.max_cost
+
+    def _picture(self) -> Pixels:
+        m, p = self._state[: self._n], self._state[self._n : -1]
+        return rendering.gene_ring(m, p, float(self.reference(self._state[-1])))
 
 
 class Oscillator(GeneRing):
@@ -99,5 +118,15 @@ class Oscillator(GeneRing):
     Three actions in [0, 1], eight observations. See :class:`GeneRing`.
     """
 
-    def __init__(self, max_cost: float = 100.0, clip_action: bool = True) -> None:
-        super().__init__(3, max_cost, (0.8, 1.5, 0.5, 3.3, 3.0, 3.0), clip_action)
+    def __init__(self, max_cost: float = 100.0, clip_action: bool = True, render_mode: str | None = None) -> None:
+        super().__init__(3, max_cost, (0.8, 1.5, 0.5, 3.3, 3.0, 3.0), clip_action, render_mode)
+
+
+class OscillatorComplicated(GeneRing):
+    """Four genes: an even ring, which by itself settles in one of two states. Never terminates by default.
+
+    Four actions in [0, 1], ten observations. See :class:`GeneRing`.
+    """
+
+    def __init__(self, max_cost: float = math.inf, clip_action: bool = True, render_mode: str | None = None) -> None:
+        super().__init__(4, max_cost, (0.8, 1.5, 0.5, 0.3, 3.3, 3.0, 3.0, 2.8), clip_action, render_mode)

@@ -5,6 +5,10 @@ import gymnasium
 # id: (entry point, time limit in steps)
 ENVIRONMENTS = {
     "lac/Oscillator-v1": ("lac.envs.oscillator:Oscillator", 400),
+    "lac/OscillatorComplicated-v1": ("lac.envs.oscillator:OscillatorComplicated", 400),
+    "lac/CartPoleCost-v1": ("lac.envs.cart_pole:CartPoleCost", 250),
+    "lac/CartPoleTrackingCost-v1": ("lac.envs.cart_pole:CartPoleTrackingCost", 250),
+    "lac/Ex3EKF-v1": ("lac.envs.ex3_ekf:Ex3EKF", 400),
 }
 
 

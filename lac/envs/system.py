@@ -10,6 +10,7 @@ import numpy.typing as npt
 from gymnasium.spaces import Box
 
 FloatArray = npt.NDArray[np.float64]
+Pixels = npt.NDArray[np.uint8]
 BoolArray = npt.NDArray[np.bool_]
 
 
@@ -36,11 +37,13 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
 
     The state holds everything that the future depends on, time included where the reference depends on it;
     noise is drawn apart from the dynamics. So one step of one system and one step of ten thousand are the same
-    code: subclasses write :meth:`_transition`, :meth:`_cost` and the like for arrays ``[..., n]``.
+    code: subclasses write :meth:`_transition`, :meth:`_cost` and the like for arrays ``[n]`` and ``[B, n]`` alike.
 
     Physical constants are plain attributes and take effect at once; set them on the unwrapped environment.
     Two attributes are there for disturbances: ``external_force`` (``[n_forces]``; none where that is 0) is added
     beside the action, after its clipping; ``process_disturbance`` (``[state_dim]``) to the state after each step.
+
+    A class that has ``rgb_array`` among its render modes draws itself in :meth:`_picture`.
 
     Args:
         action_space: Bounded action box.
@@ -48,17 +51,28 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
         state_dim: Number of entries of the state.
         clip_action: Whether actions are clipped to their box; otherwise one outside is an error.
         n_forces: Number of entries of the external force.
+        render_mode: One of ``metadata["render_modes"]``, or None.
     """
 
     def __init__(
-        self, action_space: Box, observation_space: Box, state_dim: int, clip_action: bool = True, n_forces: int = 0
+        self,
+        action_space: Box,
+        observation_space: Box,
+        state_dim: int,
+        clip_action: bool = True,
+        n_forces: int = 0,
+        render_mode: str | None = None,
     ) -> None:
+        modes = self.metadata["render_modes"]
+        if render_mode is not None and render_mode not in modes:
+            raise ValueError(f"render_mode is {render_mode!r}; {type(self).__name__} knows None and {modes}")
         self.action_space: Box = action_space  # type: ignore[assignment]
         self.observation_space: Box = observation_space  # type: ignore[assignment]
         self.state_dim = state_dim
         self.clip_action = clip_action
         self.external_force: FloatArray = np.zeros(n_forces)
         self.process_disturbance: float | FloatArray = 0.0
+        self.render_mode = render_mode
         self._state: FloatArray = np.zeros(state_dim)
 
     # What a system is --------------------------------------------------------------------------------
@@ -67,13 +81,20 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
     def _initial_state(self, options: Mapping[str, Any]) -> FloatArray:
         """Draw a start from ``self.np_random``, ``[state_dim]``; ``options`` are those of :meth:`reset`."""
 
-    def draw_noise(self) -> FloatArray:
-        """Draw the noise of one step from ``self.np_random``, ``[noise_dim]``; without noise ``[0]``."""
-        return np.zeros(0)
+    def draw_noise(self, size: int | None = None) -> FloatArray:
+        """Draw the noise of one step from ``self.np_random``.
+
+        Args:
+            size: Number of systems; None is one alone.
+
+        Returns:
+            ``[noise_dim]``, or ``[size, noise_dim]``; ``noise_dim`` is 0 where there is no noise.
+        """
+        return np.zeros(0 if size is None else (size, 0))
 
     @abstractmethod
     def _transition(self, states: FloatArray, actions: FloatArray, noise: FloatArray) -> FloatArray:
-        """The next states ``[..., state_dim]`` for actions in their box ``[..., act_dim]``."""
+        """The next states ``[..., state_dim]`` for actions in their box ``[..., act_dim]``, in new memory."""
 
     @abstractmethod
     def _cost(self, states: FloatArray, actions: FloatArray) -> tuple[FloatArray, BoolArray]:
@@ -84,8 +105,12 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
         """Reference and state of interest in these states ``[..., state_dim]``."""
 
     def observe(self, states: FloatArray) -> FloatArray:
-        """What is observed in these states, ``[..., obs_dim]``."""
-        return states
+        """What is observed in these states, ``[..., obs_dim]``, in memory of its own."""
+        return states.copy()
+
+    def _picture(self) -> Pixels:
+        """The present state drawn, ``[height, width, 3]``."""
+        raise NotImplementedError(f"{type(self).__name__} cannot be drawn")
 
     # Stepping ----------------------------------------------------------------------------------------
 
@@ -120,12 +145,12 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
             states: ``[B, state_dim]``, laid out as ``get_state()["state"]``.
             actions: ``[B, act_dim]``.
             noise: ``[B, noise_dim]``, laid out as :meth:`draw_noise`; None draws it from the environment's
-                generator, member by member.
+                generator.
         """
         before = np.asarray(states, dtype=np.float64)
         bounded = self._bounded(np.asarray(actions, dtype=np.float64))
         if noise is None:
-            noise = np.stack([self.draw_noise() for _ in before])
+            noise = self.draw_noise(len(before))
         after = self._moved(before, bounded, np.asarray(noise, dtype=np.float64))
         return BatchStep(after, *self._cost(after, bounded))
 
@@ -153,6 +178,10 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
         if "generator" in parts:
             _set_generator_state(self.np_random, np.asarray(parts["generator"]))
         return self._observed()
+
+    def render(self) -> Pixels | None:
+        """A picture of the present state, ``[height, width, 3]``; None without a render mode."""
+        return None if self.render_mode is None else self._picture()
 
     def _moved(self, states: FloatArray, actions: FloatArray, noise: FloatArray) -> FloatArray:
         return self._transition(states, actions, noise) + self.process_disturbance
