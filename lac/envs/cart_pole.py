@@ -73,7 +73,7 @@ class CartPole(System):
         self.theta_threshold = theta_threshold
         self.max_cost = max_cost
 
-    def _start_at_rest_or_near(self, options: Mapping[str, Any]) -> FloatArray:
+    def _cart_start(self, options: Mapping[str, Any]) -> FloatArray:
         return self._start(options, START_LOW, START_HIGH, 4) if options.get("random", True) else FIXED_START.copy()
 
     def _integrated(self, states: FloatArray, actions: FloatArray) -> tuple[Any, Any, Any, Any]:
@@ -134,7 +134,7 @@ class CartPoleCost(CartPole):
         return Signals(np.zeros_like(interest), interest)
 
     def _initial_state(self, options: Mapping[str, Any]) -> FloatArray:
-        return self._start_at_rest_or_near(options)
+        return self._cart_start(options)
 
     def _transition(self, states: FloatArray, actions: FloatArray, noise: FloatArray) -> FloatArray:
         return np.array(self._integrated(states, actions)).T
@@ -213,7 +213,7 @@ class CartPoleTrackingCost(CartPole):
         return np.concatenate(parts, axis=-1)
 
     def _initial_state(self, options: Mapping[str, Any]) -> FloatArray:
-        return np.append(self._start_at_rest_or_near(options), 0.0)
+        return np.append(self._cart_start(options), 0.0)
 
     def _transition(self, states: FloatArray, actions: FloatArray, noise: FloatArray) -> FloatArray:
         return np.array((*self._integrated(states, actions), states.T[4] + self.tau)).T
