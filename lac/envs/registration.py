@@ -9,6 +9,12 @@ ENVIRONMENTS = {
     "lac/CartPoleCost-v1": ("lac.envs.cart_pole:CartPoleCost", 250),
     "lac/CartPoleTrackingCost-v1": ("lac.envs.cart_pole:CartPoleTrackingCost", 250),
     "lac/Ex3EKF-v1": ("lac.envs.ex3_ekf:Ex3EKF", 400),
+    "lac/VanDerPol-v1": ("lac.envs.stabilisation:VanDerPol", 1000),
+    "lac/PendulumStabilise-v1": ("lac.envs.stabilisation:PendulumStabilise", 1000),
+    "lac/DuctedFan-v1": ("lac.envs.stabilisation:DuctedFan", 1000),
+    "lac/TwoLink-v1": ("lac.envs.stabilisation:TwoLink", 1000),
+    "lac/SingleTrackCar-v1": ("lac.envs.single_track_car:SingleTrackCar", 1000),
+    "lac/QuadrotorTracking-v1": ("lac.envs.quadrotor:QuadrotorTracking", 1000),
 }
 
 

@@ -1,0 +1,197 @@
+"""A quadrotor that is to follow a helix, after the benchmark of MSACL (arXiv 2512.24955)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Box
+
+from lac.envs.stabilisation import Entries, ErrorSystem, entries
+from lac.envs.system import FloatArray, Signals
+
+
+class QuadrotorTracking(ErrorSystem):
+    """A rigid body with one thrust and three torques, to follow a helix with a given heading.
+
+    State (17): position ``p`` and velocity ``v`` in the world, whose z axis points **down**; attitude ``q``, a unit
+    quaternion from body to world, real part first; body rate ``W``; reference rate ``Wd``; time ``t``. Actions
+    ``(F, M)``: thrust in [0, 2 m g] N against the body's z axis, torques in [-10, 10] N m. With the rotation ``R`` of
+    ``q``, a step is 4 steps of explicit Euler of 0.01 s, every right-hand side from before::
+
+        dp = v,   dv = g e3 - F R e3 / m,   dR = R hat(W),   dW = J^-1 (M - W x J W)
+
+    after each of which ``R`` becomes the nearest rotation. The reference, and the attitude that leads to it::
+
+        xd = (0.4 t, 0.4 sin t, 0.6 cos t),   heading h = (cos t, sin t, 0)
+        fd = kx (p - xd) + kv (v - xd') + m (g e3 - xd'')
+        b3 = fd / |fd|,   b2 = b3 x h / |b3 x h|,   Rd = [b2 x b3, b2, b3]
+        Wd = vee(Rd^T (Rd - Rd of the step before)) / dt,   0 at the start
+
+    The error, and observation, is ``(p - xd, v - xd', vee(Rd^T R - R^T Rd) / 2, W - R^T Rd Wd)``. It is not Markov:
+    ``Wd`` is a difference, and where ``fd`` is small it jumps beyond all limits. The episode terminates when an error
+    exceeds 10. The bonus is ``10 (1 - max_i |e_i| / 0.1)`` where that is positive.
+
+    Starts: ``p``, ``v`` and ``W`` uniform within 0.01, the rotation vector normal with deviation 0.01, drawn in the
+    order ``p, v, rotation, W``; options ``low`` and ``high`` (``[9]``) bound ``(p, v, W)``. The start without chance
+    is at rest in the origin. The original draws the rotation from numpy's global generator, so that no seed repeats
+    its starts; here all is drawn from the environment's own.
+
+    ``Rd`` is found with the present mass; the action box stays as built. An external force is a force in the world
+    and a torque in the body, ``[6]``, in N and N m.
+
+    Args:
+        bonus: Whether the bonus is part of the cost.
+        clip_action: Whether actions are clipped to their box; otherwise one outside is an error.
+    """
+
+    def __init__(self, bonus: bool = False, clip_action: bool = True) -> None:
+        self.m = 4.34
+        self.g = 9.8
+        self.J = (0.0820, 0.0845, 0.1377)
+        self.kx = 69.44
+        self.kv = 24.304
+        self.reference_speed = 0.4
+        self.reference_amplitudes = (0.4, 0.6)
+        self.dt = 0.04
+        self.substeps = 4
+        self.bonus_radius = 0.1
+        self.bonus_max = 10.0
+        torques = np.full(3, 10.0)
+        actions = Box(np.append(0.0, -torques), np.append(2 * self.m * self.g, torques), dtype=np.float64)
+        weights = (1e-4, 0.01, 0.01, 0.01)
+        super().__init__(actions, 17, 6, (10.0,) * 12, (1.0,) * 12, weights, bonus, clip_action)
+
+    def reference(self, t: FloatArray) -> tuple[Entries, Entries, Entries, Entries]:
+        """Position, velocity, acceleration and heading to follow at time ``t`` in seconds, entry by entry."""
+        speed, (across, down) = self.reference_speed, self.reference_amplitudes
+        sin, cos, zero = np.sin(t), np.cos(t), 0.0 * t
+        position, velocity = (speed * t, across * sin, down * cos), (speed + zero, across * cos, -down * sin)
+        return position, velocity, (zero, -across * sin, -down * cos), (cos, sin, zero)
+
+    def rotation(self, states: FloatArray) -> FloatArray:
+        """The rotation matrix from body to world, ``[..., 3, 3]``."""
+        return np.array(_columns(entries(states[..., 6:10]))).T
+
+    def signals(self, states: FloatArray) -> Signals:
+        """The position to follow and the position."""
+        position, *_ = self.reference(entries(states)[16])
+        return Signals(np.array(position).T, states[..., :3].copy())
+
+    def observe(self, states: FloatArray) -> FloatArray:
+        """The error."""
+        x = entries(states)
+        p, v, W, Wd, t = x[:3], x[3:6], x[10:13], x[13:16], x[16]
+        xd, vd, _, _ = self.reference(t)
+        Rd = self._reference_attitude(p, v, t)
+        E = [[_dot(body, desired) for desired in Rd] for body in _columns(x[6:10])]
+        rotation = ((E[1][2] - E[2][1]) / 2, (E[2][0] - E[0][2]) / 2, (E[0][1] - E[1][0]) / 2)
+        rate = (wi - _dot(row, Wd) for wi, row in zip(W, E, strict=True))
+        return np.array([*_minus(p, xd), *_minus(v, vd), *rotation, *rate]).T
+
+    def _initial_state(self, options: Mapping[str, Any]) -> FloatArray:
+        state = np.zeros(self.state_dim)
+        state[6] = 1.0
+        if not options.get("random", True):
+            return state
+        low = np.broadcast_to(options.get("low", -0.01), 9)
+        high = np.broadcast_to(options.get("high", 0.01), 9)
+        state[:6] = self.np_random.uniform(low[:6], high[:6])
+        rotation_vector = 0.01 * self.np_random.standard_normal(3)
+        angle = np.sqrt(rotation_vector @ rotation_vector)
+        # sinc(z) is sin(pi z) / (pi z).
+        state[6:10] = np.cos(angle / 2), *(rotation_vector / 2 * np.sinc(angle / (2 * np.pi)))
+        state[10:13] = self.np_random.uniform(low[6:], high[6:])
+        return state
+
+    def _transition(self, states: FloatArray, actions: FloatArray, noise: FloatArray) -> FloatArray:
+        x, u, force = entries(states), entries(actions), entries(self.external_force)
+        body, t = x[:13], x[16]
+        b1_before, b2_before, b3_before = self._reference_attitude(body[:3], body[3:6], t)
+        for _ in range(self.substeps):
+            body = self._substep(body, u, force)
+        t = t + self.dt
+        b1, b2, b3 = self._reference_attitude(body[:3], body[3:6], t)
+        # vee(Rd^T (Rd - before)) = -vee(Rd^T before): Rd^T Rd = I has no skew part.
+        turned = _dot(b3, b2_before), _dot(b1, b3_before), _dot(b2, b1_before)
+        return np.array([*body, *(-angle / self.dt for angle in turned), t]).T
+
+    def _substep(self, body: Entries, u: Entries, force: Entries) -> list[Any]:
+        h = self.dt / self.substeps
+        p, v, q, W = body[:3], body[3:6], body[6:10], body[10:]
+        (w1, w2, w3), (J1, J2, J3) = W, self.J
+        f1, f2, f3 = (external - u[0] * axis for external, axis in zip(force[:3], _thrust_axis(q), strict=True))
+        m1, m2, m3 = (moment + external for moment, external in zip(u[1:], force[3:], strict=True))
+        acceleration = f1 / self.m, f2 / self.m, f3 / self.m + self.g
+        spin = (m1 - (J3 - J2) * w2 * w3) / J1, (m2 - (J1 - J3) * w3 * w1) / J2, (m3 - (J2 - J1) * w1 * w2) / J3
+        turn = h * w1, h * w2, h * w3
+        return [*_plus(p, h, v), *_plus(v, h, acceleration), *_turned(q, turn), *_plus(W, h, spin)]
+
+    def _reference_attitude(self, p: Entries, v: Entries, t: FloatArray) -> tuple[Entries, Entries, Entries]:
+        """The columns of ``Rd``."""
+        xd, vd, ad, b1 = self.reference(t)
+        f1, f2, f3 = (
+            self.kx * (pi - xi) + self.kv * (vi - wi) - self.m * ai
+            for pi, xi, vi, wi, ai in zip(p, xd, v, vd, ad, strict=True)
+        )
+        b3 = _unit((f1, f2, f3 + self.m * self.g))
+        b2 = _unit(_cross(b3, b1))
+        return _cross(b2, b3), b2, b3
+
+    def _missed_bonus(self, largest: FloatArray) -> FloatArray:
+        return np.asarray(self.bonus_max * np.minimum(largest / self.bonus_radius, 1.0))
+
+
+# Vectors and quaternions, entry by entry ----------------------------------------------------------------
+
+
+def _plus(a: Entries, h: float, b: Entries) -> Entries:
+    return [ai + h * bi for ai, bi in zip(a, b, strict=True)]
+
+
+def _minus(a: Entries, b: Entries) -> Entries:
+    return [ai - bi for ai, bi in zip(a, b, strict=True)]
+
+
+def _dot(a: Entries, b: Entries) -> Any:
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+def _cross(a: Entries, b: Entries) -> Entries:
+    (a1, a2, a3), (b1, b2, b3) = a, b
+    return a2 * b3 - a3 * b2, a3 * b1 - a1 * b3, a1 * b2 - a2 * b1
+
+
+def _unit(a: Entries) -> Entries:
+    # A vector of length zero stays zero.
+    length = np.sqrt(sum(ai * ai for ai in a) + 1e-300)
+    return [ai / length for ai in a]
+
+
+def _columns(q: Entries) -> tuple[Entries, Entries, Entries]:
+    """The columns of the rotation matrix of a quaternion of any length but zero."""
+    w, x, y, z = q
+    s = 2 / (w * w + x * x + y * y + z * z)
+    first = 1 - s * (y * y + z * z), s * (x * y + w * z), s * (x * z - w * y)
+    second = s * (x * y - w * z), 1 - s * (x * x + z * z), s * (y * z + w * x)
+    return first, second, _thrust_axis(q)
+
+
+def _thrust_axis(q: Entries) -> Entries:
+    """The third column alone."""
+    w, x, y, z = q
+    s = 2 / (w * w + x * x + y * y + z * z)
+    return s * (x * z + w * y), s * (y * z - w * x), 1 - s * (x * x + y * y)
+
+
+def _turned(q: Entries, r: Entries) -> Entries:
+    """The quaternion of the rotation nearest to ``R (I + hat(r))``.
+
+    ``I + hat(r)`` turns by ``atan |r|`` about ``r``, stretches the plane across ``r``, and leaves ``r``: its polar
+    factor is that turn, with the quaternion ``(1, r tan(atan(|r|) / 2) / |r|)`` up to its length.
+    """
+    w, x, y, z = q
+    scale = 1 / (1 + np.sqrt(1 + _dot(r, r)))
+    a, b, c = (scale * ri for ri in r)
+    return _unit(
+        (w - x * a - y * b - z * c, x + w * a + y * c - z * b, y + w * b + z * a - x * c, z + w * c + x * b - y * a)
+    )
