@@ -31,6 +31,16 @@ class ErrorSystem(System):
 
     ``Q`` ``[obs_dim]``, ``R`` ``[act_dim]``, ``limits`` ``[obs_dim]``, ``bonus``, ``dt`` (seconds per step),
     ``substeps`` (per step) and the physical constants are plain attributes.
+
+    Args:
+        action_space: Bounded action box.
+        state_dim: Number of entries of the state.
+        n_forces: Number of entries of the external force.
+        limits: The episode terminates when an error exceeds these, ``[obs_dim]``.
+        Q: Weights of the squared error, ``[obs_dim]``.
+        R: Weights of the squared action, ``[act_dim]``.
+        bonus: Whether the bonus is part of the cost.
+        clip_action: Whether actions are clipped to their box; otherwise one outside is an error.
     """
 
     def __init__(
