@@ -120,10 +120,6 @@ class StabilisedSystem(ErrorSystem):
         """Zero and the state."""
         return Signals(np.zeros_like(states), states.copy())
 
-    def observe(self, states: FloatArray) -> FloatArray:
-        """The state; a copy, so that writing into an observation leaves the system alone."""
-        return states.copy()
-
     def _initial_state(self, options: Mapping[str, Any]) -> FloatArray:
         if not options.get("random", True):
             return self._start_bounds / 2
