@@ -186,7 +186,20 @@ class BenchmarkConfig:
     threads: int = key("CPU threads")
 
 
-SCHEMAS: dict[str, type] = {"train": TrainConfig, "evaluate": EvaluateConfig, "benchmark": BenchmarkConfig}
+@dataclass
+class ReportConfig:
+    """Everything that scripts/report.py takes."""
+
+    runs: Any = key("folder of runs or of a sweep, or a list of them: [outputs/multirun/a,outputs/b]")
+    output: str | None = key("folder of the report; null: the first of the runs' folders")
+
+
+SCHEMAS: dict[str, type] = {
+    "train": TrainConfig,
+    "evaluate": EvaluateConfig,
+    "report": ReportConfig,
+    "benchmark": BenchmarkConfig,
+}
 """The schema of each script."""
 
 

@@ -20,7 +20,7 @@ from hydra_plugins.lac_sweepers import GridSweeper
 from lac import config
 from lac.envs.making import AnyEnv, check_usable, env_problems, make_env, prepare
 from lac.files import shown, write_json
-from lac.run_folder import CONFIG, SUMMARY
+from lac.run_folder import CONFIG, EVALUATION, SUMMARY
 from lac.validation import nearest, problems
 
 _MAX_ENVS = 50  # test episodes side by side
@@ -123,7 +123,7 @@ def run_benchmark(cfg: DictConfig) -> None:
 
 def evaluate_runs(cfg: DictConfig) -> None:
     """Test the policies of run folders; each gets ``evaluation.json`` and ``trajectories.png``."""
-    runs = _run_folders(cfg)
+    runs = _folders(cfg, "run_dir")
     found = problems({"episodes": cfg.episodes, "seed": cfg.first_seed})
     found += [f"run_dir: {run} has no {CONFIG}; give the folder of a run" for run in runs if not _is_run(run)]
     if cfg.policy not in {"final", "best"}:
@@ -143,10 +143,33 @@ def evaluate_runs(cfg: DictConfig) -> None:
         )
 
 
-def _run_folders(cfg: DictConfig) -> list[Path]:
-    if OmegaConf.is_missing(cfg, "run_dir"):
-        raise ConfigError(["run_dir is not set; give the folder of a run, as run_dir=outputs/..."])
-    given = [cfg.run_dir] if isinstance(cfg.run_dir, str) else list(cfg.run_dir)
+def report_runs(cfg: DictConfig) -> None:
+    """Compare the runs in folders, and print the table."""
+    folders = _folders(cfg, "runs")
+    missing = [f"runs: {folder} is not a folder" for folder in folders if not folder.is_dir()]
+    if missing:
+        raise ConfigError(missing)
+    from lac.report import PAGE, find_runs, group_runs, write_report  # noqa: PLC0415 (imports matplotlib)
+
+    runs, left_out = find_runs(folders, _read_config)
+    if not runs:
+        raise ConfigError([f"runs: no finished run with test episodes in {', '.join(map(str, folders))}", *left_out])
+    output = Path(cfg.output) if cfg.output else folders[0]
+    print(write_report(group_runs(runs), left_out, output))
+    for text in left_out:
+        print(f"left out: {text}")
+    print(f"\n{output / PAGE}")
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    plain: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(folder / CONFIG))  # type: ignore[assignment]
+    return plain
+
+
+def _folders(cfg: DictConfig, name: str) -> list[Path]:
+    if OmegaConf.is_missing(cfg, name):
+        raise ConfigError([f"{name} is not set; give a folder, as {name}=outputs/..."])
+    given = [cfg[name]] if isinstance(cfg[name], str) else list(cfg[name])
     return [Path(path) for path in given]
 
 
@@ -160,7 +183,7 @@ def _evaluate_run(folder: Path, cfg: DictConfig) -> dict[str, float]:
     from lac.evaluation import FIRST_TEST_SEED, evaluate, run_episode  # noqa: PLC0415
     from lac.plots import trajectories  # noqa: PLC0415
 
-    plain: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(folder / CONFIG))  # type: ignore[assignment]
+    plain = _read_config(folder)
     agent = load_agent(policy_path(folder, cfg.policy))
     make = environment_factory(plain["env"])
     number = min(cfg.episodes, _MAX_ENVS)
@@ -169,7 +192,7 @@ def _evaluate_run(folder: Path, cfg: DictConfig) -> dict[str, float]:
     policy = partial(agent.get_action, deterministic=True)
     summary = evaluate(policy, envs, cfg.episodes, first_seed).summary()
     described = {"policy": cfg.policy, "episodes": cfg.episodes, "first_seed": first_seed}
-    write_json(folder / "evaluation.json", described | summary)
+    write_json(folder / EVALUATION, described | summary)
     shown = [run_episode(policy, envs[0], first_seed + i) for i in range(min(cfg.episodes, _SHOWN_EPISODES))]
     told = [episode for episode in shown if episode is not None]
     if told:

@@ -1,6 +1,7 @@
 """Pictures; the only place that imports matplotlib."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lac.evaluation import Trajectory
+from lac.statistics import Estimate
 
 Rows = Sequence[Mapping[str, float | None]]
 
@@ -38,6 +40,35 @@ def learning_curve(rows: Rows, path: Path, title: str) -> None:
     multiplier_axes.set_ylabel("multipliers")
     multiplier_axes.set_xlabel("environment steps")
     multiplier_axes.legend()
+    figure.savefig(path, dpi=120)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A series over environment steps for a panel of its own name, with its interval."""
+
+    panel: str
+    label: str
+    steps: "np.typing.NDArray[np.float64]"
+    cost: Estimate
+
+
+def learning_curves(curves: Sequence[Curve], path: Path) -> None:
+    """Test cost over environment steps: a panel for each environment, a line with a band for each method."""
+    panels = list(dict.fromkeys(curve.panel for curve in curves))
+    figure = Figure(figsize=(7, 3.5 * len(panels)), layout="constrained")
+    for axes, panel in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels, strict=True):
+        shown = [curve for curve in curves if curve.panel == panel]
+        for curve in shown:
+            (line,) = axes.plot(curve.steps, curve.cost.value, marker=".", label=curve.label)
+            axes.fill_between(
+                curve.steps, curve.cost.low, curve.cost.high, color=line.get_color(), alpha=0.2, linewidth=0
+            )
+        axes.set_title(panel)
+        axes.set_xlabel("environment steps")
+        axes.set_ylabel("test cost, IQM over seeds")
+        _log_scale_if_wide(axes, np.concatenate([curve.cost.value for curve in shown]))
+        axes.legend()
     figure.savefig(path, dpi=120)
 
 

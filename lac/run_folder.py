@@ -8,13 +8,8 @@ from filelock import FileLock, Timeout
 
 from lac.files import write_json
 
-CONFIG, METRICS, SUMMARY, PICTURE, LOG = (
-    "config.yaml",
-    "metrics.jsonl",
-    "summary.json",
-    "learning_curve.png",
-    "train.log",
-)
+CONFIG, METRICS, SUMMARY = "config.yaml", "metrics.jsonl", "summary.json"
+PICTURE, LOG, EVALUATION = "learning_curve.png", "train.log", "evaluation.json"
 RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
 
 
