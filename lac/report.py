@@ -89,7 +89,8 @@ def find_runs(folders: Iterable[Path], read_config: Callable[[Path], Mapping[str
         folders: Run folders, or folders of them.
         read_config: Gives the config of a run folder.
     """
-    runs, left_out = [], []
+    runs: dict[str, Run] = {}
+    left_out = []
     found = {path.parent for given in folders for path in given.rglob(SUMMARY)}
     for folder in sorted(folder for folder in found if ATTEMPTS not in folder.parts):
         state = status(folder)
@@ -98,23 +99,24 @@ def find_runs(folders: Iterable[Path], read_config: Callable[[Path], Mapping[str
         elif "cost_mean" not in read_summary(folder).get("final", {}):
             left_out.append(f"{shown(folder)} has no test episodes")
         else:
-            runs.append(Run(folder, read_config(folder), read_metrics(folder / METRICS), _result(folder)))
-    return runs, left_out
+            run = Run(folder, read_config(folder), read_metrics(folder / METRICS), _result(folder))
+            same = runs.setdefault(json.dumps([_method(run.config), run.config["seed"]], sort_keys=True), run)
+            if same is not run:
+                left_out.append(f"{shown(folder)} has config and seed of {shown(same.folder)}")
+    return list(runs.values()), left_out
 
 
 def group_runs(runs: Sequence[Run]) -> list[Group]:
     """Runs sorted into groups that differ in more than the seed."""
     methods: dict[str, list[Run]] = {}
-    flat = {run.folder: _flat({part: run.config[part] for part in _METHOD if part in run.config}) for run in runs}
+    flat = {run.folder: _method(run.config) for run in runs}
     for run in runs:
         methods.setdefault(json.dumps(flat[run.folder], sort_keys=True), []).append(run)
     groups = []
     for members in methods.values():
         config = members[0].config
-        env, algo = config["env"]["name"], config["algo"]["name"]
-        peers = [
-            flat[run.folder] for run in runs if (run.config["env"]["name"], run.config["algo"]["name"]) == (env, algo)
-        ]
+        env, algo = _names(config)
+        peers = [flat[run.folder] for run in runs if _names(run.config) == (env, algo)]
         mine = flat[members[0].folder]
         differing = [key for key in mine if any(peer.get(key) != mine[key] for peer in peers)]
         groups.append(Group(env, algo, " ".join(f"{key}={mine[key]}" for key in differing), members))
@@ -134,6 +136,16 @@ def write_report(groups: Sequence[Group], left_out: Sequence[str], folder: Path)
     write_bytes(folder / PAGE, _page(rows, left_out, (folder / CURVES).read_bytes()).encode())
     table: str = tabulate(rows, HEADINGS, disable_numparse=True)
     return table
+
+
+def _method(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes a difference to the result of a run beside its seed, with dotted names."""
+    return _flat({part: config[part] for part in _METHOD if part in config})
+
+
+def _names(config: Mapping[str, Any]) -> tuple[str, str]:
+    env = config["env"]
+    return env["id"] if env["name"] == "gym" else env["name"], config["algo"]["name"]
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

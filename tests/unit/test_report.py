@@ -1,0 +1,87 @@
+import json
+
+import pytest
+
+from lac.report import find_runs, group_runs, write_report
+from lac.run_folder import FINISHED
+
+
+def a_run(folder, seed, cost, alpha3=0.1, status=FINISHED, **evaluation):
+    folder.mkdir(parents=True)
+    config = {"env": {"name": "oscillator", "id": "x"}, "algo": {"name": "lac", "alpha3": alpha3}, "seed": seed}
+    (folder / "config.json").write_text(json.dumps(config))
+    rows = [
+        {"env_steps": steps, "test/cost_mean": factor * cost, "test/death_rate": 0.0, "test/ep_len_mean": 400.0}
+        for steps, factor in ((100, 3.0), (200, 1.0))
+    ]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    final = {"cost_mean": cost, "death_rate": 0.5, "ep_len_mean": 400.0}
+    (folder / "summary.json").write_text(json.dumps({"status": status, "final": final}))
+    if evaluation:
+        (folder / "evaluation.json").write_text(json.dumps(evaluation))
+
+
+def read_config(folder):
+    return json.loads((folder / "config.json").read_text())
+
+
+def compared(folder):
+    runs, left_out = find_runs([folder], read_config)
+    return group_runs(runs), left_out
+
+
+def test_runs_that_differ_in_the_seed_alone_are_one_line(tmp_path):
+    for seed, cost in enumerate([100.0, 1.0, 2.0, 4.0, 3.0]):
+        a_run(tmp_path / f"a{seed}", seed, cost)
+    a_run(tmp_path / "b", 0, 7.0, alpha3=0.3)
+    groups, left_out = compared(tmp_path)
+    first, second = (group.row() for group in groups)
+    assert first[:5] == ("oscillator", "lac", "algo.alpha3=0.1", 5, "3.0")
+    assert first[6:] == ("50%", "400", 200)
+    low, high = map(float, first[5].split(" to "))
+    assert 1.0 <= low < 3.0 < high <= 100.0
+    assert second[:6] == ("oscillator", "lac", "algo.alpha3=0.3", 1, "7.0", "-")
+    assert left_out == []
+
+
+def test_what_is_not_a_result_is_left_out_and_said(tmp_path):
+    a_run(tmp_path / "good", 0, 5.0)
+    a_run(tmp_path / "failed", 1, 1.0, status="failed")
+    a_run(tmp_path / "killed", 2, 1.0, status="running")  # nobody holds its lock
+    a_run(tmp_path / "again", 0, 5.0)
+    a_run(tmp_path / "attempts" / "good-1", 0, 1.0)
+    groups, left_out = compared(tmp_path)
+    assert [run.folder.name for group in groups for run in group.runs] == ["again"]
+    told = [sentence.removeprefix(f"{tmp_path}/") for sentence in left_out]
+    assert told == ["failed is failed", f"good has config and seed of {tmp_path}/again", "killed is interrupted"]
+
+
+@pytest.mark.parametrize(("policy", "cost"), [("final", "2.0"), ("best", "9.0")])
+def test_an_evaluation_of_the_final_policy_wins_over_the_last_test(tmp_path, policy, cost):
+    a_run(tmp_path / "run", 0, 9.0, policy=policy, cost_mean=2.0, death_rate=0.0, ep_len_mean=10.0)
+    (group,), _ = compared(tmp_path)
+    assert group.row()[4] == cost
+
+
+def test_curves_end_where_the_shortest_run_ends(tmp_path):
+    a_run(tmp_path / "a", 0, 2.0)
+    a_run(tmp_path / "b", 1, 4.0)
+    with (tmp_path / "a" / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps({"env_steps": 300, "test/cost_mean": 1.0}) + "\n")
+    (group,), _ = compared(tmp_path)
+    curve = group.curve()
+    assert curve.steps.tolist() == [100, 200]
+    assert curve.cost.value.tolist() == [9.0, 3.0]
+
+
+def test_the_page_holds_table_and_picture(tmp_path):
+    a_run(tmp_path / "a", 0, 2.0)
+    groups, left_out = compared(tmp_path)
+    table = write_report(groups, [*left_out, "x is <b>failed</b>"], tmp_path / "out")
+    assert "oscillator" in table
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "<td>oscillator" in page
+    assert "data:image/png;base64,iVBOR" in page
+    assert "&lt;b&gt;failed" in page
+    data = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert data["groups"][0]["cost, IQM"] == "2.0"
