@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from numbers import Real
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,47 @@ class Choice:
         return "one of " + ", ".join(self.options) + (" or null" if self.optional else "")
 
 
+@dataclass(frozen=True)
+class Numbers:
+    """A finite number of at least ``low``, or a list of them."""
+
+    low: float = -math.inf
+
+    def accepts(self, value: object) -> bool:
+        """Whether the setting may have this value."""
+        if isinstance(value, Iterable) and not isinstance(value, (str, Mapping)):
+            numbers = list(value)
+            return bool(numbers) and all(self._is_one(number) for number in numbers)
+        return self._is_one(value)
+
+    def _is_one(self, value: object) -> bool:
+        if not isinstance(value, Real) or isinstance(value, bool):
+            return False
+        return math.isfinite(value) and float(value) >= self.low
+
+    def __str__(self) -> str:
+        least = f" of at least {self.low:g}" if math.isfinite(self.low) else ""
+        return f"a finite number{least} or a list of them"
+
+
+@dataclass(frozen=True)
+class Indices:
+    """A list of different whole numbers from 0, or null."""
+
+    def accepts(self, value: object) -> bool:
+        """Whether the setting may have this value."""
+        if value is None:
+            return True
+        if not isinstance(value, (list, tuple, range)) or not value or len(set(map(str, value))) < len(value):
+            return False
+        return all(isinstance(index, int) and not isinstance(index, bool) and index >= 0 for index in value)
+
+    def __str__(self) -> str:
+        return "a list of different whole numbers from 0, as [0,2], or null"
+
+
+Rule = Number | Numbers | Indices | Choice
+
 DECAY_TYPES = ("linear", "exponential", "constant")
 DECAY_REFERENCES = ("epoch", "step")
 
@@ -57,7 +99,7 @@ _FLAG = Choice((True, False))  # type: ignore[arg-type]
 _DECAY = Choice(DECAY_TYPES)
 _OWN_DECAY = Choice(DECAY_TYPES, optional=True)
 
-ALLOWED: dict[str, Number | Choice] = {
+ALLOWED: dict[str, Rule] = {
     "opt_type": Choice(("minimize", "maximize")),
     "alpha": Number(low=0),
     "alpha3": Number(low=0),
@@ -103,6 +145,23 @@ ALLOWED: dict[str, Number | Choice] = {
     "save_freq": Number(low=1, whole=True),
     "seed": Number(low=0, high=2**32 - 1, whole=True, optional=True),
     "threads": Number(low=1, whole=True),
+    # of disturbances
+    "magnitude": Numbers(),
+    "at_step": Number(low=0, whole=True, optional=True),
+    "every": Number(low=1, whole=True, optional=True),
+    "direction": Choice(("sign_of_action", "sign_of_state", "constant")),
+    "state_index": Number(low=0, whole=True, optional=True),
+    "channel": Choice(("action", "external_force")),
+    "target": Choice(("action", "observation", "process")),
+    "mean": Numbers(),
+    "std": Numbers(low=0),
+    "dims": Indices(),
+    "period": Number(low=2, optional=True),
+    "random_phase": _FLAG,
+    "constant": Number(optional=True),
+    "offset": Number(optional=True),
+    "amplitude": Number(optional=True),
+    "phase": Number(optional=True),
 }
 
 
@@ -119,7 +178,7 @@ def _plain(number: float) -> str:
     return str(int(number)) if float(number).is_integer() else f"{number:g}"
 
 
-def _nearest_choice(value: object, rule: Number | Choice) -> str:
+def _nearest_choice(value: object, rule: Rule) -> str:
     if isinstance(value, str) and isinstance(rule, Choice):
         hint = nearest(value, [str(option) for option in rule.options])
         return f".{hint}" if hint else ""

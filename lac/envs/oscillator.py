@@ -26,7 +26,8 @@ class GeneRing(System):
 
     The constants ``K a gamma beta c b delta dt`` and ``reference_*`` are plain attributes: set them on the
     unwrapped environment, as numbers or with one entry per gene (``delta``: per concentration). An external force is
-    a production of mRNA per step, one per gene.
+    a production of mRNA per step, one per gene. A process disturbance is added beside ``w``, so that concentrations
+    stay at or above 0 under it, too.
 
     Args:
         n_genes: Number of genes.
@@ -100,7 +101,12 @@ class GeneRing(System):
         dm = -self.gamma * m + self.a / (self.K + repressor * repressor) + self.b * actions + self.external_force
         dp = -self.c * p + self.beta * m
         moved = states[..., :-1] + self.dt * np.concatenate((dm, dp), axis=-1) + noise
-        return np.concatenate((np.maximum(moved, 0.0), states[..., -1:] + self.dt), axis=-1)
+        return np.concatenate((moved, states[..., -1:] + self.dt), axis=-1)
+
+    def _moved(self, states: FloatArray, actions: FloatArray, noise: FloatArray) -> FloatArray:
+        moved = super()._moved(states, actions, noise)
+        np.maximum(moved[..., :-1], 0.0, out=moved[..., :-1])
+        return moved
 
     def _cost(self, states: FloatArray, actions: FloatArray) -> tuple[FloatArray, BoolArray]:
         errors = states[..., self._n] - self.reference(states[..., -1])

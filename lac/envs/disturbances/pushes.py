@@ -1,0 +1,242 @@
+"""Disturbances that add something in each step, or in some: impulses, sinusoids and noise."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from gymnasium.spaces import Box
+
+from lac.envs.disturbances.base import (
+    AnyEnv,
+    Disturbance,
+    DisturbanceError,
+    FloatArray,
+    Step,
+    channel_size,
+    current_state,
+    per_entry,
+    refuse,
+    state_size,
+    title,
+    vector_size,
+)
+
+
+class Impulse(Disturbance):
+    """A push that lasts one step, once or again and again.
+
+    The direction is ``-sign(action)``, against what the policy does; ``+sign(x_k)``, away from the origin; or
+    constant. Han et al. (2020) push the cart by ``channel=external_force, direction=sign_of_state, state_index=0``
+    and everything else by ``channel=action, direction=sign_of_action``. A sign of 0 makes no push.
+
+    Args:
+        env: Environment.
+        magnitude: Size in units of the channel, one number or one for each entry; negative turns the direction.
+        at_step: Index of the one step that is hit; the first step of an episode is 0.
+        every: Or: hits the steps 0, every, 2 every, and so on.
+        direction: ``sign_of_action``, ``sign_of_state`` or ``constant``.
+        state_index: For ``sign_of_state``, the entry of ``env.unwrapped.get_state()["state"]`` before the step.
+        channel: ``action``, before the environment bounds its actions, or ``external_force``, which is not bounded.
+
+    Raises:
+        DisturbanceError: Arguments are wrong, by themselves or for this environment.
+    """
+
+    def __init__(
+        self,
+        env: AnyEnv,
+        magnitude: npt.ArrayLike,
+        at_step: int | None = None,
+        every: int | None = None,
+        direction: str = "sign_of_action",
+        state_index: int | None = None,
+        channel: str = "action",
+    ) -> None:
+        settings = {"magnitude": magnitude, "at_step": at_step, "every": every}
+        super().__init__(env, settings | {"direction": direction, "state_index": state_index, "channel": channel})
+        self._channel, self._direction, self._state_index = channel, direction, state_index
+        self._at_step, self._every = at_step, every
+        size = channel_size(env, channel, "channel")
+        self._magnitude = per_entry(magnitude, size, "magnitude")
+        refuse(self._problems_with(env, size))
+
+    @classmethod
+    def problems(cls, settings: Mapping[str, Any], prefix: str = "") -> list[str]:
+        """See the base class; also, what must not be said together."""
+        found = super().problems(settings, prefix)
+        at_step, every = settings["at_step"], settings["every"]
+        if (at_step is None) == (every is None):
+            found.append(f"{prefix}at_step is {at_step} and {prefix}every is {every}; one of them must be null")
+        direction, index = settings["direction"], settings["state_index"]
+        if direction == "sign_of_state" and index is None:
+            found.append(f"{prefix}state_index is not set; {prefix}direction=sign_of_state needs the index of a state")
+        if direction != "sign_of_state" and index is not None:
+            found.append(f"{prefix}state_index is {index}; only {prefix}direction=sign_of_state uses it")
+        return found
+
+    def _problems_with(self, env: AnyEnv, size: int) -> list[str]:
+        found = []
+        limit = env.spec.max_episode_steps if env.spec is not None else None
+        if self._at_step is not None and limit is not None and self._at_step >= limit:
+            found.append(f"at_step is {self._at_step}, but episodes of {title(env)} end with the step {limit - 1}")
+        if self._state_index is not None and self._state_index >= state_size(env):
+            has = f"{state_size(env)} states, counted from 0" if state_size(env) else "no get_state"
+            found.append(f"state_index is {self._state_index}, but {title(env)} has {has}")
+        if self._direction == "sign_of_action":
+            n_actions = vector_size(env.action_space, "direction is 'sign_of_action', but the action space")
+            if n_actions not in {1, size}:
+                found.append(f"direction is 'sign_of_action', but {n_actions} actions cannot direct {size} forces")
+        return found
+
+    def step(self, action: Any) -> Step:
+        """One step, with the push if it is due."""
+        index = self._count_step()
+        is_due = index == self._at_step if self._every is None else index % self._every == 0
+        if not is_due:
+            return self.env.step(action)
+        return self._pushed_step(action, self._magnitude * self._sign(action), self._channel)
+
+    def _sign(self, action: Any) -> Any:
+        if self._direction == "sign_of_action":
+            return -np.sign(np.asarray(action))
+        if self._direction == "sign_of_state":
+            return np.sign(current_state(self.env)[self._state_index])
+        return 1.0
+
+
+class Sinusoid(Disturbance):
+    """``magnitude sin(2 pi k / period + phase)`` is added in step k = 0, 1, ... of each episode.
+
+    Args:
+        env: Environment.
+        magnitude: Amplitude in units of the channel, one number or one for each entry.
+        period: In steps, at least 2.
+        random_phase: Whether the phase is drawn uniformly for each episode and entry; otherwise it is 0.
+        channel: As for :class:`Impulse`.
+
+    Raises:
+        DisturbanceError: Arguments are wrong, by themselves or for this environment.
+    """
+
+    def __init__(
+        self,
+        env: AnyEnv,
+        magnitude: npt.ArrayLike,
+        period: float,
+        random_phase: bool = True,
+        channel: str = "action",
+    ) -> None:
+        settings = {"magnitude": magnitude, "period": period, "random_phase": random_phase, "channel": channel}
+        super().__init__(env, settings)
+        self._size = channel_size(env, channel, "channel")
+        self._magnitude = per_entry(magnitude, self._size, "magnitude")
+        self._period, self._random_phase, self._channel = period, random_phase, channel
+        self._phase = np.zeros(self._size)
+
+    @classmethod
+    def problems(cls, settings: Mapping[str, Any], prefix: str = "") -> list[str]:
+        """See the base class; also, a period that makes a sine of zeros."""
+        found = super().problems(settings, prefix)
+        period, random_phase = settings["period"], settings["random_phase"]
+        if period is None:
+            found.append(f"{prefix}period is not set; a sinusoid needs one, in steps")
+        if period == 2 and random_phase is False:
+            found.append(f"{prefix}period is 2 without {prefix}random_phase: this sine is 0 in every step")
+        return found
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Start an episode, with another phase if it is random."""
+        started = super().reset(seed=seed, options=options)
+        if self._random_phase:
+            self._phase = self._generator.uniform(0.0, 2 * math.pi, self._size)
+        return started
+
+    def step(self, action: Any) -> Step:
+        """One step with the value of the sine added."""
+        angle = 2 * math.pi * self._count_step() / self._period + self._phase
+        return self._pushed_step(action, self._magnitude * np.sin(angle), self._channel)
+
+
+class Noise(Disturbance):
+    """Gaussian noise, drawn anew for each step.
+
+    An action gets it before the environment bounds its actions. An observation gets it after the reset and after each
+    step, and is not bounded; cost and state do not know. The state gets it in each step, through
+    ``process_disturbance``: whatever bounds an environment keeps its state in (no negative concentrations) hold.
+
+    One vector of standard normal numbers is drawn for all entries whatever ``dims``, ``mean`` and ``std`` are, so
+    that levels of noise are compared with common random numbers.
+
+    Args:
+        env: Environment.
+        target: ``action``, ``observation`` or ``process``.
+        mean: One number, or one for each entry of ``dims``.
+        std: Standard deviation, likewise.
+        dims: Indices of the entries that are disturbed; None stands for all. Process noise needs them to be named,
+            because a state may hold the time.
+
+    Raises:
+        DisturbanceError: Arguments are wrong, by themselves or for this environment.
+    """
+
+    def __init__(
+        self,
+        env: AnyEnv,
+        target: str,
+        mean: npt.ArrayLike = 0.0,
+        std: npt.ArrayLike = 1.0,
+        dims: list[int] | None = None,
+    ) -> None:
+        super().__init__(env, {"target": target, "mean": mean, "std": std, "dims": dims})
+        self._target = target
+        if target == "observation":
+            what = f"target is 'observation', but the observation space of {title(env)}"
+            size = vector_size(env.observation_space, what)
+        else:
+            size = channel_size(env, target, "target")
+        chosen = list(range(size)) if dims is None else list(dims)
+        if max(chosen) >= size:
+            raise DisturbanceError([f"dims is {chosen}, but there are {size} entries, counted from 0"])
+        self._mean, self._std = np.zeros(size), np.zeros(size)
+        self._mean[chosen] = per_entry(mean, len(chosen), "mean")
+        self._std[chosen] = per_entry(std, len(chosen), "std")
+        if target == "observation":
+            self.observation_space = _unbounded(env.observation_space, chosen)
+
+    @classmethod
+    def problems(cls, settings: Mapping[str, Any], prefix: str = "") -> list[str]:
+        """See the base class; also, process noise on entries that are not named."""
+        found = super().problems(settings, prefix)
+        if settings["target"] == "process" and settings["dims"] is None:
+            found.append(
+                f"{prefix}dims is not set; name the states that get process noise, as [0,1,2]: one may be the time"
+            )
+        return found
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Start an episode."""
+        observation, info = super().reset(seed=seed, options=options)
+        return self._observed(observation), info
+
+    def step(self, action: Any) -> Step:
+        """One step with noise."""
+        if self._target != "observation":
+            return self._pushed_step(action, self._draw(), self._target)
+        observation, cost, terminated, truncated, info = self.env.step(action)
+        return self._observed(observation), cost, terminated, truncated, info
+
+    def _draw(self) -> FloatArray:
+        return self._mean + self._std * self._generator.standard_normal(self._mean.size)
+
+    def _observed(self, observation: Any) -> Any:
+        if self._target != "observation":
+            return observation
+        return (observation + self._draw()).astype(observation.dtype)
+
+
+def _unbounded(space: Any, dims: list[int]) -> Box:
+    low, high = space.low.copy(), space.high.copy()
+    low[dims], high[dims] = -np.inf, np.inf
+    return Box(low, high, dtype=space.dtype)
