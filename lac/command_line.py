@@ -17,11 +17,13 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
-from omegaconf.errors import UnsupportedValueType, ValidationError
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, UnsupportedValueType, ValidationError
 
-from lac.config import CONFIG_DIR, SCHEMAS, allowed_text, leaves, options
+from lac.config import CONFIG_DIR, SCHEMAS, all_leaves, allowed_text, options
+from lac.disturbance_config import Disturbance, missing_key_sentence
 from lac.experiment import ConfigError, config_problems
 from lac.run_folder import SUMMARY
+from lac.schema import Leaf
 from lac.sweep_job import exit_on_signal, run_sweep_job
 from lac.validation import nearest
 
@@ -40,8 +42,9 @@ def run_app(main: Callable[[], Any], config_name: str) -> NoReturn:
     # Hydra would print its own message and exit with 1; this makes it raise.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     signal.signal(signal.SIGTERM, exit_on_signal)
-    # Constructor arguments are free, so that Hydra need not know them beforehand.
-    sys.argv[1:] = [f"++{text}" if text.startswith("env.kwargs.") else text for text in sys.argv[1:]]
+    # Constructor arguments and attributes are free, so that Hydra need not know them beforehand.
+    free = ("env.kwargs.", "disturbance.values.")
+    sys.argv[1:] = [f"++{text}" if text.startswith(free) else text for text in sys.argv[1:]]
     if not WANTS_TRACEBACK:
         _refuse_folder_of_a_run(sys.argv[1:])
     try:
@@ -152,16 +155,22 @@ def _sentence(text: str, problem: Exception, config_name: str) -> str:
     if key.startswith("hydra/"):
         choices = [name.removesuffix(".yaml") for name in ConfigStore.instance().list(key)]
         return f"{key} is {value!r}; it must be one of {', '.join(choices)}.{nearest(value, choices)}"
-    types = dict(leaves(SCHEMAS[config_name]))
+    types = dict(all_leaves(SCHEMAS[config_name]))
     if key not in types:
         groups = [folder.name for folder in CONFIG_DIR.iterdir() if folder.is_dir()]
         return f"{key} is not a key or a group.{nearest(key, [*types, *groups])} --help lists them"
+    cause = problem.__cause__
+    if key.startswith("disturbance.") and isinstance(cause, (ConfigAttributeError, ConfigKeyError)):
+        return missing_key_sentence(key, cause.object_type or Disturbance)
     if text.startswith("~"):
         return f"{key} cannot be removed; give it a value"
-    if isinstance(problem.__cause__, (ValidationError, UnsupportedValueType)) or "could not be converted" in str(
-        problem
-    ):
-        return f"{key} is {value!r}; it must be {allowed_text(key, types[key])}.{_whole_number_hint(value)}"
+    return _sentence_about_value(key, value, problem, types[key])
+
+
+def _sentence_about_value(key: str, value: str, problem: Exception, leaf: Leaf) -> str:
+    is_type = isinstance(problem.__cause__, (ValidationError, UnsupportedValueType))
+    if is_type or "could not be converted" in str(problem):
+        return f"{key} is {value!r}; it must be {allowed_text(key, leaf)}.{_whole_number_hint(value)}"
     return f"{key} is {value!r}: {_first_sentence(problem)}"
 
 

@@ -4,13 +4,16 @@ The YAML files under ``conf/`` hold the values, these dataclasses the types; a t
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
+from lac import disturbance_config
+from lac.disturbance_config import Disturbance
+from lac.schema import Leaf, key, leaves
 from lac.validation import ALLOWED, Choice, nearest, problems
 
 CONFIG_DIR = Path(__file__).parents[1] / "conf"
@@ -18,11 +21,6 @@ CONFIG_DIR = Path(__file__).parents[1] / "conf"
 ACTIVATION_NAMES = ("relu", "tanh", "elu", "gelu", "silu", "softplus", "identity")
 ALGORITHMS = ("lac",)
 WANDB_MODES = ("auto", "online", "offline", "disabled")
-
-
-def key(meaning: str) -> Any:
-    """A config key without a default; the meaning is shown by ``--help``."""
-    return field(default=MISSING, metadata={"help": meaning})
 
 
 @dataclass
@@ -158,6 +156,7 @@ class TrainConfig:
     network: Network = field(default_factory=Network)
     lr_schedule: LrSchedule = field(default_factory=LrSchedule)
     device: Device = field(default_factory=Device)
+    disturbance: Disturbance = field(default_factory=Disturbance)
     train: Train = field(default_factory=Train)
     wandb: Wandb = field(default_factory=Wandb)
     seed: int | None = key("seed of everything; null: one is drawn and recorded")
@@ -173,6 +172,7 @@ class EvaluateConfig:
     policy: str = key("final or best")
     episodes: int = key("number of episodes")
     first_seed: int | None = key("seed of the first reset; null: the resets of the tests during training")
+    disturbance: Disturbance = field(default_factory=Disturbance)
 
 
 @dataclass
@@ -207,27 +207,18 @@ def register_schemas() -> None:
     """Make the schemas known to Hydra, under names that are not offered as options."""
     for name, schema in SCHEMAS.items():
         ConfigStore.instance().store(group="schema", name=name, node=schema)
+    for kind, kind_schema in disturbance_config.SCHEMAS.items():
+        ConfigStore.instance().store(group="schema/disturbance", name=kind, node=kind_schema)
     if not OmegaConf.has_resolver("lac.help"):
         OmegaConf.register_new_resolver("lac.help", lambda name: help_text(SCHEMAS[name]))
         OmegaConf.register_new_resolver("lac.groups", groups_text)
 
 
-@dataclass(frozen=True)
-class Leaf:
-    """A key of a schema: its type and what it means."""
-
-    type: Any
-    meaning: str
-
-
-def leaves(schema: type, prefix: str = "") -> Iterator[tuple[str, Leaf]]:
-    """The full name of each key of a schema."""
-    hints = get_type_hints(schema)
-    for f in fields(schema):
-        if is_dataclass(hints[f.name]):
-            yield from leaves(hints[f.name], f"{prefix}{f.name}.")
-        else:
-            yield prefix + f.name, Leaf(hints[f.name], f.metadata["help"])
+def all_leaves(schema: type) -> Iterator[tuple[str, Leaf]]:
+    """The full name of each key of a schema, those of all kinds of disturbances included."""
+    yield from leaves(schema)
+    if get_type_hints(schema).get("disturbance") is Disturbance:
+        yield from disturbance_config.kind_leaves("disturbance.")
 
 
 def allowed_text(name: str, leaf: Leaf) -> str:
@@ -266,7 +257,7 @@ def groups_text(*groups: str) -> str:
 
 def help_text(schema: type) -> str:
     """All keys of a schema with their meaning, one a line."""
-    lines = [f"  {name:<34} {leaf.meaning}" for name, leaf in leaves(schema)]
+    lines = [f"  {name:<34} {leaf.meaning}" for name, leaf in all_leaves(schema)]
     return "\n".join(lines).replace("$", "$$")
 
 
@@ -323,5 +314,7 @@ def _unknown_keys(schema: type, node: Mapping[str, Any], prefix: str = "") -> It
         if name not in hints:
             holder = prefix.rstrip(".") or "the config"
             yield f"{prefix}{name} is not a key; {holder} has {', '.join(hints)}.{nearest(name, hints)}"
+        elif hints[name] is Disturbance:  # its keys depend on its kind
+            continue
         elif is_dataclass(hints[name]) and isinstance(value, Mapping):
             yield from _unknown_keys(hints[name], value, f"{prefix}{name}.")

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from omegaconf.errors import InterpolationResolutionError
 
 from hydra_plugins.lac_sweepers import GridSweeper
 from lac import config
-from lac.envs.making import AnyEnv, check_usable, env_problems, make_env, prepare
+from lac.environment import disturbance_problems, environment_factory, unfit_disturbance
+from lac.envs.making import check_usable, env_problems, prepare
 from lac.files import shown, write_json
 from lac.run_folder import CONFIG, EVALUATION, SUMMARY
 from lac.validation import nearest, problems
@@ -30,6 +31,7 @@ _HEADER = """\
 #   python scripts/train.py --config-dir {folder} --config-name config
 defaults:
   - /schema/train@_here_
+  - /schema/disturbance/{disturbance}@disturbance
   - cli@hydra: train
   - _self_
   - override hydra/job_logging: none
@@ -49,11 +51,11 @@ class ConfigError(ValueError):
 def config_problems(cfg: DictConfig) -> list[str]:
     """Everything wrong with a training config that can be told without building anything."""
     try:
-        missing = sorted(OmegaConf.missing_keys(cfg))
+        missing = sorted(name for name in OmegaConf.missing_keys(cfg) if not name.startswith("disturbance."))
     except InterpolationResolutionError as error:
         return [f"{error.full_key}: {str(error).splitlines()[0]}"]
     found = [f"{name} is not set; {_HINTS.get(name, 'give it a value')}" for name in missing]
-    found += config.config_problems(cfg)
+    found += config.config_problems(cfg) + disturbance_problems(cfg.disturbance)
     if "env.id" in missing:
         return found
     return found + env_problems(cfg.env.id, OmegaConf.to_container(cfg.env.kwargs))  # type: ignore[arg-type]
@@ -77,8 +79,8 @@ def run(cfg: DictConfig) -> float | None:
     if cfg.seed is None:
         cfg.seed = secrets.randbits(32)
     plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    make = environment_factory(plain["env"])
-    _refuse_unusable(make, plain)
+    make = environment_factory(plain["env"], plain["disturbance"])
+    _refuse_unusable(plain)
 
     # Torch and wandb are imported here: what comes before has to be quick.
     from lac.agents.loading import AGENTS  # noqa: PLC0415
@@ -91,7 +93,8 @@ def run(cfg: DictConfig) -> float | None:
     if (run_dir / SUMMARY).exists():
         raise ConfigError([f"hydra.run.dir is {str(run_dir)!r}, which holds a run already; give another folder"])
     with limited_threads(threads), RunRecorder(_record_settings(plain, run_dir)) as recorder:
-        (run_dir / CONFIG).write_text(_HEADER.format(folder=shown(run_dir)) + OmegaConf.to_yaml(cfg, resolve=True))
+        header = _HEADER.format(folder=shown(run_dir), disturbance=cfg.disturbance.kind)
+        (run_dir / CONFIG).write_text(header + OmegaConf.to_yaml(cfg, resolve=True))
         train_from_settings(AGENTS[plain["algo"]["name"].upper()], api_settings(plain), make, recorder)
         return recorder.final_cost
 
@@ -122,20 +125,32 @@ def run_benchmark(cfg: DictConfig) -> None:
 
 
 def evaluate_runs(cfg: DictConfig) -> None:
-    """Test the policies of run folders; each gets ``evaluation.json`` and ``trajectories.png``."""
+    """Test the policies of run folders; each gets ``evaluation.json`` and ``trajectories.png``.
+
+    Under a disturbance the names are ``evaluation-NAME.json`` and ``trajectories-NAME.png``.
+    """
     runs = _folders(cfg, "run_dir")
     found = problems({"episodes": cfg.episodes, "seed": cfg.first_seed})
+    found += disturbance_problems(cfg.disturbance)
     found += [f"run_dir: {run} has no {CONFIG}; give the folder of a run" for run in runs if not _is_run(run)]
     if cfg.policy not in {"final", "best"}:
         found.append(f"policy is {cfg.policy!r}; it must be final or best")
     if found:
         raise ConfigError(found)
+    disturbance: dict[str, Any] = OmegaConf.to_container(cfg.disturbance, resolve=True)  # type: ignore[assignment]
+    configs = {run: _read_config(run) for run in runs}
+    for plain in configs.values():
+        found += unfit_disturbance(plain, disturbance)
+    if found:
+        raise ConfigError(list(dict.fromkeys(found)))
     from lac.devices import limited_threads  # noqa: PLC0415 (imports torch)
 
+    if disturbance["kind"] != "none":
+        print("disturbance: " + ", ".join(f"{name}={value}" for name, value in disturbance.items()))
     print(f"{'run':<60} {'cost':>9} {'± std':>8} {'min':>8} {'max':>8} {'length':>7} {'deaths':>7}")
-    for folder in runs:
+    for folder, plain in configs.items():
         with limited_threads():
-            s = _evaluate_run(folder, cfg)
+            s = _evaluate_run(folder, plain, disturbance, cfg)
         print(
             f"{folder!s:<60} {s['cost_mean']:9.1f} {s['cost_std']:8.1f} {s['cost_min']:8.1f} {s['cost_max']:8.1f} "
             f"{s['ep_len_mean']:7.0f} {s['death_rate']:7.0%}",
@@ -177,32 +192,32 @@ def _is_run(folder: Path) -> bool:
     return (folder / CONFIG).is_file()
 
 
-def _evaluate_run(folder: Path, cfg: DictConfig) -> dict[str, float]:
+def _evaluate_run(
+    folder: Path, plain: Mapping[str, Any], disturbance: Mapping[str, Any], cfg: DictConfig
+) -> dict[str, float]:
     from lac.agents.loading import load_agent  # noqa: PLC0415
     from lac.checkpoints import policy_path  # noqa: PLC0415
     from lac.evaluation import FIRST_TEST_SEED, evaluate, run_episode  # noqa: PLC0415
     from lac.plots import trajectories  # noqa: PLC0415
 
-    plain = _read_config(folder)
     agent = load_agent(policy_path(folder, cfg.policy))
-    make = environment_factory(plain["env"])
+    make = environment_factory(plain["env"], disturbance)
     number = min(cfg.episodes, _MAX_ENVS)
     envs = [prepare(make(), plain["algo"]["opt_type"], plain["train"]["max_ep_len"]) for _ in range(number)]
     first_seed = FIRST_TEST_SEED if cfg.first_seed is None else cfg.first_seed
     policy = partial(agent.get_action, deterministic=True)
     summary = evaluate(policy, envs, cfg.episodes, first_seed).summary()
+    is_disturbed = disturbance["kind"] != "none"
+    suffix = f"-{disturbance['name']}" if is_disturbed else ""
     described = {"policy": cfg.policy, "episodes": cfg.episodes, "first_seed": first_seed}
-    write_json(folder / EVALUATION, described | summary)
+    described |= {"disturbance": disturbance if is_disturbed else None}
+    write_json(folder / (f"evaluation{suffix}.json" if is_disturbed else EVALUATION), described | summary)
     shown = [run_episode(policy, envs[0], first_seed + i) for i in range(min(cfg.episodes, _SHOWN_EPISODES))]
     told = [episode for episode in shown if episode is not None]
     if told:
-        trajectories(told, folder / "trajectories.png", f"{plain['algo']['name'].upper()} on {plain['env']['id']}")
+        title = f"{plain['algo']['name'].upper()} on {plain['env']['id']}"
+        trajectories(told, folder / f"trajectories{suffix}.png", f"{title} under {suffix[1:]}" if suffix else title)
     return summary
-
-
-def environment_factory(env: Mapping[str, Any]) -> Callable[[], AnyEnv]:
-    """What makes the environment of a config."""
-    return partial(make_env, env["id"], env["max_episode_steps"], env["kwargs"], env["reward_max"])
 
 
 def api_settings(plain: Mapping[str, Any]) -> dict[str, Any]:
@@ -255,7 +270,7 @@ def register() -> None:
         OmegaConf.register_new_resolver("lac.sweep_name", sweep_name)
 
 
-def _refuse_unusable(make: Callable[[], AnyEnv], plain: Mapping[str, Any]) -> None:
+def _refuse_unusable(plain: Mapping[str, Any]) -> None:
     """Build environment and device once before anything else, to refuse what only that can tell."""
     from lac.checkpoints import read_policy  # noqa: PLC0415 (imports torch)
     from lac.devices import torch_device  # noqa: PLC0415
@@ -274,13 +289,14 @@ def _refuse_unusable(make: Callable[[], AnyEnv], plain: Mapping[str, Any]) -> No
     if found:
         raise ConfigError(found)
     try:
-        env = prepare(make(), plain["algo"]["opt_type"], plain["train"]["max_ep_len"])
+        env = prepare(environment_factory(plain["env"])(), plain["algo"]["opt_type"], plain["train"]["max_ep_len"])
         n_observations = check_usable(env)[0].shape[0]
         env.close()
         if isinstance(scale, list) and len(scale) != n_observations:
             found.append(
                 f"network.observation_scale has {len(scale)} numbers, but {env_id} has {n_observations} observations"
             )
+        found += unfit_disturbance(plain, plain["disturbance"])
     except (ValueError, TypeError, gymnasium.error.Error, ImportError) as error:
         text = re.sub(r"^opt_type is", "algo.opt_type is", re.sub(r"^max_ep_len is", "train.max_ep_len is", str(error)))
         found.append(f"env.id={env_id} cannot be used: {text}")

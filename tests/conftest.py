@@ -1,4 +1,4 @@
-"""How tests run ``scripts/train.py``: in this process, which is quick, or in its own."""
+"""How tests run the scripts: in this process, which is quick, or ``scripts/train.py`` in its own."""
 
 import fcntl
 import json
@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -47,13 +48,13 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str
 
 
 @pytest.fixture
-def train_here(
+def script_here(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
     clean_environment: dict[str, str],
 ) -> Iterator[Command]:
-    """Runs the script with arguments as ``python scripts/train.py`` would, in ``tmp_path`` and in this process."""
+    """Runs a script with arguments as ``python scripts/train.py`` would, in ``tmp_path`` and in this process."""
     for name in [name for name in os.environ if name not in clean_environment]:
         monkeypatch.delenv(name)
     for name, value in clean_environment.items():
@@ -64,13 +65,14 @@ def train_here(
     monkeypatch.chdir(tmp_path)
     handler = signal.getsignal(signal.SIGTERM)
 
-    def train(*arguments: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", [str(TRAIN), *map(str, arguments)])
+    def run(name: str, *arguments: object) -> Ended:
+        script = ROOT / "scripts" / name
+        monkeypatch.setattr(sys, "argv", [str(script), *map(str, arguments)])
         monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
         GlobalHydra.instance().clear()
         capsys.readouterr()
         try:
-            runpy.run_path(str(TRAIN), run_name="__main__")
+            runpy.run_path(str(script), run_name="__main__")
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else int(end.code is not None)
         except Exception:
@@ -81,9 +83,15 @@ def train_here(
             status = 0
         return Ended(status, *capsys.readouterr())
 
-    yield train
+    yield run
     GlobalHydra.instance().clear()
     signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
+def train_here(script_here: Command) -> Command:
+    """Runs ``scripts/train.py`` in this process."""
+    return partial(script_here, "train.py")
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,12 @@ def make_env(
     return env
 
 
+def flattened(env: AnyEnv) -> AnyEnv:
+    """An environment whose observations are one-dimensional boxes."""
+    is_flat = isinstance(env.observation_space, Box) and len(env.observation_space.shape) == 1
+    return env if is_flat else FlattenObservation(env)
+
+
 def prepare(env: AnyEnv, opt_type: str = "minimize", max_ep_len: int | None = None) -> AnyEnv:
     """An environment as agents expect it: flat observations, a cost as the scalar, a time limit.
 
@@ -61,8 +67,7 @@ def prepare(env: AnyEnv, opt_type: str = "minimize", max_ep_len: int | None = No
             f"max_ep_len is {max_ep_len}, but the environment ends its episodes after {own_limit} steps; "
             "raise env.max_episode_steps (max_episode_steps of gymnasium.make) instead"
         )
-    if not (isinstance(env.observation_space, Box) and len(env.observation_space.shape) == 1):
-        env = FlattenObservation(env)
+    env = flattened(env)
     if opt_type == "maximize":
         env = RewardAsCost(env)
     if max_ep_len is not None:

@@ -92,6 +92,41 @@ WRONG = {
     "module that is not there": ("env=gym env.id=no_such_module:X-v0", "env.id", "no_such_module:X-v0", []),
     "misspelt argument": ("+env.kwargs.max_cst=1", "env.kwargs.max_cst", "", ["Did you mean 'max_cost'"]),
     "misspelt argument, not added": ("env.kwargs.max_cst=1", "env.kwargs.max_cst", "", ["max_cost"]),
+    # disturbances
+    "misspelt disturbance": ("disturbance=impuls", "disturbance", "impuls", ["none", "Did you mean 'impulse'"]),
+    "disturbance null": ("disturbance=null", "disturbance", "null", ["none", "impulse"]),
+    "misspelt key of a disturbance": (
+        "disturbance=impulse disturbance.magnitud=80",
+        "disturbance.magnitud",
+        "",
+        ["Did you mean 'disturbance.magnitude'"],
+    ),
+    "key of another disturbance": (
+        "disturbance=impulse disturbance.std=1",
+        "disturbance.std",
+        "",
+        ["magnitude, at_step, every"],
+    ),
+    "key without a disturbance": ("disturbance.magnitude=80", "disturbance.magnitude", "", ["disturbance=OPTION"]),
+    "key added to a disturbance": ("disturbance=impulse +disturbance.evry=1", "disturbance.evry", "", ["'every'"]),
+    "attribute for an impulse": ("disturbance=impulse disturbance.values.K=5", "disturbance.values", "", ["magnitude"]),
+    "kind by hand": ("disturbance=impulse disturbance.kind=noise", "disturbance.kind", "noise", ["impulse"]),
+    "name that is no file": ("disturbance=impulse disturbance.name=a/b", "disturbance.name", "a/b", ["letters"]),
+    "one step and every so many": (
+        "disturbance=impulse disturbance.every=20",
+        "disturbance.at_step",
+        "200",
+        ["disturbance.every is 20", "null"],
+    ),
+    "process noise on everything": ("disturbance=noise_process", "disturbance.dims", "", ["[0,1,2]"]),
+    "parameters without one": ("disturbance=parameters", "disturbance.values", "{}", ["disturbance.values.K=5"]),
+    "word for an attribute": (
+        "disturbance=parameters disturbance.values.K=big",
+        "disturbance.values.K",
+        "big",
+        ["number"],
+    ),
+    "reference without change": ("disturbance=reference", "disturbance.constant", "", ["period"]),
     # files
     "policy that is not there": ("train.start_policy=no/run", "train.start_policy", "no/run", ["does not exist"]),
     "folder that is no run": ("train.start_policy=empty", "train.start_policy", "empty", ["policy"]),
@@ -172,6 +207,31 @@ WRONG_FOR_THE_ENVIRONMENT = {
     "reward without a bound": ("algo.opt_type=maximize", "algo.opt_type", "maximize", ["env.reward_max"]),
     "time limit too long": ("train.max_ep_len=1000", "train.max_ep_len", "1000", ["400", "env.max_episode_steps"]),
     "scales that do not fit": ("network.observation_scale=[1,2]", "network.observation_scale", "2", ["8"]),
+    "magnitudes that do not fit": (
+        "disturbance=impulse disturbance.magnitude=[1,2]",
+        "disturbance.magnitude",
+        "2",
+        ["3"],
+    ),
+    "misspelt attribute": (
+        "disturbance=parameters disturbance.values.bta=1",
+        "disturbance.values.bta",
+        "",
+        ["Did you mean 'beta'"],
+    ),
+    "impulse after the end": ("disturbance=impulse disturbance.at_step=400", "disturbance.at_step", "400", ["399"]),
+    "impulse after a shorter end": (
+        "disturbance=impulse train.max_ep_len=200",
+        "disturbance.at_step",
+        "200",
+        ["train.max_ep_len=200"],
+    ),
+    "reference of an environment without": (
+        "disturbance=reference disturbance.constant=8 env=gym env.id=Pendulum-v1 algo.opt_type=maximize",
+        "disturbance.constant",
+        "",
+        ["Pendulum-v1", "reference_offset"],
+    ),
 }
 
 

@@ -21,7 +21,7 @@ from lac.training import train_from_settings
 
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf"
-GROUPS = ["algo", "env", "network", "lr_schedule", "device", "tuned", "experiment"]
+GROUPS = ["algo", "env", "network", "lr_schedule", "device", "disturbance", "tuned", "experiment"]
 
 # The keys of cli.md that exist by now.
 PROMISED_KEYS = {
@@ -55,6 +55,13 @@ def overrides_for(group: str, option: str) -> list[str]:
     if group == "tuned" and option != "none":
         env, _, algo = option.rpartition("-")
         return [f"env={env}", f"algo={algo}", f"tuned={option}"]
+    if group == "disturbance":
+        needed = {
+            "noise_process": ["disturbance.dims=[0,3]"],
+            "parameters": ["++disturbance.values.K=5"],
+            "reference": ["disturbance.period=150"],
+        }
+        return [f"disturbance={option}", *needed.get(option, [])]
     return [f"{group}={option}"]
 
 
@@ -151,7 +158,7 @@ def test_every_option_composes_without_problems(group, option, composed):
         pytest.skip("no GPU")
     cfg = composed(*overrides_for(group, option))
     assert experiment.config_problems(cfg) == []
-    if group in {"algo", "env", "device"}:
+    if group in {"algo", "env", "device", "disturbance"}:
         assert cfg[group].name == option
 
 
