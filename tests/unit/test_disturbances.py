@@ -1,5 +1,7 @@
 """Each disturbance changes the simulated system as calculated by hand, repeats, and leaves nothing behind."""
 
+from functools import partial
+
 import gymnasium
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from lac.envs.disturbances import (
     setting_problems,
 )
 from lac.envs.oscillator import Oscillator
+from lac.envs.registration import ENVIRONMENTS
 from lac.envs.system import Signals, System
 
 ACTION = np.array([0.2, 0.5, 0.0])
@@ -248,6 +251,29 @@ def test_an_impulse_adds_to_a_force_that_is_there():
     env.unwrapped.external_force = np.array([0.25])
     env = Impulse(env, 2.0, at_step=0, direction="constant", channel="external_force")
     assert states_of(env, n_steps=2, action=[0.0])[:, 1].tolist() == [0.0, 2.25, 2.5]
+
+
+def test_the_paper_pushes_the_cart_beyond_its_actuator():
+    make = partial(gymnasium.make, "lac/CartPoleCost-v1")
+    env = Impulse(make(), 80.0, at_step=2, direction="sign_of_state", state_index=0, channel="external_force")
+    states = states_of(env, seed=3, n_steps=4, action=np.array([30.0]))
+    other = make().unwrapped
+    forces = [0.0, 0.0, 80.0 * np.sign(states[2, 0]), 0.0]
+    for before, after, force in zip(states[:-1], states[1:], forces, strict=True):
+        other.external_force = np.array([force])
+        np.testing.assert_array_equal(other.step_batch(before[None], [[20.0]]).states[0], after)
+
+
+@pytest.mark.parametrize("env_id", ENVIRONMENTS)
+def test_every_environment_of_ours_feels_a_force_and_gives_its_state_back(env_id):
+    env = gymnasium.make(env_id, disable_env_checker=True)
+    middle = 0.5 * (env.action_space.low + env.action_space.high)
+    nominal = states_of(env, n_steps=4, action=middle)
+    pushed = Impulse(env, 0.1, at_step=1, direction="constant", channel="external_force")
+    states = states_of(pushed, n_steps=4, action=middle)
+    np.testing.assert_array_equal(states[:2], nominal[:2])
+    assert not np.array_equal(states[2], nominal[2])
+    np.testing.assert_array_equal(states_of(env, n_steps=4, action=middle), nominal)
 
 
 # Sinusoids -------------------------------------------------------------------------------------------

@@ -145,15 +145,14 @@ def _fitting(system: Any, name_of_system: str, values: Mapping[str, Any]) -> dic
             has = "is not numeric or cannot be set" if hasattr(system, name) else "does not exist"
             found.append(f"values.{name} cannot be set: {name_of_system}.{name} {has}.{nearest(name, known)}")
             continue
-        present, given = known[name], np.asarray(value, dtype=np.float64)
-        if isinstance(present, np.ndarray):
-            if given.shape not in {(), present.shape}:
-                found.append(f"values.{name} is {value!r}; it must be one number, or of the shape {present.shape}")
-                continue
-            fitting[name] = np.broadcast_to(given, present.shape).copy()
-        else:
+        shape, given = np.shape(known[name]), np.asarray(value, dtype=np.float64)
+        if not shape:
             # Some constants may be one number or several, such as those of gene networks.
-            fitting[name] = given if given.ndim else float(value) if isinstance(present, float) else value
+            fitting[name] = given if given.ndim else float(value) if isinstance(known[name], float) else value
+        elif given.shape in {(), shape}:
+            fitting[name] = np.broadcast_to(given, shape).copy()
+        else:
+            found.append(f"values.{name} is {value!r}; it must be one number, or of the shape {shape}")
     if found:
         raise DisturbanceError(found)
     return fitting
