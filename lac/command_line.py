@@ -78,8 +78,10 @@ def run_job(task: Callable[[DictConfig], T], cfg: DictConfig) -> T | None:
         return run_sweep_job(task, cfg)
     try:
         return task(cfg)
-    except ConfigError:
-        raise
+    except ConfigError as error:
+        if WANTS_TRACEBACK:
+            raise
+        _refuse(error.problems)
     except Exception as error:
         setattr(error, _IN_A_JOB, True)
         raise
