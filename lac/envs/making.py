@@ -108,8 +108,8 @@ def env_problems(env_id: str, kwargs: Mapping[str, Any]) -> list[str]:
         return []
     try:
         creator = spec.entry_point if callable(spec.entry_point) else load_env_creator(spec.entry_point)
-    except ImportError as error:
-        return [f"env.id is {env_id!r}, which needs a package that is not installed: {error}"]
+    except (ImportError, gymnasium.error.DependencyNotInstalled) as error:
+        return [f"env.id is {env_id!r}, which cannot be loaded: {error}"]
     parameters = _parameters(creator)
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return []

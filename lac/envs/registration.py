@@ -15,6 +15,13 @@ ENVIRONMENTS = {
     "lac/TwoLink-v1": ("lac.envs.stabilisation:TwoLink", 1000),
     "lac/SingleTrackCar-v1": ("lac.envs.single_track_car:SingleTrackCar", 1000),
     "lac/QuadrotorTracking-v1": ("lac.envs.quadrotor:QuadrotorTracking", 1000),
+    "lac/SwimmerCost-v1": ("lac.envs.mujoco:SwimmerCost", 250),
+    "lac/HalfCheetahCost-v1": ("lac.envs.mujoco:HalfCheetahCost", 200),
+    "lac/HopperCost-v1": ("lac.envs.mujoco:HopperCost", 250),
+    "lac/Walker2dCost-v1": ("lac.envs.mujoco:Walker2dCost", 250),
+    "lac/AntCost-v1": ("lac.envs.mujoco:AntCost", 250),
+    "lac/HumanoidCost-v1": ("lac.envs.mujoco:HumanoidCost", 250),
+    "lac/FetchReachCost-v1": ("lac.envs.fetch:FetchReachCost", 50),
 }
 
 

@@ -159,7 +159,7 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
 
         The step count of a surrounding time limit is not part of it.
         """
-        return {"state": self._state.copy(), "generator": _generator_state(self.np_random)}
+        return {"state": self._state.copy(), "generator": generator_state(self.np_random)}
 
     def set_state(self, state: Mapping[str, npt.ArrayLike] | npt.ArrayLike) -> tuple[FloatArray, dict[str, Any]]:
         """Go to a state of :meth:`get_state`, or to a bare ``[state_dim]``, which leaves the generator alone.
@@ -176,7 +176,7 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
             raise ValueError(f"the state is {values}; it must be {self.state_dim} finite numbers")
         self._state = values
         if "generator" in parts:
-            _set_generator_state(self.np_random, np.asarray(parts["generator"]))
+            set_generator_state(self.np_random, np.asarray(parts["generator"]))
         return self._observed()
 
     def render(self) -> Pixels | None:
@@ -205,7 +205,7 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
         return start
 
 
-def _generator_state(generator: np.random.Generator) -> npt.NDArray[np.uint64]:
+def generator_state(generator: np.random.Generator) -> npt.NDArray[np.uint64]:
     """The state of a PCG64 generator as six words: state and increment (two each), and its spare half draw."""
     state: dict[str, Any] = dict(generator.bit_generator.state)
     words = [state["state"]["state"], state["state"]["inc"]]
@@ -213,7 +213,8 @@ def _generator_state(generator: np.random.Generator) -> npt.NDArray[np.uint64]:
     return np.array([*halves, state["has_uint32"], state["uinteger"]], dtype=np.uint64)
 
 
-def _set_generator_state(generator: np.random.Generator, words: npt.NDArray[Any]) -> None:
+def set_generator_state(generator: np.random.Generator, words: npt.NDArray[Any]) -> None:
+    """Put a PCG64 generator into a state of :func:`generator_state`."""
     state_high, state_low, inc_high, inc_low, has_half, half = (int(word) for word in words)
     generator.bit_generator.state = {
         "bit_generator": "PCG64",

@@ -44,6 +44,10 @@ PROMISED_KEYS = {
 }
 
 
+# Where the environments of an extra are, and the package it brings.
+EXTRAS = {"lac.envs.mujoco": "mujoco", "lac.envs.fetch": "gymnasium_robotics"}
+
+
 def options(group: str) -> list[str]:
     return sorted(str(path.relative_to(CONF / group).with_suffix("")) for path in (CONF / group).rglob("*.yaml"))
 
@@ -157,6 +161,9 @@ def test_every_option_composes_without_problems(group, option, composed):
     if option == "cuda" and not torch.cuda.is_available():
         pytest.skip("no GPU")
     cfg = composed(*overrides_for(group, option))
+    module = str(gymnasium.spec(cfg.env.id).entry_point).partition(":")[0]
+    if module in EXTRAS:
+        pytest.importorskip(EXTRAS[module])
     assert experiment.config_problems(cfg) == []
     if group in {"algo", "env", "device", "disturbance"}:
         assert cfg[group].name == option

@@ -1,0 +1,387 @@
+"""The robots against raw MuJoCo and against Gymnasium's own environments."""
+
+import warnings
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+import lac  # noqa: F401 (registers the environments)
+from lac.envs.making import env_problems, make_env, prepare
+
+mujoco = pytest.importorskip("mujoco")
+
+# name: (Gymnasium's observations without the 2 of ours, actions, seconds per step, time limit, highest action)
+ROBOTS = {
+    "Swimmer": (8, 2, 0.04, 250, 1.0),
+    "HalfCheetah": (17, 6, 0.05, 200, 1.0),
+    "Hopper": (11, 3, 0.008, 250, 1.0),
+    "Walker2d": (17, 6, 0.008, 250, 1.0),
+    "Ant": (27, 8, 0.05, 250, 1.0),
+    "Humanoid": (348, 17, 0.015, 250, 0.4),
+}
+UPRIGHT = ["Hopper", "Walker2d", "Ant", "Humanoid"]
+every_robot = pytest.mark.parametrize("name", ROBOTS)
+
+
+def made(name, **kwargs):
+    return gymnasium.make(f"lac/{name}Cost-v1", disable_env_checker=True, **kwargs).unwrapped
+
+
+def actions(env, number, seed=0):
+    rng = np.random.default_rng(seed)
+    return [rng.uniform(env.action_space.low, env.action_space.high).astype(np.float32) for _ in range(number)]
+
+
+def x_position(name, model, data):
+    """What each robot's velocity is the difference of."""
+    if name == "Ant":
+        return data.body("torso").xpos[0]
+    if name == "Humanoid":
+        return model.body_mass @ data.xipos[:, 0] / model.body_mass.sum()
+    return data.qpos[0]
+
+
+def fallen(env):
+    """A position that no robot that can fall calls healthy."""
+    qpos = env.data.qpos.copy()
+    qpos[2] = 5.0  # radians for Hopper and Walker2d, metres for the other two
+    return qpos
+
+
+# What each environment is ----------------------------------------------------------------------------
+
+
+@every_robot
+def test_sizes_and_limits_are_those_of_the_table(name):
+    observations, n_actions, dt, limit, highest = ROBOTS[name]
+    env = gymnasium.make(f"lac/{name}Cost-v1")
+    assert env.observation_space.shape == (observations + 2,)
+    assert env.observation_space.dtype == np.float64
+    assert env.action_space.shape == (n_actions,)
+    assert env.action_space.high == pytest.approx(highest)
+    assert env.action_space.low == pytest.approx(-highest)
+    assert env.unwrapped.dt == pytest.approx(dt)
+    assert env.spec.max_episode_steps == limit
+
+
+@every_robot
+def test_the_checker_of_gymnasium_has_nothing_to_say(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # Positions and velocities are unbounded in Gymnasium's own environments, too.
+        warnings.filterwarnings("ignore", message=".*Box observation space .*infinity.*probably too (high|low)")
+        check_env(made(name), skip_render_check=True)
+
+
+@every_robot
+def test_costs_by_hand_from_a_simulation_without_gymnasium(name):
+    dt = ROBOTS[name][2]
+    env = made(name, include_ctrl_cost=True)
+    env.reset(seed=3)
+    weight = 1e-3 if name in {"Hopper", "Walker2d"} else 1e-4
+    data = mujoco.MjData(env.model)
+    data.qpos[:], data.qvel[:] = env.data.qpos, env.data.qvel
+    mujoco.mj_forward(env.model, data)
+    for action in actions(env, 20):
+        before = x_position(name, env.model, data)
+        data.ctrl[:] = action
+        for _ in range(round(dt / env.model.opt.timestep)):
+            mujoco.mj_step(env.model, data)
+        velocity = (x_position(name, env.model, data) - before) / dt
+        observation, cost, terminated, truncated, info = env.step(action)
+        control = weight * sum(float(a) ** 2 for a in action)
+        assert cost == pytest.approx((velocity - 1.0) ** 2 + control + 10.0 * terminated, rel=1e-12, abs=1e-12)
+        assert observation[-2:] == pytest.approx([1.0, velocity], abs=1e-12)
+        assert info["state_of_interest"] == pytest.approx([velocity], abs=1e-12)
+        assert info["reference_error"] == pytest.approx([velocity - 1.0], abs=1e-12)
+        assert info["reference"].tolist() == [1.0]
+        assert not truncated
+
+
+@every_robot
+def test_observations_and_terminations_are_those_of_gymnasium(name):
+    ours = made(name)
+    extra = {"include_cfrc_ext_in_observation": False} if name == "Ant" else {}
+    theirs = gymnasium.make(f"{name}-v5", disable_env_checker=True, **extra).unwrapped
+    start, info = ours.reset(seed=11)
+    np.testing.assert_array_equal(start, [*theirs.reset(seed=11)[0], 1.0, 0.0])
+    assert [info[key].tolist() for key in ("reference", "state_of_interest", "reference_error")] == [
+        [1.0],
+        [0.0],
+        [-1.0],
+    ]
+    ended = False
+    for action in actions(ours, 60):
+        observation, _, ended, _, _ = ours.step(action)
+        expected, _, expected_end, _, _ = theirs.step(action)
+        np.testing.assert_array_equal(observation[:-2], expected)
+        assert ended == expected_end
+        if ended:
+            break
+    assert ended or name in {"Swimmer", "HalfCheetah"}, "random actions make the others fall"
+
+
+def test_arguments_of_the_robot_reach_it():
+    assert made("Ant", include_cfrc_ext_in_observation=True).observation_space.shape == (107,)
+    assert made("Swimmer", exclude_current_positions_from_observation=False).observation_space.shape == (12,)
+    old, new = made("Walker2d", xml_file="walker2d.xml"), made("Walker2d")
+    assert [env.model.geom("foot_geom").friction[0] for env in (old, new)] == [0.9, 1.9]
+
+
+def test_a_picture_is_that_of_the_simulation(monkeypatch):
+    env = made("Hopper", render_mode="rgb_array")
+    assert env.render_mode == "rgb_array"
+    assert env.metadata["render_fps"] == 125
+    monkeypatch.setattr(env.simulation, "render", lambda: "picture")
+    assert env.render() == "picture"
+
+
+# The reference and the observation -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reference", "error", "velocity"), [(r, e, v) for r in (0, 1) for e in (0, 1) for v in (0, 1)]
+)
+def test_the_observation_holds_what_is_asked_for_in_its_order(reference, error, velocity):
+    env = made(
+        "Swimmer",
+        reference_forward_velocity=0.3,
+        exclude_reference_from_observation=not reference,
+        exclude_reference_error_from_observation=not error,
+        exclude_x_velocity_from_observation=not velocity,
+    )
+    env.reset(seed=0)
+    observation, *_, info = env.step(np.ones(2, np.float32))
+    v = info["x_velocity"]
+    expected = [0.3] * reference + [v - 0.3] * error + [v] * velocity
+    assert env.observation_space.shape == observation.shape == (8 + len(expected),)
+    assert observation[8:].tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", ["Hopper", "Ant"])
+def test_a_drawn_reference_comes_after_the_draws_of_the_robot(name):
+    env = made(name, reference_forward_velocity=(0.5, 1.5))
+    rng = np.random.default_rng(42)
+    references = []
+    for seed in (42, None, None):
+        rng.uniform(size=env.model.nq)
+        rng.standard_normal(env.model.nv) if name == "Ant" else rng.uniform(size=env.model.nv)
+        observation, info = env.reset(seed=seed)
+        references.append(info["reference"][0])
+        assert observation[-2:].tolist() == [references[-1], 0.0]
+        assert references[-1] == rng.uniform(0.5, 1.5)
+    assert len(set(references)) == 3
+    *_, cost, _, _, info = env.step(np.zeros(env.action_space.shape, np.float32))
+    assert cost == pytest.approx((info["x_velocity"] - references[-1]) ** 2, rel=1e-12)
+
+
+def test_a_fixed_reference_takes_no_draw():
+    env = made("Hopper", reference_forward_velocity=0.7)
+    assert [env.reset(seed=s)[1]["reference"][0] for s in (0, 1)] == [0.7, 0.7]
+    fixed, drawn = made("Hopper"), made("Hopper", reference_forward_velocity=[0.5, 1.5])
+    np.testing.assert_array_equal(fixed.reset(seed=5)[0][:11], drawn.reset(seed=5)[0][:11])
+    assert (fixed.reset()[0][:11] != drawn.reset()[0][:11]).any()
+
+
+def test_the_reference_is_an_attribute_that_takes_effect_at_once():
+    env = made("Swimmer")
+    env.reset(seed=0)
+    env.reference_forward_velocity = 0.25
+    *_, cost, _, _, info = env.step(np.zeros(2, np.float32))
+    assert cost == pytest.approx((info["x_velocity"] - 0.25) ** 2, rel=1e-12)
+
+
+# The penalty for a fall ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", UPRIGHT)
+@pytest.mark.parametrize(
+    ("options", "steps_before", "penalty"),
+    [
+        ({}, 0, 10.0),
+        ({}, 99, 10.0),
+        ({"health_penalty_size": 0}, 99, 0.0),
+        ({"health_penalty_size": 2, "health_penalty_until": 250}, 0, 500.0),
+        ({"health_penalty_size": 2, "health_penalty_until": 250}, 99, 302.0),
+        ({"health_penalty_size": 2, "health_penalty_until": 250}, 249, 2.0),
+        ({"health_penalty_size": 2, "health_penalty_until": 250}, 400, 2.0),
+    ],
+)
+def test_what_a_fall_costs(name, options, steps_before, penalty):
+    env = made(name, **options)
+    env.reset(seed=0)
+    env.set_state({"qpos": fallen(env), "qvel": np.zeros(env.model.nv), "time": [steps_before * env.dt]})
+    _, cost, terminated, truncated, info = env.step(np.zeros(env.action_space.shape, np.float32))
+    assert cost == pytest.approx((info["x_velocity"] - 1.0) ** 2 + penalty, rel=1e-12)
+    assert terminated
+    assert not truncated
+
+
+@pytest.mark.parametrize("name", UPRIGHT)
+def test_standing_costs_no_penalty(name):
+    env = made(name, health_penalty_until=250)
+    env.reset(seed=0)
+    _, cost, terminated, _, info = env.step(np.zeros(env.action_space.shape, np.float32))
+    assert cost == pytest.approx((info["x_velocity"] - 1.0) ** 2, rel=1e-12)
+    assert not terminated
+
+
+def test_the_charge_for_steps_left_is_that_of_lying_there():
+    charged, lying = (
+        gymnasium.make("lac/HopperCost-v1", max_episode_steps=60, health_penalty_size=2.0, **options)
+        for options in ({"health_penalty_until": 60}, {"terminate_when_unhealthy": False})
+    )
+    totals = []
+    for env in (charged, lying):
+        env.reset(seed=1)
+        total, ended = 0.0, False
+        while not ended:
+            _, cost, terminated, truncated, info = env.step(np.ones(3, np.float32))
+            total += cost - (info["x_velocity"] - 1.0) ** 2
+            ended = terminated or truncated
+        totals.append(total)
+        assert terminated == (env is charged)
+    assert totals[0] == pytest.approx(totals[1], rel=1e-12)
+    assert totals[0] > 2.0
+
+
+# States and forces -----------------------------------------------------------------------------------
+
+
+@every_robot
+def test_an_episode_continues_exactly_from_a_state(name):
+    env = made(name, reference_forward_velocity=(0.5, 1.5))
+    env.reset(seed=1)
+    before, after = actions(env, 7), actions(env, 20, seed=1)
+    for action in before:
+        last, *_ = env.step(action)
+    state = env.get_state()
+    assert all(isinstance(part, np.ndarray) for part in state.values())
+    went = [env.step(action)[:3] for action in after]
+    next_start = env.reset()[0]
+    other = made(name, reference_forward_velocity=(0.5, 1.5))
+    other.reset(seed=9)
+    observation, info = other.set_state(state)
+    np.testing.assert_array_equal(observation, last)
+    assert info["reference_error"].tolist() == [observation[-1] - observation[-2]]
+    for action, (expected, expected_cost, expected_end) in zip(after, went, strict=True):
+        observation, cost, ended, *_ = other.step(action)
+        np.testing.assert_array_equal(observation, expected)
+        assert (cost, ended) == (expected_cost, expected_end)
+    np.testing.assert_array_equal(other.reset()[0], next_start)
+
+
+def test_a_state_is_a_copy():
+    env = made("Hopper")
+    env.reset(seed=0)
+    state = env.get_state()
+    kept = {name: part.copy() for name, part in state.items()}
+    env.step(np.ones(3, np.float32))
+    assert all((state[name] == kept[name]).all() for name in kept)
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ({"position": np.zeros(6)}, "'position'; its parts are qpos, qvel"),
+        ({"qpos": np.zeros(5)}, r"shape \(6,\)"),
+        ({"qvel": np.full(6, np.nan)}, "qvel of the state .* finite"),
+    ],
+)
+def test_a_state_that_is_none_is_refused_and_changes_nothing(state, told):
+    env = made("Hopper")
+    env.reset(seed=0)
+    before = env.get_state()
+    with pytest.raises(ValueError, match=told):
+        env.set_state({"time": [3.0], **state})
+    assert all((before[name] == part).all() for name, part in env.get_state().items())
+
+
+@pytest.mark.parametrize("name", ["Ant", "Humanoid"])
+def test_a_force_changes_the_momentum_as_newton_says(name):
+    force = np.array([50.0, -30.0, 20.0])
+    momenta = []
+    for external_force in (np.zeros(3), force):
+        env = made(name)
+        env.reset(seed=0)
+        env.model.opt.density = env.model.opt.viscosity = 0.0
+        qpos = env.data.qpos.copy()
+        qpos[2] = 5.0  # metres above the ground: no contacts
+        env.set_state({"qpos": qpos, "qvel": np.zeros(env.model.nv)})
+        env.external_force = external_force
+        env.step(np.zeros(env.action_space.shape, np.float32))
+        mujoco.mj_forward(env.model, env.data)
+        mujoco.mj_subtreeVel(env.model, env.data)
+        momenta.append(env.model.body_mass.sum() * env.data.subtree_linvel[0])
+    np.testing.assert_allclose(momenta[1] - momenta[0], force * ROBOTS[name][2], rtol=1e-3)
+
+
+@every_robot
+def test_a_force_moves_every_robot_and_ends_when_it_is_taken_away(name):
+    env = made(name)
+    env.reset(seed=0)
+    state, action = env.get_state(), np.zeros(env.action_space.shape, np.float32)
+    nominal = env.step(action)[0]
+    for force, moves in (((30.0, 0.0, 0.0), True), (0.0, False)):
+        env.set_state(state)
+        env.external_force = np.asarray(force)
+        assert (env.step(action)[0] != nominal).any() == moves
+
+
+def test_constants_of_the_model_take_effect_at_once():
+    env = made("Hopper")
+    env.reset(seed=0)
+    env.model.opt.gravity[2] = 0.0
+    qpos = env.data.qpos.copy()
+    qpos[1] += 1.0
+    env.set_state({"qpos": qpos, "qvel": np.zeros(6)})
+    env.step(np.zeros(3, np.float32))
+    assert env.data.qpos[1] == pytest.approx(qpos[1], abs=1e-4)
+
+
+# What is refused -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "told"),
+    [
+        ({"reference_forward_velocity": "fast"}, "reference_forward_velocity is 'fast'"),
+        ({"reference_forward_velocity": np.inf}, "reference_forward_velocity is inf"),
+        ({"reference_forward_velocity": [1.5, 0.5]}, "the lower one first"),
+        ({"reference_forward_velocity": [0.5, 1.0, 1.5]}, "or two"),
+        ({"reference_forward_velocity": (0.5, 1.5), "exclude_reference_from_observation": True}, "drawn at each reset"),
+        ({"ctrl_cost_weight": -1.0}, "ctrl_cost_weight is -1.0; it must be"),
+        ({"health_penalty_size": -1.0}, "health_penalty_size is -1.0; it must be"),
+        ({"health_penalty_until": 0}, "health_penalty_until is 0; it must be"),
+        ({"health_penalty_until": 250, "terminate_when_unhealthy": False}, "terminate_when_unhealthy is off"),
+    ],
+)
+def test_values_that_are_not_allowed(kwargs, told):
+    with pytest.raises(ValueError, match=told):
+        made("Hopper", **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "told"),
+    [
+        ("Hopper", "reset_noise", "'reset_noise_scale'"),
+        ("Hopper", "forward_reward_weight", "it takes health_penalty_size"),
+        ("HalfCheetah", "health_penalty_size", "it takes reference_forward_velocity"),
+        ("Swimmer", "reference_velocity", "'reference_forward_velocity'"),
+    ],
+)
+def test_arguments_that_do_not_exist(name, argument, told):
+    (problem,) = env_problems(f"lac/{name}Cost-v1", {argument: 1.0})
+    assert f"env.kwargs.{argument} is not an argument of lac/{name}Cost-v1" in problem
+    assert told in problem
+    with pytest.raises(TypeError, match=f"unexpected keyword argument '{argument}'"):
+        made(name, **{argument: 1.0})
+
+
+def test_prepared_they_are_what_an_agent_expects():
+    env = make_env("lac/SwimmerCost-v1", max_episode_steps=3)
+    assert prepare(env) is env
+    env.reset(seed=0)
+    assert [env.step(np.zeros(2, np.float32))[2:4] for _ in range(3)] == [(False, False)] * 2 + [(False, True)]
