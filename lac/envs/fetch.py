@@ -8,11 +8,19 @@ import numpy.typing as npt
 from gymnasium.error import DependencyNotInstalled
 
 try:
+    import mujoco
     from gymnasium_robotics.envs.fetch.reach import MujocoFetchReachEnv
 except ImportError as error:
     raise DependencyNotInstalled(
         'Gymnasium-Robotics is not installed; install it with: pip install -e ".[robotics]"'
     ) from error
+
+if tuple(map(int, mujoco.__version__.split(".")[:2])) >= (3, 12):
+    # From then on MuJoCo's joint types do not equal the integers of a model; Gymnasium-Robotics 1.4.2 needs that.
+    raise DependencyNotInstalled(
+        f"MuJoCo {mujoco.__version__} is too new for Gymnasium-Robotics; "
+        'install one that fits, in a new environment, with: pip install -e ".[robotics]"'
+    )
 
 from lac.envs.simulated import Simulated
 from lac.envs.system import FloatArray, Signals

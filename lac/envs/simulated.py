@@ -1,5 +1,6 @@
 """What our MuJoCo environments have in common: a state that is read and set exactly, an external force, the signals."""
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -15,6 +16,9 @@ try:
     import mujoco
 except ImportError as error:
     raise DependencyNotInstalled('MuJoCo is not installed; install it with: pip install -e ".[mujoco]"') from error
+
+# By itself MuJoCo writes its warnings to a file in the present folder.
+mujoco.set_mju_user_warning(logging.getLogger(__name__).warning)
 
 
 class Simulated(gymnasium.Env[Any, npt.NDArray[Any]], ABC):

@@ -63,6 +63,16 @@ def test_environments_of_gymnasium_are_refused_as_well(hide, train_here):
     assert "env.id is 'Hopper-v5', which cannot be loaded: MuJoCo is not installed" in end.stderr
 
 
+def test_a_version_of_mujoco_that_cannot_build_the_arm_is_refused(monkeypatch, train_here):
+    pytest.importorskip("gymnasium_robotics")
+    monkeypatch.delitem(sys.modules, "lac.envs.fetch", raising=False)
+    monkeypatch.setattr(import_module("mujoco"), "__version__", "3.12.0")
+    end = train_here("env=fetch_reach_cost")
+    assert end.status == 2
+    assert "MuJoCo 3.12.0 is too new" in end.stderr
+    assert '".[robotics]"' in end.stderr
+
+
 def test_registering_imports_none_of_them():
     code = "import sys, lac; print(sorted({'mujoco', 'gymnasium_robotics', 'lac.envs.simulated'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)

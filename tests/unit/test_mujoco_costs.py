@@ -341,6 +341,16 @@ def test_constants_of_the_model_take_effect_at_once():
     assert env.data.qpos[1] == pytest.approx(qpos[1], abs=1e-4)
 
 
+def test_warnings_of_mujoco_are_logged_and_leave_no_file(tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    env = made("Hopper")
+    env.reset(seed=0)
+    env.data.qvel[0] = np.nan
+    env.step(np.zeros(3, np.float32))
+    assert "Nan" in caplog.text
+    assert list(tmp_path.iterdir()) == []
+
+
 # What is refused -------------------------------------------------------------------------------------
 
 
