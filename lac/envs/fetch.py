@@ -45,11 +45,11 @@ class FetchReachCost(Simulated):
 
     def __init__(self, render_mode: str | None = None, width: int = 480, height: int = 480) -> None:
         super().__init__(MujocoFetchReachEnv(reward_type="dense", render_mode=render_mode, width=width, height=height))
+        self._gripper: int = self.model.site("robot0:grip").id
 
     def signals(self) -> Signals:
         """The goal and the gripper's position, in metres."""
-        gripper = self.data.site("robot0:grip").xpos
-        return Signals(self.simulation.goal.copy(), gripper.copy())
+        return Signals(self.simulation.goal.copy(), self.data.site_xpos[self._gripper].copy())
 
     def _moved(self, action: npt.NDArray[Any], info: Mapping[str, Any]) -> float:
         goal, gripper = self.signals()
