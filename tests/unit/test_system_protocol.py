@@ -17,7 +17,7 @@ from lac.envs.system import System
 def system_ids():
     for env_id in ENVIRONMENTS:
         # An environment whose package is not installed cannot be asked.
-        with contextlib.suppress(ImportError):
+        with contextlib.suppress(ImportError, gymnasium.error.DependencyNotInstalled):
             creator = load_env_creator(gymnasium.spec(env_id).entry_point)
             if isinstance(creator, type) and issubclass(creator, System):
                 yield env_id
