@@ -123,19 +123,19 @@ class Simulated(gymnasium.Env[Any, npt.NDArray[Any]], ABC):
     def get_state(self) -> dict[str, npt.NDArray[Any]]:
         """Everything that the future depends on.
 
-        ``qpos``, ``qvel``, ``time`` (``[1]``, seconds since the reset) and ``qacc_warmstart``, from which MuJoCo's
-        solver starts; what else a step leaves behind (see ``computed``); what the task remembers; and ``generator``.
-        The step count of a surrounding time limit is not part of it.
+        ``state`` (positions ``[nq]``, then velocities ``[nv]``), ``time`` (``[1]``, seconds since the reset) and
+        ``qacc_warmstart``, from which MuJoCo's solver starts; what else a step leaves behind (see ``computed``); what
+        the task remembers; and ``generator``. The step count of a surrounding time limit is not part of it.
         """
-        physics = {name: np.array(getattr(self.data, name)) for name in ("qpos", "qvel", *self.computed)}
-        time = np.array([self.data.time])
-        return {**physics, "time": time, **self._task_state(), "generator": generator_state(self.np_random)}
+        physics = {"state": np.concatenate((self.data.qpos, self.data.qvel)), "time": np.array([self.data.time])}
+        physics |= {name: np.array(getattr(self.data, name)) for name in self.computed}
+        return {**physics, **self._task_state(), "generator": generator_state(self.np_random)}
 
-    def set_state(self, state: Mapping[str, npt.ArrayLike]) -> tuple[Any, dict[str, Any]]:
-        """Go to a state of :meth:`get_state`.
+    def set_state(self, state: Mapping[str, npt.ArrayLike] | npt.ArrayLike) -> tuple[Any, dict[str, Any]]:
+        """Go to a state of :meth:`get_state`, or to a bare ``[nq + nv]``.
 
         Parts that are left out stay as they are, but what MuJoCo computes from others (``computed``) follows them:
-        ``qpos`` and ``qvel`` are enough to place a robot.
+        ``state`` is enough to place a robot.
 
         Returns:
             Observation and info, as ``reset`` does.
@@ -143,10 +143,9 @@ class Simulated(gymnasium.Env[Any, npt.NDArray[Any]], ABC):
         Raises:
             ValueError: A part has another name or shape, or is not finite.
         """
-        parts = self._checked(state)
-        for name in ("qpos", "qvel"):
-            if name in parts:
-                getattr(self.data, name)[...] = parts[name]
+        parts = self._checked(state if isinstance(state, Mapping) else {"state": state})
+        if "state" in parts:
+            self.data.qpos[:], self.data.qvel[:] = np.split(parts["state"], [self.model.nq])
         if "time" in parts:
             self.data.time = parts["time"].item()
         mujoco.mj_forward(self.model, self.data)
@@ -165,6 +164,6 @@ class Simulated(gymnasium.Env[Any, npt.NDArray[Any]], ABC):
                 raise ValueError(f"the state has a part {name!r}; its parts are {', '.join(present)}")
             if values.shape != present[name].shape or not np.isfinite(values).all():
                 raise ValueError(
-                    f"{name} of the state is {values}; it must be finite numbers of shape {present[name].shape}"
+                    f"{name!r} in the state is {values}; it must be finite numbers of shape {present[name].shape}"
                 )
         return parts

@@ -43,6 +43,11 @@ def x_position(name, model, data):
     return data.qpos[0]
 
 
+def placed(env, qpos):
+    """A state at rest."""
+    return np.append(qpos, np.zeros(env.model.nv))
+
+
 def fallen(env):
     """A position that no robot that can fall calls healthy."""
     qpos = env.data.qpos.copy()
@@ -212,7 +217,7 @@ def test_the_reference_is_an_attribute_that_takes_effect_at_once():
 def test_what_a_fall_costs(name, options, steps_before, penalty):
     env = made(name, **options)
     env.reset(seed=0)
-    env.set_state({"qpos": fallen(env), "qvel": np.zeros(env.model.nv), "time": [steps_before * env.dt]})
+    env.set_state({"state": placed(env, fallen(env)), "time": [steps_before * env.dt]})
     _, cost, terminated, truncated, info = env.step(np.zeros(env.action_space.shape, np.float32))
     assert cost == pytest.approx((info["x_velocity"] - 1.0) ** 2 + penalty, rel=1e-12)
     assert terminated
@@ -285,9 +290,9 @@ def test_a_state_is_a_copy():
 @pytest.mark.parametrize(
     ("state", "told"),
     [
-        ({"position": np.zeros(6)}, "'position'; its parts are qpos, qvel"),
-        ({"qpos": np.zeros(5)}, r"shape \(6,\)"),
-        ({"qvel": np.full(6, np.nan)}, "qvel of the state .* finite"),
+        ({"position": np.zeros(6)}, "'position'; its parts are state, time"),
+        ({"state": np.zeros(5)}, r"shape \(12,\)"),
+        ({"state": np.full(12, np.nan)}, "in the state .* finite"),
     ],
 )
 def test_a_state_that_is_none_is_refused_and_changes_nothing(state, told):
@@ -309,7 +314,7 @@ def test_a_force_changes_the_momentum_as_newton_says(name):
         env.model.opt.density = env.model.opt.viscosity = 0.0
         qpos = env.data.qpos.copy()
         qpos[2] = 5.0  # metres above the ground: no contacts
-        env.set_state({"qpos": qpos, "qvel": np.zeros(env.model.nv)})
+        env.set_state(placed(env, qpos))
         env.external_force = external_force
         env.step(np.zeros(env.action_space.shape, np.float32))
         mujoco.mj_forward(env.model, env.data)
@@ -336,7 +341,7 @@ def test_constants_of_the_model_take_effect_at_once():
     env.model.opt.gravity[2] = 0.0
     qpos = env.data.qpos.copy()
     qpos[1] += 1.0
-    env.set_state({"qpos": qpos, "qvel": np.zeros(6)})
+    env.set_state(placed(env, qpos))
     env.step(np.zeros(3, np.float32))
     assert env.data.qpos[1] == pytest.approx(qpos[1], abs=1e-4)
 
