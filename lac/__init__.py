@@ -1,7 +1,7 @@
 """Lyapunov actor-critic: learn a controller together with a Lyapunov function.
 
-``from lac import LAC, lac`` gives the agent and the training function; importing the package registers the
-``lac/...`` environments with Gymnasium. Torch is imported when it is first needed.
+``from lac import LAC, lac`` gives the agent and the training function, and so do ``LATC, latc`` and ``SAC, sac``;
+importing the package registers the ``lac/...`` environments with Gymnasium. Torch is imported when it is first needed.
 """
 
 from importlib import import_module
@@ -12,31 +12,43 @@ from lac.envs.registration import register_environments
 
 if TYPE_CHECKING:
     from lac.agents.lac import LAC
+    from lac.agents.latc import LATC
     from lac.agents.loading import load_agent
-    from lac.api import lac
+    from lac.agents.sac import SAC
+    from lac.api import lac, latc, sac
     from lac.buffers import FiniteHorizonReplayBuffer, ReplayBuffer
-    from lac.networks import LyapunovActorCritic, LyapunovActorTwinCritic
+    from lac.networks import LyapunovActorCritic, LyapunovActorTwinCritic, SoftActorCritic
 
 __version__ = version("lac")
 
 _HOMES = {
     "LAC": "lac.agents.lac",
+    "LATC": "lac.agents.latc",
+    "SAC": "lac.agents.sac",
     "lac": "lac.api",
+    "latc": "lac.api",
+    "sac": "lac.api",
     "load_agent": "lac.agents.loading",
     "LyapunovActorCritic": "lac.networks",
     "LyapunovActorTwinCritic": "lac.networks",
+    "SoftActorCritic": "lac.networks",
     "ReplayBuffer": "lac.buffers",
     "FiniteHorizonReplayBuffer": "lac.buffers",
 }
 
 __all__ = [
     "LAC",
+    "LATC",
+    "SAC",
     "FiniteHorizonReplayBuffer",
     "LyapunovActorCritic",
     "LyapunovActorTwinCritic",
     "ReplayBuffer",
+    "SoftActorCritic",
     "lac",
+    "latc",
     "load_agent",
+    "sac",
 ]
 
 

@@ -1,13 +1,16 @@
 """Training from Python."""
 
+import functools
+import inspect
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from torch import nn
 
-from lac.agents.lac import DEFAULT_AC_KWARGS, LAC
+from lac.agents import LAC, LATC, SAC, Agent
+from lac.agents.base import DEFAULT_AC_KWARGS
 from lac.buffers import ReplayBuffer
 from lac.devices import limited_threads
 from lac.envs import AnyEnv
@@ -15,6 +18,9 @@ from lac.loggers.wandb import WandbSettings
 from lac.recorder import RecordSettings, RunRecorder
 from lac.training import train_from_settings
 from lac.validation import check, nearest
+
+A = TypeVar("A", bound=Agent)
+P = ParamSpec("P")
 
 LOGGER_KWARGS = (
     "output_dir",
@@ -77,6 +83,10 @@ def lac(
     critic_loss: str = "squared",
     anti_windup: bool = False,
     labda_min: float = 0.0,
+    twin_drift: str = "asymmetric",
+    drift_weights: str = "mixed",
+    terminal_cost: str = "once",
+    time_limit_is_terminal: bool = False,
 ) -> tuple[LAC, ReplayBuffer]:
     """Train :class:`~lac.agents.lac.LAC` in an environment.
 
@@ -128,6 +138,12 @@ def lac(
         critic_loss: See :class:`~lac.agents.lac.LAC`.
         anti_windup: See :class:`~lac.agents.lac.LAC`.
         labda_min: See :class:`~lac.agents.lac.LAC`.
+        twin_drift: See :class:`~lac.agents.lac.LAC`.
+        drift_weights: See :class:`~lac.agents.lac.LAC`.
+        terminal_cost: See :class:`~lac.agents.lac.LAC`.
+        time_limit_is_terminal: Whether the end of an episode by its time limit is stored as a terminal state,
+            as the authors' code does. The infinite-horizon target ends there then: L no longer counts what
+            follows, though the observation does not tell how much time is left. A finite horizon is not touched.
 
     Returns:
         The trained agent and the replay buffer of the training.
@@ -135,21 +151,102 @@ def lac(
     Raises:
         ValueError: A setting is not allowed; all of them are told.
     """
-    settings = dict(locals())
+    return _train(LAC, locals())
+
+
+def _with_arguments_of(function: Callable[P, Any], agent_class: type[A]) -> Callable[P, tuple[A, ReplayBuffer]]:
+    """A training function for another agent with the same arguments."""
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def train(*args: P.args, **kwargs: P.kwargs) -> tuple[A, ReplayBuffer]:
+        given = signature.bind(*args, **kwargs)
+        given.apply_defaults()
+        return _train(agent_class, given.arguments)
+
+    name = agent_class.__name__
+    train.__name__ = train.__qualname__ = name.lower()
+    train.__signature__ = signature.replace(return_annotation=tuple[agent_class, ReplayBuffer])  # type: ignore
+    train.__doc__ = f"Train :class:`~lac.agents.{name.lower()}.{name}`; all else is as for :func:`{function.__name__}`."
+    return train
+
+
+latc = _with_arguments_of(lac, LATC)
+
+
+def sac(
+    env_fn: Callable[[], AnyEnv],
+    actor_critic: type[nn.Module] | None = None,
+    ac_kwargs: Mapping[str, Any] = DEFAULT_AC_KWARGS,
+    opt_type: str = "minimize",
+    max_ep_len: int | None = None,
+    epochs: int = 100,
+    steps_per_epoch: int = 2048,
+    start_steps: int = 0,
+    update_every: int = 100,
+    update_after: int = 1000,
+    steps_per_update: int = 100,
+    num_test_episodes: int = 10,
+    alpha: float = 0.99,
+    gamma: float = 0.99,
+    polyak: float = 0.995,
+    target_entropy: float | None = None,
+    adaptive_temperature: bool = True,
+    lr_a: float = 1e-4,
+    lr_c: float = 3e-4,
+    lr_alpha: float = 1e-4,
+    lr_a_final: float = 1e-10,
+    lr_c_final: float = 1e-10,
+    lr_alpha_final: float = 1e-10,
+    lr_decay_type: str = "linear",
+    lr_a_decay_type: str | None = None,
+    lr_c_decay_type: str | None = None,
+    lr_alpha_decay_type: str | None = None,
+    lr_decay_ref: str = "epoch",
+    batch_size: int = 256,
+    replay_size: int = 1_000_000,
+    seed: int | None = None,
+    device: str = "cpu",
+    logger_kwargs: Mapping[str, Any] = {},
+    save_freq: int = 1,
+    start_policy: str | None = None,
+    export: bool = False,
+    *,
+    terminal_cost: str = "once",
+    time_limit_is_terminal: bool = False,
+) -> tuple[SAC, ReplayBuffer]:
+    """Train :class:`~lac.agents.sac.SAC` in an environment.
+
+    The arguments are those of :func:`lac` that SAC has: there is no Lyapunov function, hence no ``alpha3``, no
+    ``labda`` and no finite horizon. ``actor_critic`` has ``Q1`` and ``Q2`` instead of ``L``.
+
+    Returns:
+        The trained agent and the replay buffer of the training.
+
+    Raises:
+        ValueError: A setting is not allowed; all of them are told.
+    """
+    return _train(SAC, locals())
+
+
+def _train(agent_class: type[A], settings: Mapping[str, Any]) -> tuple[A, ReplayBuffer]:
+    """Train from the arguments of one of the functions above."""
+    settings, logger_kwargs = dict(settings), settings["logger_kwargs"]
     check(settings)
     unknown = [f"{key!r}.{nearest(key, LOGGER_KWARGS)}" for key in logger_kwargs if key not in LOGGER_KWARGS]
     if unknown:
         raise ValueError(f"logger_kwargs has no entry {' '.join(unknown)} It takes {', '.join(LOGGER_KWARGS)}")
-    if export:
+    if settings["export"]:
         raise NotImplementedError(
             "export=True comes with a later release; the policy is saved under policy/ all the same"
         )
-    with limited_threads(), RunRecorder(_record_settings(logger_kwargs, settings)) as recorder:
-        return train_from_settings(LAC, settings, env_fn, recorder)
+    record = _record_settings(agent_class.__name__.lower(), logger_kwargs, settings)
+    with limited_threads(), RunRecorder(record) as recorder:
+        return train_from_settings(agent_class, settings, settings["env_fn"], recorder)
 
 
-def _record_settings(logger_kwargs: Mapping[str, Any], settings: Mapping[str, Any]) -> RecordSettings:
-    exp_name = logger_kwargs.get("exp_name", "lac")
+def _record_settings(name: str, logger_kwargs: Mapping[str, Any], settings: Mapping[str, Any]) -> RecordSettings:
+    exp_name = logger_kwargs.get("exp_name", name)
     run_dir = logger_kwargs.get("output_dir") or new_run_folder(Path("outputs"), exp_name)
     wandb = WandbSettings(
         mode="auto" if logger_kwargs.get("use_wandb", False) else "disabled",

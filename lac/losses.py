@@ -1,8 +1,9 @@
-"""Every equation of the Lyapunov actor-critic, as pure functions of tensors.
+"""Every equation of the agents, as pure functions of tensors.
 
 Equation numbers are those of Han et al. (2020), "Actor-Critic Reinforcement Learning for Control
-with Stability Guarantee"; the temperature follows Haarnoja et al. (2018), "Soft Actor-Critic
-Algorithms and Applications". All batches are one-dimensional, ``[B]``; every loss is a scalar.
+with Stability Guarantee"; temperature and soft values follow Haarnoja et al. (2018), "Soft Actor-Critic
+Algorithms and Applications", written for costs: what is a reward there is a cost with the other sign here.
+All batches are one-dimensional, ``[B]``; every loss is a scalar.
 """
 
 from collections.abc import Sequence
@@ -20,9 +21,28 @@ def worst(values: Sequence[Tensor]) -> Tensor:
     return reduce(torch.maximum, values)
 
 
-def discounted_target(cost: Tensor, done: Tensor, l_next_targ: Tensor, gamma: float) -> Tensor:
-    """Infinite-horizon target of the Lyapunov critic, eq. 8: ``c + gamma (1 - done) L'(s', a')``."""
-    return cost + gamma * (1.0 - done) * l_next_targ
+def discounted_target(
+    cost: Tensor, done: Tensor, next_value: Tensor, gamma: float, terminal_value: Tensor | float = 0.0
+) -> Tensor:
+    """Infinite-horizon target of a critic, eq. 8: ``c + gamma ((1 - done) L'(s', a') + done T)``.
+
+    ``T`` is what lies behind a terminal state: nothing, or :func:`absorbing_value`.
+    """
+    return cost + gamma * ((1.0 - done) * next_value + done * terminal_value)
+
+
+def absorbing_value(cost: Tensor, gamma: float) -> Tensor:
+    """The discounted cost of a state that is never left, ``c / (1 - gamma)``; ``gamma`` is below 1."""
+    return cost / (1.0 - gamma)
+
+
+def soft_value(q: Tensor, logp: Tensor, alpha: Tensor) -> Tensor:
+    """Soft value of a state for costs, Haarnoja et al. eq. 3: ``Q(s, a) + alpha log pi(a|s)``.
+
+    Entropy, ``-log pi``, lowers a cost as it raises a reward. Its mean over a batch of sampled actions is
+    the loss of SAC's actor, eq. 7.
+    """
+    return q + alpha * logp
 
 
 def critic_loss(l: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:  # noqa: E741

@@ -35,7 +35,8 @@ def learning_curve(rows: Rows, path: Path, title: str) -> None:
     cost_axes.legend()
 
     for name, style in (("labda", "C1-"), ("alpha", "C2--")):
-        multiplier_axes.plot(steps, _column(rows, f"train/{name}"), style, label=name)
+        if f"train/{name}" in rows[-1]:
+            multiplier_axes.plot(steps, _column(rows, f"train/{name}"), style, label=name)
     multiplier_axes.set_yscale("log")
     multiplier_axes.set_ylabel("multipliers")
     multiplier_axes.set_xlabel("environment steps")

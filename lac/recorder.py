@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import torch
 
-from lac.agents import LAC
+from lac.agents import Agent
 from lac.checkpoints import BEST, FINAL, policy_path
 from lac.files import shown, write_json
 from lac.loggers.console import ConsoleLogger
@@ -74,7 +74,7 @@ class RunRecorder:
         self._console = ConsoleLogger(self._dir / LOG, settings.quiet, settings.columns)
         self._wandb = WandbLogger(settings.wandb, self._dir, settings.config, self._console.warn)
         self._metrics = JsonlLogger(self._dir / METRICS)
-        self._agent: LAC | None = None
+        self._agent: Agent | None = None
         self._started = time.time()
         self._summary: dict[str, Any] = {
             "status": RUNNING,
@@ -84,7 +84,7 @@ class RunRecorder:
     def __enter__(self) -> Self:
         return self
 
-    def start(self, agent: LAC, settings: TrainSettings) -> None:
+    def start(self, agent: Agent, settings: TrainSettings) -> None:
         """The run begins: everything is built."""
         self._agent = agent
         self._wandb.start()
@@ -97,7 +97,7 @@ class RunRecorder:
         """The run has come to ``env_steps``."""
         self._console.progress(env_steps, values)
 
-    def epoch(self, metrics: Metrics, agent: LAC) -> None:
+    def epoch(self, metrics: Metrics, agent: Agent) -> None:
         """An epoch has ended."""
         self._metrics.log(metrics)
         self._wandb.log(metrics)
@@ -150,7 +150,7 @@ class RunRecorder:
         learning_curve(rows, self._dir / PICTURE, self._settings.title)
         return self._dir / PICTURE
 
-    def _introduction(self, agent: LAC, settings: TrainSettings) -> str:
+    def _introduction(self, agent: Agent, settings: TrainSettings) -> str:
         n_weights = sum(p.numel() for p in agent.ac.parameters())
         threads = torch.get_num_threads()
         horizon = f"horizon {settings.horizon_length}" if settings.horizon_length else "infinite horizon"

@@ -8,21 +8,24 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lac.agents import LAC
+from lac.agents import Agent
 from lac.buffers import FiniteHorizonReplayBuffer, ReplayBuffer
 from lac.envs import AnyEnv, prepare
 from lac.evaluation import evaluate
 from lac.schedules import Schedule, schedules
 from lac.validation import check
 
+A = TypeVar("A", bound=Agent)
 Metrics = dict[str, float]
+
+_RATE_NAMES = {"lr_a": "actor", "lr_c": "critic", "lr_alpha": "alpha", "lr_labda": "labda"}
 
 MAX_TEST_ENVS = 16
 """Test episodes run side by side in at most this many environments."""
@@ -31,13 +34,13 @@ MAX_TEST_ENVS = 16
 class Recorder(Protocol):
     """Where a run goes: a run folder with its loggers, or nowhere."""
 
-    def start(self, agent: LAC, settings: "TrainSettings") -> None:
+    def start(self, agent: Agent, settings: "TrainSettings") -> None:
         """Everything is built, training begins."""
 
     def progress(self, env_steps: int, values: Mapping[str, float]) -> None:
         """A round of updates has ended."""
 
-    def epoch(self, metrics: Metrics, agent: LAC) -> None:
+    def epoch(self, metrics: Metrics, agent: Agent) -> None:
         """An epoch has ended."""
 
 
@@ -57,6 +60,7 @@ class TrainSettings:
     batch_size: int = 256
     replay_size: int = 1_000_000
     horizon_length: int = 0
+    time_limit_is_terminal: bool = False
     seed: int = 0
     start_policy: str | None = None
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
@@ -92,8 +96,8 @@ class TrainSettings:
 
 
 def train_from_settings(
-    agent_class: type[LAC], settings: Mapping[str, Any], env_fn: Callable[[], AnyEnv], recorder: Recorder
-) -> tuple[LAC, ReplayBuffer]:
+    agent_class: Callable[..., A], settings: Mapping[str, Any], env_fn: Callable[[], AnyEnv], recorder: Recorder
+) -> tuple[A, ReplayBuffer]:
     """Train from one flat mapping with the argument names of :func:`lac.api.lac`; others are passed over.
 
     The Python function and the command line both end here, which is what makes them equal.
@@ -102,7 +106,7 @@ def train_from_settings(
     train_names = {f.name for f in fields(TrainSettings)} - {"schedules", "decay_ref"}
     seed = settings["seed"] if settings["seed"] is not None else secrets.randbits(32)
     train_settings = TrainSettings(
-        **{name: settings[name] for name in train_names if name != "seed"},
+        **{name: settings[name] for name in train_names if name != "seed" and name in settings},
         seed=seed,
         schedules=schedules(settings),
         decay_ref=settings["lr_decay_ref"],
@@ -112,12 +116,12 @@ def train_from_settings(
 
 
 def train(
-    agent_class: type[LAC],
+    agent_class: Callable[..., A],
     agent_kwargs: Mapping[str, Any],
     env_fn: Callable[[], AnyEnv],
     settings: TrainSettings,
     recorder: Recorder,
-) -> tuple[LAC, ReplayBuffer]:
+) -> tuple[A, ReplayBuffer]:
     """Build everything from plain arguments and train; both doors, Python and Hydra, lead here.
 
     Args:
@@ -158,7 +162,7 @@ def seed_everything(seed: int) -> dict[str, int]:
     return seeds
 
 
-def build_buffer(agent: LAC, env: AnyEnv, settings: TrainSettings, seed: int) -> ReplayBuffer:
+def build_buffer(agent: Agent, env: AnyEnv, settings: TrainSettings, seed: int) -> ReplayBuffer:
     """The replay buffer that suits the horizon, no larger than the run can fill."""
     obs_dim, act_dim = env.observation_space.shape[0], env.action_space.shape[0]  # type: ignore[index]
     if settings.horizon_length == 0:
@@ -173,7 +177,7 @@ class _Loop:
 
     def __init__(
         self,
-        agent: LAC,
+        agent: Agent,
         buffer: ReplayBuffer,
         env: AnyEnv,
         test_envs: list[AnyEnv],
@@ -197,7 +201,8 @@ class _Loop:
             action = self._env.action_space.sample() if explores else self._agent.get_action(obs)
             obs_next, scalar, terminated, truncated, _ = self._env.step(action)
             cost = _checked_cost(float(scalar), env_steps)
-            self._buffer.store(obs, action, cost, obs_next, terminated)
+            is_terminal = terminated or (truncated and settings.time_limit_is_terminal)
+            self._buffer.store(obs, action, cost, obs_next, is_terminal)
             episode_cost, episode_length = episode_cost + cost, episode_length + 1
             obs = obs_next
             if terminated or truncated:
@@ -219,7 +224,8 @@ class _Loop:
         if settings.decay_ref == "step":
             self._agent._set_learning_rates(**settings.rates(env_steps))
         cost, length = self._episodes[-1] if self._episodes else (math.nan, math.nan)
-        self._recorder.progress(env_steps, {"cost": cost, "length": length, "labda": float(self._agent.labda)})
+        multipliers = {name: float(value) for name, value in self._agent.multipliers().items()}
+        self._recorder.progress(env_steps, {"cost": cost, "length": length, **multipliers})
 
     def _end_epoch(self, env_steps: int) -> None:
         settings = self._settings
@@ -237,7 +243,7 @@ class _Loop:
     def _training_metrics(self) -> Metrics:
         costs, lengths = zip(*self._episodes, strict=True) if self._episodes else ((math.nan,), (math.nan,))
         metrics = {"cost_mean": float(np.mean(costs)), "ep_len_mean": float(np.mean(lengths))}
-        metrics |= dict.fromkeys(LAC.DIAGNOSTICS, math.nan) | _means(self._diagnostics)
+        metrics |= dict.fromkeys(self._agent.DIAGNOSTICS, math.nan) | _means(self._diagnostics)
         # What is a state rather than a rate is told as it stands now.
         metrics |= {name: float(value) for name, value in self._agent.multipliers().items()}
         return {f"train/{name}": value for name, value in metrics.items()}
@@ -253,8 +259,7 @@ class _Loop:
 
     def _rate_metrics(self) -> Metrics:
         rates = self._agent.learning_rates
-        names = {"actor": "lr_a", "critic": "lr_c", "alpha": "lr_alpha", "labda": "lr_labda"}
-        return {f"lr/{name}": rates.get(argument, 0.0) for name, argument in names.items()}
+        return {f"lr/{_RATE_NAMES[name]}": rates.get(name, 0.0) for name in self._agent.RATES}
 
 
 class _Clock:

@@ -2,5 +2,7 @@
 
 from lac.agents.base import Agent
 from lac.agents.lac import LAC
+from lac.agents.latc import LATC
+from lac.agents.sac import SAC
 
-__all__ = ["LAC", "Agent"]
+__all__ = ["LAC", "LATC", "SAC", "Agent"]

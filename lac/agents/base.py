@@ -1,4 +1,4 @@
-"""What every agent has: an actor-critic with a target copy, optimisers, and a way to disk and back."""
+"""What every agent has: an actor-critic with a target copy, a temperature, and optimisers."""
 
 import copy
 import inspect
@@ -6,64 +6,90 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Self
+from functools import reduce
+from types import MappingProxyType
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from lac import losses
 from lac.agents.adam import Adam
 from lac.agents.description import describe
-from lac.checkpoints import policy_path, read_policy, write_policy
+from lac.agents.numpy_update import NumpyUpdate
+from lac.agents.saving import SavedModule
 from lac.devices import torch_device
+from lac.envs.costs import reward_maximum
 from lac.envs.making import HasSpaces, check_usable
 from lac.networks.kernels import ActorKernel, has_kernels
 
-_NAME_KEY = "alg_name"
+DEFAULT_AC_KWARGS: Mapping[str, Any] = MappingProxyType(
+    {
+        "hidden_sizes": {"actor": [256, 256], "critic": [256, 256]},
+        "activation": nn.ReLU,
+        "output_activation": {"actor": nn.ReLU},
+    }
+)
+
 _SMALLEST = 1e-37  # the logarithm of a multiplier of zero has to stay finite
 
 
-class StateDictError(RuntimeError, ValueError):
-    """A state dict that does not belong to this agent."""
-
-
-class Agent(nn.Module, ABC):
+class Agent(SavedModule, ABC):
     """An actor-critic ``ac``, its Polyak target ``ac_targ`` and an entropy temperature.
 
-    Subclasses add their multipliers, say what is trained, call :meth:`_finish_building` last, and have ``update``.
+    Subclasses name their critics, add their multipliers, say what is trained, call :meth:`_finish_building`
+    last, and have ``update``.
 
     Args:
         env: Environment, or anything with its two spaces; both must be boxes, the action box bounded.
-        actor_critic: Actor-critic class, called with the two spaces and ``ac_kwargs``.
+        actor_critic: Actor-critic class, called with the two spaces and ``ac_kwargs``; None takes the usual one.
         ac_kwargs: Keyword arguments of the actor-critic.
+        opt_type: ``minimize`` or ``maximize``; the latter needs a known bound of the reward.
         alpha: Initial entropy temperature.
+        gamma: Discount factor.
         polyak: Weight of the old target in the Polyak average.
         target_entropy: Entropy that the temperature is adapted to; None stands for ``-dim(A)``.
         adaptive_temperature: Whether the temperature is adapted at all.
         device: ``cpu``, ``gpu``, ``gpu:N``, ``cuda``, ``cuda:N`` or ``auto``.
+        terminal_cost: ``once``, or ``absorbing``: the last cost goes on for ever.
     """
 
-    _multiplier_names: tuple[str, ...] = ("log_alpha",)
-    _kernel_names: tuple[str, ...] = ("_actor_kernel",)
+    DIAGNOSTICS: ClassVar[tuple[str, ...]]
+    """What ``update`` returns."""
+    RATES: ClassVar[tuple[str, ...]] = ("lr_a", "lr_c", "lr_alpha")
+    """The learning rates, by argument name."""
+
+    _default_actor_critic: ClassVar[type[nn.Module]]
+    _critic_names: ClassVar[tuple[str, ...]]
+    _fewest_critics: ClassVar[int] = 1
+    _numpy_update: ClassVar[type[NumpyUpdate[Any]]]
+    _kernel_names: ClassVar[tuple[str, ...]] = ("_actor_kernel", "_fast_update")
 
     def __init__(
         self,
         env: HasSpaces,
-        actor_critic: type[nn.Module],
+        actor_critic: type[nn.Module] | None,
         ac_kwargs: Mapping[str, Any],
         *,
+        opt_type: str,
         alpha: float,
+        gamma: float,
         polyak: float,
         target_entropy: float | None,
         adaptive_temperature: bool,
         device: str,
+        terminal_cost: str,
     ) -> None:
         super().__init__()
         self._device = torch_device(device)
         self._observation_space, self._action_space = check_usable(env)
+        self._reward_max = reward_maximum(env) if opt_type == "maximize" else None
+        actor_critic = actor_critic or self._default_actor_critic
         self._description = describe(self._observation_space, self._action_space, actor_critic, ac_kwargs)
+        self.gamma = gamma
+        self._is_absorbing = terminal_cost == "absorbing"
         self._polyak = polyak
         self._adaptive_temperature = adaptive_temperature
         self.act_dim = int(np.prod(self._action_space.shape))
@@ -71,10 +97,22 @@ class Agent(nn.Module, ABC):
 
         self.ac: Any = actor_critic(self._observation_space, self._action_space, **ac_kwargs)
         self.ac_targ: Any = copy.deepcopy(self.ac).requires_grad_(False)
+        self.critics, self.target_critics = self._critics_of(self.ac), self._critics_of(self.ac_targ)
         self.log_alpha = nn.Parameter(torch.tensor(start_log(alpha)))
         act: Any = self.ac.act
         self.register_load_state_dict_post_hook(_follow_assigned)  # type: ignore[no-untyped-call]
         self._act_is_deterministic_on_request = "deterministic" in inspect.signature(act).parameters
+
+    def _critics_of(self, actor_critic: nn.Module) -> tuple[Any, ...]:
+        """The critics of an actor-critic that this algorithm uses: twins are a longer tuple."""
+        critics = tuple(getattr(actor_critic, name) for name in self._critic_names if hasattr(actor_critic, name))
+        if len(critics) < self._fewest_critics:
+            needed = " and ".join(self._critic_names[: self._fewest_critics])
+            raise ValueError(
+                f"the actor-critic {type(actor_critic).__name__} has no critic {needed}, which {type(self).__name__} "
+                f"needs; {self._default_actor_critic.__name__} has"
+            )
+        return critics
 
     @property
     def device(self) -> torch.device:
@@ -94,6 +132,10 @@ class Agent(nn.Module, ABC):
     @alpha.setter
     def alpha(self, value: float) -> None:
         set_log(self.log_alpha, value)
+
+    def multipliers(self) -> dict[str, Tensor]:
+        """What is adapted beside the networks, by the name of its metric."""
+        return {"alpha": self.alpha}
 
     def forward(self, s: npt.ArrayLike, deterministic: bool = False) -> npt.NDArray[Any]:
         """The action for an observation, or one for each of a batch: see :meth:`get_action`."""
@@ -150,27 +192,58 @@ class Agent(nn.Module, ABC):
     def _bind_kernels(self, are_used: bool) -> None:
         """Take the kernels onto the present memory of the parameters, or drop them."""
         self._actor_kernel = ActorKernel(self.ac.pi) if are_used else None
+        self._fast_update = self._numpy_update(self) if are_used else None
 
     def _finish_building(self, rates: Mapping[str, float]) -> None:
         """Place everything on the device, and build what holds on to the parameters."""
         self.to(self._device)
         self._build_optimisers(rates)
 
-    # Optimisers -----------------------------------------------------------------------------------
+    # Updating -------------------------------------------------------------------------------------
 
     @abstractmethod
-    def _parameter_groups(self) -> tuple[dict[str, Iterable[Tensor]], dict[str, Iterable[Tensor]]]:
-        """What the critics' and the policy's optimisers train, by the name of the learning rate."""
+    def update(self, data: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """One gradient step on a batch; returns the quantities named in ``DIAGNOSTICS``, without a graph."""
+
+    def cost(self, data: Mapping[str, Tensor]) -> Tensor:
+        """The scalar of the batch as a cost."""
+        return data["rew"] if self._reward_max is None else self._reward_max - data["rew"]
+
+    def terminal_value(self, cost: Tensor) -> Tensor | float:
+        """What lies behind a terminal state that was reached at this cost."""
+        return losses.absorbing_value(cost, self.gamma) if self._is_absorbing else 0.0
+
+    def _descend_policy(self, actor_loss: Tensor, logp: Tensor, *other_losses: Tensor) -> Tensor:
+        """A step of actor, temperature and other multipliers; returns the temperature's loss.
+
+        None of these losses depends on another's step, so that one optimiser moves them together.
+        """
+        alpha_loss = losses.temperature_loss(self.log_alpha.exp(), logp.detach(), self._target_entropy)
+        adapted = (alpha_loss,) if self._adaptive_temperature else ()
+        self.policy_optimizer.descend(reduce(torch.add, (actor_loss, *other_losses, *adapted)))
+        return alpha_loss
+
+    def _told(self, *values: Tensor) -> dict[str, Tensor]:
+        """The diagnostics by name, without a graph."""
+        return {name: value.detach() for name, value in zip(self.DIAGNOSTICS, values, strict=True)}
+
+    @torch.no_grad()
+    def _update_targets(self) -> None:
+        """Polyak average: ``target <- polyak * target + (1 - polyak) * online``."""
+        torch._foreach_lerp_(self._target_parameters, self._online_parameters, 1.0 - self._polyak)
+
+    # Optimisers -----------------------------------------------------------------------------------
+
+    def _policy_groups(self) -> dict[str, Iterable[Tensor]]:
+        """What the policy's optimiser trains, by the name of the learning rate."""
+        groups: dict[str, Iterable[Tensor]] = {"lr_a": self.ac.pi.parameters()}
+        return groups | ({"lr_alpha": [self.log_alpha]} if self._adaptive_temperature else {})
 
     def _build_optimisers(self, rates: Mapping[str, float]) -> None:
-        """Give the critics one Adam and the policy's losses another.
-
-        The second one moves the actor and the multipliers together: none of their losses depends on
-        another's step.
-        """
-        critic, policy = self._parameter_groups()
-        self.critic_optimizer = Adam({name: (parameters, rates[name]) for name, parameters in critic.items()})
-        self.policy_optimizer = Adam({name: (parameters, rates[name]) for name, parameters in policy.items()})
+        """Give the critics one Adam and the policy's losses another."""
+        critic_parameters = [p for critic in self.critics for p in critic.parameters()]
+        self.critic_optimizer = Adam({"lr_c": (critic_parameters, rates["lr_c"])})
+        self.policy_optimizer = Adam({name: (group, rates[name]) for name, group in self._policy_groups().items()})
         self._rate_groups = self.critic_optimizer.groups | self.policy_optimizer.groups
         self._target_parameters: list[Tensor] = list(self.ac_targ.parameters())
         self._online_parameters: list[Tensor] = list(self.ac.parameters())
@@ -179,6 +252,18 @@ class Agent(nn.Module, ABC):
     def learning_rates(self) -> dict[str, float]:
         """The present learning rates by argument name (``lr_a``, ``lr_c``, ...); only what is trained."""
         return {name: group.rate for name, group in self._rate_groups.items()}
+
+    def bound_lr(
+        self, lr_a_final: float | None = None, lr_c_final: float | None = None, lr_alpha_final: float | None = None
+    ) -> None:
+        """Raise each learning rate to its bound where it lies below; None leaves it alone."""
+        self._bound_rates({"lr_a": lr_a_final, "lr_c": lr_c_final, "lr_alpha": lr_alpha_final})
+
+    def _set_learning_rates(
+        self, lr_a: float | None = None, lr_c: float | None = None, lr_alpha: float | None = None
+    ) -> None:
+        """Set learning rates; None leaves one alone."""
+        self._set_rates({"lr_a": lr_a, "lr_c": lr_c, "lr_alpha": lr_alpha})
 
     def _set_rates(self, rates: Mapping[str, float | None]) -> None:
         for name, rate in rates.items():
@@ -189,111 +274,6 @@ class Agent(nn.Module, ABC):
         for name, bound in bounds.items():
             if bound is not None and name in self._rate_groups:
                 self._rate_groups[name].rate = max(self._rate_groups[name].rate, bound)
-
-    @torch.no_grad()
-    def _update_targets(self) -> None:
-        """Polyak average: ``target <- polyak * target + (1 - polyak) * online``."""
-        torch._foreach_lerp_(self._target_parameters, self._online_parameters, 1.0 - self._polyak)
-
-    # To disk and back -----------------------------------------------------------------------------
-
-    def save(self, path: str | Path) -> Path:
-        """Write the agent's tensors to a file, or to ``policy/final.safetensors`` of a run folder.
-
-        Returns:
-            The file that was written; :meth:`restore` takes it, or the same ``path``.
-        """
-        file = policy_path(path)
-        tensors = {name: value for name, value in self.state_dict().items() if isinstance(value, Tensor)}
-        write_policy(file, tensors, {_NAME_KEY: type(self).__name__, **self._description})
-        return file
-
-    def restore(self, path: str | Path, restore_lagrance_multipliers: bool = False) -> None:
-        """Take over the weights of a saved agent.
-
-        Args:
-            path: A file written by :meth:`save`, a run folder (its final policy), or a ``torch.save`` file
-                of the reference implementation's state dict.
-            restore_lagrance_multipliers: Whether ``alpha`` and ``labda`` are taken over as well.
-
-        Raises:
-            FileNotFoundError: There is no policy at ``path``.
-            ValueError: The file is not a policy, or not one of this algorithm and architecture.
-        """
-        tensors, description = read_policy(path)
-        state = {**tensors, _NAME_KEY: description.get(_NAME_KEY)}
-        self.load_state_dict(state, restore_lagrance_multipliers)
-
-    def load_state_dict(  # type: ignore[override]
-        self,
-        state_dict: Mapping[str, Any],
-        restore_lagrance_multipliers: bool = True,
-        strict: bool = True,
-        assign: bool = False,
-    ) -> Any:
-        """As :meth:`torch.nn.Module.load_state_dict`, all or nothing, with a say over the multipliers.
-
-        Args:
-            state_dict: What :meth:`state_dict` returned; it is left as it is.
-            restore_lagrance_multipliers: Whether ``log_alpha`` and ``log_labda`` are taken over.
-            strict: Whether a missing or unexpected entry is an error.
-            assign: Whether to take the tensors themselves instead of copying their values; the optimisers
-                start anew then.
-
-        Raises:
-            StateDictError: The state dict is of another algorithm or of other shapes. (It is a RuntimeError,
-                as in torch, and a ValueError.) Nothing has been loaded then.
-        """
-        state = dict(state_dict)
-        own = self.state_dict()
-        if not restore_lagrance_multipliers:
-            state |= {name: own[name] for name in self._multiplier_names}
-        self._refuse_foreign(state, own, strict)
-        return super().load_state_dict(state, strict=strict, assign=assign)
-
-    def _refuse_foreign(self, state: Mapping[str, Any], own: Mapping[str, Any], strict: bool) -> None:
-        name = state.get(_NAME_KEY)
-        if name not in (None, type(self).__name__):
-            raise StateDictError(
-                f"these weights are of {name}, this agent is {type(self).__name__}; build a {name} to load them"
-            )
-        found = [
-            f"{key} has shape {tuple(state[key].shape)} and must have {tuple(value.shape)}"
-            for key, value in own.items()
-            if isinstance(value, Tensor) and key in state and state[key].shape != value.shape
-        ]
-        if strict:
-            found += [f"{key} is missing" for key in own if key not in state and key != _NAME_KEY]
-            found += [f"{key} is not part of this agent" for key in state if key not in own]
-        if found:
-            raise StateDictError(
-                f"these weights do not fit this {type(self).__name__}: {'; '.join(found)}; "
-                "build it with the spaces and ac_kwargs of the agent they come from"
-            )
-
-    # torch calls these two for this module alone, also where it is a part of another one.
-
-    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
-        super()._save_to_state_dict(destination, prefix, keep_vars)
-        destination[prefix + _NAME_KEY] = type(self).__name__
-
-    def _load_from_state_dict(
-        self,
-        state_dict: dict[str, Any],
-        prefix: str,
-        local_metadata: dict[str, Any],
-        strict: bool,
-        missing_keys: list[str],
-        unexpected_keys: list[str],
-        error_msgs: list[str],
-    ) -> None:
-        name = state_dict.get(prefix + _NAME_KEY)
-        if name not in (None, type(self).__name__):
-            error_msgs.append(f"{prefix}{_NAME_KEY} is {name}, this agent is {type(self).__name__}")
-        arguments = (prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
-        super()._load_from_state_dict(state_dict, *arguments)
-        if prefix + _NAME_KEY in unexpected_keys:
-            unexpected_keys.remove(prefix + _NAME_KEY)
 
 
 def _follow_assigned(agent: Agent, _incompatible_keys: object) -> None:

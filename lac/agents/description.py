@@ -8,9 +8,9 @@ import numpy as np
 from gymnasium.spaces import Box
 from torch import nn
 
-from lac.networks import ACTIVATIONS, LyapunovActorCritic, LyapunovActorTwinCritic
+from lac.networks import ACTIVATIONS, LyapunovActorCritic, LyapunovActorTwinCritic, SoftActorCritic
 
-_ACTOR_CRITICS = {cls.__name__: cls for cls in (LyapunovActorCritic, LyapunovActorTwinCritic)}
+_ACTOR_CRITICS = {cls.__name__: cls for cls in (LyapunovActorCritic, LyapunovActorTwinCritic, SoftActorCritic)}
 _ACTIVATION_NAMES = {cls: name for name, cls in ACTIVATIONS.items()}
 
 

@@ -3,28 +3,17 @@
 import math
 from collections.abc import Iterable, Mapping
 from functools import reduce
-from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from lac import losses
-from lac.agents.base import Agent, frozen, set_log, start_log
-from lac.agents.lac_numpy import NumpyUpdate
-from lac.envs.costs import reward_maximum
+from lac.agents.base import DEFAULT_AC_KWARGS, Agent, frozen, set_log, start_log
+from lac.agents.lac_numpy import LyapunovUpdate
 from lac.envs.making import HasSpaces
 from lac.networks import LyapunovActorCritic
 from lac.validation import check
-
-DEFAULT_AC_KWARGS: Mapping[str, Any] = MappingProxyType(
-    {
-        "hidden_sizes": {"actor": [256, 256], "critic": [256, 256]},
-        "activation": nn.ReLU,
-        "output_activation": {"actor": nn.ReLU},
-    }
-)
 
 _CRITIC_WEIGHTS = {"squared": None, "relative": losses.relative_weight}
 
@@ -35,7 +24,8 @@ class LAC(Agent):
     The actor maximises entropy under the constraint that the Lyapunov critic decreases along the closed
     loop (eq. 11); ``labda`` is the Lagrange multiplier of that constraint, ``alpha`` the entropy
     temperature. With an actor-critic of two critics (``LyapunovActorTwinCritic``) both are fitted to the
-    target of the larger one and the larger one enters the constraint: the class then behaves as LATC.
+    target of the larger one and the larger one enters the constraint: the class then behaves as
+    :class:`~lac.agents.latc.LATC`.
 
     Args:
         env: The environment; only its spaces are read (and its reward bound, see ``opt_type``).
@@ -62,14 +52,31 @@ class LAC(Agent):
         anti_windup: Whether ``log_labda`` is kept at or below 0 after each step. Without it the logarithm
             grows on while ``labda`` is clipped at 1, and takes as long to come back.
         labda_min: Floor of ``labda``, applied after each step; 0 sets none.
+        twin_drift: Which of two critics gives L(s, a) in the drift, whose L(s', a') is the larger one's.
+            ``asymmetric`` (the reference): the first one, which on average is below the larger; the drift
+            reads too high, and ``labda`` stays high for longer. ``symmetric``: the larger one there, too.
+        drift_weights: Which weights of the critic give the drift. ``mixed`` (the reference): L(s, a) from
+            before the critic step, L(s', a') from after it, so that a critic that is still rising adds its
+            own step to the drift. ``after``: both from after it (the order of algorithm 1 in the paper, with
+            one L in eq. 11). ``before``: both from before it (the authors' code, which takes all steps at
+            once); the actor learns from a critic one step older.
+        terminal_cost: What the infinite-horizon target holds behind a terminal state. ``once``: nothing, so
+            that an early end is cheap where costs go on for long. ``absorbing``: the cost of the terminal
+            step for ever, ``c / (1 - gamma)``. A finite horizon always repeats the last cost in its window.
 
     Raises:
         ValueError: A setting is out of its range, a space cannot be used, or ``maximize`` finds no bound.
     """
 
-    DIAGNOSTICS = ("critic_loss", "actor_loss", "alpha_loss", "labda_loss", "decrease", "l_mean", "entropy")
+    DIAGNOSTICS: ClassVar[tuple[str, ...]] = (
+        *("critic_loss", "actor_loss", "alpha_loss", "labda_loss"),
+        *("decrease", "l_mean", "entropy"),
+    )
+    RATES: ClassVar[tuple[str, ...]] = (*Agent.RATES, "lr_labda")
+    _default_actor_critic = LyapunovActorCritic
+    _critic_names = ("L", "L2")
+    _numpy_update = LyapunovUpdate
     _multiplier_names = ("log_alpha", "log_labda")
-    _kernel_names = ("_actor_kernel", "_fast_update")
 
     def __init__(
         self,
@@ -93,38 +100,37 @@ class LAC(Agent):
         critic_loss: str = "squared",
         anti_windup: bool = False,
         labda_min: float = 0.0,
+        twin_drift: str = "asymmetric",
+        drift_weights: str = "mixed",
+        terminal_cost: str = "once",
     ) -> None:
         check({name: value for name, value in locals().items() if name not in {"self", "env"}})
         super().__init__(
             env,
-            actor_critic or LyapunovActorCritic,
+            actor_critic,
             ac_kwargs,
+            opt_type=opt_type,
             alpha=alpha,
+            gamma=gamma,
             polyak=polyak,
             target_entropy=target_entropy,
             adaptive_temperature=adaptive_temperature,
             device=device,
+            terminal_cost=terminal_cost,
         )
-        self._reward_max = reward_maximum(env) if opt_type == "maximize" else None
         self.alpha3 = alpha3
-        self.gamma = gamma
         self.critic_loss = critic_loss
+        self.twin_drift, self.drift_weights = twin_drift, drift_weights
         self._critic_weight = _CRITIC_WEIGHTS[critic_loss]
         self._log_labda_bounds = (
             start_log(labda_min) if labda_min > 0 else -math.inf,
             0.0 if anti_windup else math.inf,
         )
         self.log_labda = nn.Parameter(torch.tensor(start_log(labda)))
-
-        self.critics = critics_of(self.ac)
-        self.target_critics = critics_of(self.ac_targ)
         self._finish_building({"lr_a": lr_a, "lr_c": lr_c, "lr_alpha": lr_alpha, "lr_labda": lr_labda})
 
-    def _parameter_groups(self) -> tuple[dict[str, Iterable[Tensor]], dict[str, Iterable[Tensor]]]:
-        policy: dict[str, Iterable[Tensor]] = {"lr_a": self.ac.pi.parameters(), "lr_labda": [self.log_labda]}
-        if self._adaptive_temperature:
-            policy["lr_alpha"] = [self.log_alpha]
-        return {"lr_c": [p for critic in self.critics for p in critic.parameters()]}, policy
+    def _policy_groups(self) -> dict[str, Iterable[Tensor]]:
+        return super()._policy_groups() | {"lr_labda": [self.log_labda]}
 
     @property
     def labda(self) -> Tensor:
@@ -154,44 +160,38 @@ class LAC(Agent):
         values = [critic(obs, act) for critic in self.critics]
         weight = self._critic_weight(target) if self._critic_weight else None
         critic_loss = reduce(torch.add, [losses.critic_loss(value, target, weight) for value in values])
-        self.critic_optimizer.descend(critic_loss)
+        if self.drift_weights != "before":
+            self.critic_optimizer.descend(critic_loss)
 
-        # L(s, a) is the value from before the critic step, L(s', a') is taken after it, as in the reference.
         _, logp = self.ac.pi(obs)
         act_next, _ = self.ac.pi(obs_next)
         with frozen(self.critic_optimizer.parameters):
             l_next = losses.worst([critic(obs_next, act_next) for critic in self.critics])
-        decrease = losses.lyapunov_decrease(l_next, values[0].detach(), cost, self.alpha3)
-        alpha, labda = self.log_alpha.exp(), self.labda
-        actor_loss = losses.actor_loss(decrease, logp, labda, alpha.detach())
-        alpha_loss = losses.temperature_loss(alpha, logp.detach(), self._target_entropy)
+            drift_values = [critic(obs, act) for critic in self.critics] if self.drift_weights == "after" else values
+        l_now = losses.worst(drift_values) if self.twin_drift == "symmetric" else drift_values[0]
+        decrease = losses.lyapunov_decrease(l_next, l_now.detach(), cost, self.alpha3)
+        actor_loss = losses.actor_loss(decrease, logp, self.labda, self.alpha)
         labda_loss = losses.multiplier_loss(self.log_labda, decrease.detach())
-        policy_loss = actor_loss + labda_loss + (alpha_loss if self._adaptive_temperature else 0.0)
-        self.policy_optimizer.descend(policy_loss)
+        alpha_loss = self._descend_policy(actor_loss, logp, labda_loss)
         self.bound_multiplier()
+        if self.drift_weights == "before":
+            self.critic_optimizer.descend(critic_loss)
 
         self._update_targets()
-        results = (critic_loss, actor_loss, alpha_loss, labda_loss, decrease, values[0].mean(), -logp.mean())
-        return {name: value.detach() for name, value in zip(self.DIAGNOSTICS, results, strict=True)}
-
-    def _bind_kernels(self, are_used: bool) -> None:
-        super()._bind_kernels(are_used)
-        self._fast_update = NumpyUpdate(self) if are_used else None
+        return self._told(critic_loss, actor_loss, alpha_loss, labda_loss, decrease, values[0].mean(), -logp.mean())
 
     def multipliers(self) -> dict[str, Tensor]:
         """``alpha``, ``labda`` and ``labda_raw``, which is ``labda`` before it is clipped at 1."""
-        return {"alpha": self.alpha, "labda": self.labda, "labda_raw": self.log_labda.detach().exp()}
+        return super().multipliers() | {"labda": self.labda, "labda_raw": self.log_labda.detach().exp()}
 
     def cost(self, data: Mapping[str, Tensor]) -> Tensor:
         """The scalar of the batch as a cost."""
-        if self._reward_max is None:
-            return data["rew"]
-        if "horizon_rew" in data:
+        if self._reward_max is not None and "horizon_rew" in data:
             raise ValueError(
                 "horizon_rew sums rewards here, and the sum of costs cannot be told from it; wrap the environment "
                 "in lac.envs.RewardAsCost and use opt_type='minimize', as lac(...) does"
             )
-        return self._reward_max - data["rew"]
+        return super().cost(data)
 
     @torch.no_grad()
     def _critic_target(self, data: Mapping[str, Tensor], cost: Tensor) -> Tensor:
@@ -199,7 +199,7 @@ class LAC(Agent):
             return data["horizon_rew"]
         act_next, _ = self.ac_targ.pi(data["obs_next"])
         l_next = losses.worst([critic(data["obs_next"], act_next) for critic in self.target_critics])
-        return losses.discounted_target(cost, data["done"], l_next, self.gamma)
+        return losses.discounted_target(cost, data["done"], l_next, self.gamma, self.terminal_value(cost))
 
     @torch.no_grad()
     def bound_multiplier(self) -> None:
@@ -207,10 +207,6 @@ class LAC(Agent):
         low, high = self._log_labda_bounds
         if math.isfinite(low) or math.isfinite(high):
             self.log_labda.clamp_(low, high)
-
-    def export(self, path: str | Path) -> None:
-        """Write the deterministic policy as a deployable file; not available yet."""
-        raise NotImplementedError(f"export to {path} comes with a later release; save({str(path)!r}) keeps the policy")
 
     def bound_lr(
         self,
@@ -233,8 +229,3 @@ class LAC(Agent):
     ) -> None:
         """Set learning rates; None leaves one alone."""
         self._set_rates({"lr_a": lr_a, "lr_c": lr_c, "lr_alpha": lr_alpha, "lr_labda": lr_labda})
-
-
-def critics_of(actor_critic: nn.Module) -> tuple[Any, ...]:
-    """The Lyapunov critics of an actor-critic: ``L``, and ``L2`` where it has one."""
-    return tuple(getattr(actor_critic, name) for name in ("L", "L2") if hasattr(actor_critic, name))

@@ -1,13 +1,16 @@
 """Trained agents from disk, without the environment they were trained in."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from lac.agents.base import Agent
 from lac.agents.description import described_networks, described_spaces
 from lac.agents.lac import LAC
+from lac.agents.latc import LATC
+from lac.agents.sac import SAC
 from lac.checkpoints import read_policy
 
-AGENTS: dict[str, type[LAC]] = {"LAC": LAC}
+AGENTS: dict[str, Callable[..., Agent]] = {"LAC": LAC, "LATC": LATC, "SAC": SAC}
 """The algorithms by name."""
 
 

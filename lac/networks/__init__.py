@@ -1,8 +1,8 @@
 """Policies and critics."""
 
 from lac.networks.actor import SquashedGaussianActor
-from lac.networks.actor_critic import LyapunovActorCritic, LyapunovActorTwinCritic
-from lac.networks.critic import LyapunovCritic
+from lac.networks.actor_critic import LyapunovActorCritic, LyapunovActorTwinCritic, SoftActorCritic
+from lac.networks.critic import LyapunovCritic, QCritic
 from lac.networks.mlp import ACTIVATIONS
 
 __all__ = [
@@ -10,5 +10,7 @@ __all__ = [
     "LyapunovActorCritic",
     "LyapunovActorTwinCritic",
     "LyapunovCritic",
+    "QCritic",
+    "SoftActorCritic",
     "SquashedGaussianActor",
 ]

@@ -1,7 +1,7 @@
-"""Actor-critics: a policy and its Lyapunov critics in one module, as the agents expect them."""
+"""Actor-critics: a policy and its critics in one module, as the agents expect them."""
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -10,15 +10,15 @@ from gymnasium.spaces import Box
 from torch import Tensor, nn
 
 from lac.networks.actor import LOG_STD_MIN, SquashedGaussianActor, action_scaling
-from lac.networks.critic import LyapunovCritic
+from lac.networks.critic import LyapunovCritic, QCritic
 from lac.networks.mlp import Activation
 from lac.networks.scaling import InputScaling, no_scaling
 
 T = TypeVar("T")
 
 
-class LyapunovActorCritic(nn.Module):
-    """A squashed Gaussian policy ``pi`` and a Lyapunov critic ``L``.
+class ActorCritic(nn.Module):
+    """A squashed Gaussian policy ``pi`` and the critics that a subclass names.
 
     Args:
         observation_space: Box of observations, one-dimensional.
@@ -35,6 +35,9 @@ class LyapunovActorCritic(nn.Module):
             matters without exploration. A floor keeps some for each, so that the critic goes on seeing
             what each action does.
     """
+
+    CRITIC: ClassVar[type[LyapunovCritic] | type[QCritic]]
+    CRITIC_NAMES: ClassVar[tuple[str, ...]]
 
     def __init__(
         self,
@@ -64,8 +67,8 @@ class LyapunovActorCritic(nn.Module):
             scale_input=InputScaling(obs_scaling),
             log_std_min=log_std_min,
         )
-        for name in self._critic_names():
-            critic = LyapunovCritic(
+        for name in self.CRITIC_NAMES:
+            critic = self.CRITIC(
                 obs_dim,
                 act_dim,
                 _of("critic", hidden_sizes),
@@ -74,10 +77,6 @@ class LyapunovActorCritic(nn.Module):
             )
             self.add_module(name, critic)
 
-    @staticmethod
-    def _critic_names() -> tuple[str, ...]:
-        return ("L",)
-
     @torch.inference_mode()
     def act(self, obs: Tensor, deterministic: bool = False) -> npt.NDArray[np.float32]:
         """Actions ``[..., act_dim]`` for observations ``[..., obs_dim]``, as an array, without a graph."""
@@ -85,12 +84,24 @@ class LyapunovActorCritic(nn.Module):
         return action.cpu().numpy()
 
 
-class LyapunovActorTwinCritic(LyapunovActorCritic):
-    """As :class:`LyapunovActorCritic` with two critics, ``L`` and ``L2``; the larger one is believed."""
+class LyapunovActorCritic(ActorCritic):
+    """A policy ``pi`` and a Lyapunov critic ``L``; for LAC. Arguments are those of :class:`ActorCritic`."""
 
-    @staticmethod
-    def _critic_names() -> tuple[str, ...]:
-        return ("L", "L2")
+    CRITIC = LyapunovCritic
+    CRITIC_NAMES: ClassVar[tuple[str, ...]] = ("L",)
+
+
+class LyapunovActorTwinCritic(LyapunovActorCritic):
+    """As :class:`LyapunovActorCritic` with two critics, ``L`` and ``L2``, of which the larger one is believed; LATC."""
+
+    CRITIC_NAMES = ("L", "L2")
+
+
+class SoftActorCritic(ActorCritic):
+    """A policy ``pi`` and two action values, ``Q1`` and ``Q2``; for SAC. Arguments as :class:`ActorCritic`."""
+
+    CRITIC = QCritic
+    CRITIC_NAMES = ("Q1", "Q2")
 
 
 def _of(part: str, value: T | Mapping[str, T]) -> T:

@@ -6,15 +6,18 @@ Gradients are written out by hand here and held against autograd in the tests.
 """
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
 from lac.networks.actor import LOG_STD_MAX, SquashedGaussianActor
-from lac.networks.actor_critic import LyapunovActorCritic
-from lac.networks.critic import LyapunovCritic
+from lac.networks.actor_critic import ActorCritic
+from lac.networks.critic import LyapunovCritic, QCritic
 from lac.networks.scaling import InputScaling
 
 Array = npt.NDArray[np.float32]
@@ -25,7 +28,7 @@ _LOG_2 = math.log(2.0)
 
 def has_kernels(actor_critic: nn.Module) -> bool:
     """Whether an actor-critic is one of ours (not a subclass), in float32 on the CPU, with ReLU throughout."""
-    is_ours = isinstance(actor_critic, LyapunovActorCritic) and type(actor_critic).__module__.startswith("lac.")
+    is_ours = isinstance(actor_critic, ActorCritic) and type(actor_critic).__module__.startswith("lac.")
     if not is_ours or any(not (p.is_cpu and p.element_size() == 4) for p in actor_critic.parameters()):
         return False
     activations = [
@@ -75,25 +78,95 @@ class ReluLayers:
         return grad * self._inverse_width if self._is_scaled else grad
 
 
-class CriticKernel:
-    """:class:`~lac.networks.critic.LyapunovCritic` in numpy."""
+class CriticKernel(ABC):
+    """A critic in numpy: hidden layers, and what makes a value of the last one.
 
-    def __init__(self, critic: LyapunovCritic) -> None:
-        self._layers = ReluLayers(critic.L, critic.scale_input)
+    Args:
+        layers: The torch layers with ReLU whose memory is used.
+        scaling: Scaling of the inputs.
+    """
+
+    def __init__(self, layers: nn.Sequential, scaling: InputScaling) -> None:
+        self._layers = ReluLayers(layers, scaling)
 
     def forward(self, obs: Array, act: Array) -> tuple[Array, list[Array]]:
         """Values ``[B]``, and what the gradients need."""
         outputs = self._layers.forward(np.concatenate((obs, act), axis=1))
-        features = outputs[-1]
-        return np.einsum("bi,bi->b", features, features), outputs
+        return self._value(outputs[-1]), outputs
 
     def parameter_gradients(self, grad_value: Array, outputs: list[Array]) -> list[Array]:
         """Gradients of the parameters in their order, from that of the values ``[B]``."""
-        return self._layers.parameter_gradients(2.0 * grad_value[:, None] * outputs[-1], outputs)
+        features = self._feature_gradient(grad_value, outputs[-1])
+        return [*self._layers.parameter_gradients(features, outputs), *self._head_gradients(grad_value, outputs[-1])]
 
     def action_gradient(self, grad_value: Array, outputs: list[Array], act_dim: int) -> Array:
         """The gradient of the actions ``[B, act_dim]``."""
-        return self._layers.input_gradient(2.0 * grad_value[:, None] * outputs[-1], outputs)[:, -act_dim:]
+        features = self._feature_gradient(grad_value, outputs[-1])
+        return self._layers.input_gradient(features, outputs)[:, -act_dim:]
+
+    @abstractmethod
+    def _value(self, features: Array) -> Array:
+        """The value of the last hidden layer."""
+
+    @abstractmethod
+    def _feature_gradient(self, grad_value: Array, features: Array) -> Array:
+        """The gradient of the last hidden layer."""
+
+    def _head_gradients(self, grad_value: Array, features: Array) -> tuple[Array, ...]:
+        """Gradients of the parameters behind the last hidden layer."""
+        return ()
+
+
+class LyapunovKernel(CriticKernel):
+    """:class:`~lac.networks.critic.LyapunovCritic` in numpy."""
+
+    def __init__(self, critic: LyapunovCritic) -> None:
+        super().__init__(critic.L, critic.scale_input)
+
+    def _value(self, features: Array) -> Array:
+        value: Array = np.einsum("bi,bi->b", features, features)
+        return value
+
+    def _feature_gradient(self, grad_value: Array, features: Array) -> Array:
+        return 2.0 * grad_value[:, None] * features
+
+
+class QKernel(CriticKernel):
+    """:class:`~lac.networks.critic.QCritic` in numpy."""
+
+    def __init__(self, critic: QCritic) -> None:
+        head: Any
+        *hidden, head = critic.Q
+        super().__init__(nn.Sequential(*hidden), critic.scale_input)
+        self._weight, self._bias = memory(head.weight), memory(head.bias)
+
+    def _value(self, features: Array) -> Array:
+        value: Array = features @ self._weight[0] + self._bias
+        return value
+
+    def _feature_gradient(self, grad_value: Array, features: Array) -> Array:
+        return grad_value[:, None] * self._weight
+
+    def _head_gradients(self, grad_value: Array, features: Array) -> tuple[Array, ...]:
+        return linear_gradients(grad_value[:, None], features)
+
+
+def critic_kernel(critic: LyapunovCritic | QCritic) -> CriticKernel:
+    """The kernel of one of our critics."""
+    return QKernel(critic) if isinstance(critic, QCritic) else LyapunovKernel(critic)
+
+
+def worst(values: Sequence[Array]) -> tuple[Array, list[Array]]:
+    """The largest of the critics' values ``[B]``, and the share of its gradient that each of them gets.
+
+    As :func:`lac.losses.worst` in torch, where the largest ones share evenly.
+    """
+    if len(values) == 1:
+        return values[0], [np.ones_like(values[0])]
+    stacked = np.stack(values)
+    largest = stacked.max(axis=0)
+    is_largest = (stacked == largest).astype(np.float32)
+    return largest, list(is_largest / is_largest.sum(axis=0))
 
 
 @dataclass

@@ -9,7 +9,7 @@ from torch.distributions import Normal, TransformedDistribution
 from torch.distributions.transforms import TanhTransform
 
 from lac.networks import LyapunovActorCritic, LyapunovActorTwinCritic, LyapunovCritic, SquashedGaussianActor
-from lac.networks.kernels import ActorKernel, CriticKernel, has_kernels
+from lac.networks.kernels import ActorKernel, LyapunovKernel, has_kernels
 
 OBSERVATIONS = Box(-np.inf, np.inf, (3,), np.float64)
 ACTIONS = Box(np.array([-2.0, 0.0]), np.array([4.0, 1.0]), dtype=np.float64)
@@ -311,7 +311,7 @@ def test_critic_kernel_forward_and_gradients_against_autograd(scaling):
     value = critic(obs, act)
     *expected, expected_action = torch.autograd.grad((value * grad_value).sum(), [*critic.parameters(), act])
 
-    kernel = CriticKernel(critic)
+    kernel = LyapunovKernel(critic)
     kernel_value, outputs = kernel.forward(obs.numpy(), act.detach().numpy())
     np.testing.assert_allclose(kernel_value, value.detach(), rtol=1e-4, atol=1e-6)
     gradients = kernel.parameter_gradients(grad_value.numpy(), outputs)
@@ -325,7 +325,7 @@ def test_critic_kernel_forward_and_gradients_against_autograd(scaling):
 
 def test_kernels_follow_the_weights_they_were_made_for():
     ac, obs = an_actor_critic(), observations()
-    actor_kernel, critic_kernel = ActorKernel(ac.pi), CriticKernel(ac.L)
+    actor_kernel, critic_kernel = ActorKernel(ac.pi), LyapunovKernel(ac.L)
     with torch.no_grad():
         for parameter in ac.parameters():
             parameter.mul_(1.5)

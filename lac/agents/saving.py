@@ -1,0 +1,125 @@
+"""Agents to disk and back."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from lac.checkpoints import policy_path, read_policy, write_policy
+
+_NAME_KEY = "alg_name"
+
+
+class StateDictError(RuntimeError, ValueError):
+    """A state dict that does not belong to this agent."""
+
+
+class SavedModule(nn.Module):
+    """A module whose state dict holds the name of its class, and that is loaded only into its like."""
+
+    _description: dict[str, Any]
+    """What has to be known beside the weights to build it again."""
+    _multiplier_names: ClassVar[tuple[str, ...]] = ("log_alpha",)
+
+    def export(self, path: str | Path) -> None:
+        """Write the deterministic policy as a deployable file; not available yet."""
+        raise NotImplementedError(f"export to {path} comes with a later release; save({str(path)!r}) keeps the policy")
+
+    def save(self, path: str | Path) -> Path:
+        """Write the agent's tensors to a file, or to ``policy/final.safetensors`` of a run folder.
+
+        Returns:
+            The file that was written; :meth:`restore` takes it, or the same ``path``.
+        """
+        file = policy_path(path)
+        tensors = {name: value for name, value in self.state_dict().items() if isinstance(value, Tensor)}
+        write_policy(file, tensors, {_NAME_KEY: type(self).__name__, **self._description})
+        return file
+
+    def restore(self, path: str | Path, restore_lagrance_multipliers: bool = False) -> None:
+        """Take over the weights of a saved agent.
+
+        Args:
+            path: A file written by :meth:`save`, a run folder (its final policy), or a ``torch.save`` file
+                of the reference implementation's state dict.
+            restore_lagrance_multipliers: Whether ``alpha`` and ``labda`` are taken over as well.
+
+        Raises:
+            FileNotFoundError: There is no policy at ``path``.
+            ValueError: The file is not a policy, or not one of this algorithm and architecture.
+        """
+        tensors, description = read_policy(path)
+        state = {**tensors, _NAME_KEY: description.get(_NAME_KEY)}
+        self.load_state_dict(state, restore_lagrance_multipliers)
+
+    def load_state_dict(  # type: ignore[override]
+        self,
+        state_dict: Mapping[str, Any],
+        restore_lagrance_multipliers: bool = True,
+        strict: bool = True,
+        assign: bool = False,
+    ) -> Any:
+        """As :meth:`torch.nn.Module.load_state_dict`, all or nothing, with a say over the multipliers.
+
+        Args:
+            state_dict: What :meth:`state_dict` returned; it is left as it is.
+            restore_lagrance_multipliers: Whether ``log_alpha`` and ``log_labda`` are taken over.
+            strict: Whether a missing or unexpected entry is an error.
+            assign: Whether to take the tensors themselves instead of copying their values; the optimisers
+                start anew then.
+
+        Raises:
+            StateDictError: The state dict is of another algorithm or of other shapes. (It is a RuntimeError,
+                as in torch, and a ValueError.) Nothing has been loaded then.
+        """
+        state = dict(state_dict)
+        own = self.state_dict()
+        if not restore_lagrance_multipliers:
+            state |= {name: own[name] for name in self._multiplier_names}
+        self._refuse_foreign(state, own, strict)
+        return super().load_state_dict(state, strict=strict, assign=assign)
+
+    def _refuse_foreign(self, state: Mapping[str, Any], own: Mapping[str, Any], strict: bool) -> None:
+        name = state.get(_NAME_KEY)
+        if name not in (None, type(self).__name__):
+            raise StateDictError(
+                f"these weights are of {name}, this agent is {type(self).__name__}; build a {name} to load them"
+            )
+        found = [
+            f"{key} has shape {tuple(state[key].shape)} and must have {tuple(value.shape)}"
+            for key, value in own.items()
+            if isinstance(value, Tensor) and key in state and state[key].shape != value.shape
+        ]
+        if strict:
+            found += [f"{key} is missing" for key in own if key not in state and key != _NAME_KEY]
+            found += [f"{key} is not part of this agent" for key in state if key not in own]
+        if found:
+            raise StateDictError(
+                f"these weights do not fit this {type(self).__name__}: {'; '.join(found)}; "
+                "build it with the spaces and ac_kwargs of the agent they come from"
+            )
+
+    # torch calls these two for this module alone, also where it is a part of another one.
+
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        destination[prefix + _NAME_KEY] = type(self).__name__
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        name = state_dict.get(prefix + _NAME_KEY)
+        if name not in (None, type(self).__name__):
+            error_msgs.append(f"{prefix}{_NAME_KEY} is {name}, this agent is {type(self).__name__}")
+        arguments = (prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
+        super()._load_from_state_dict(state_dict, *arguments)
+        if prefix + _NAME_KEY in unexpected_keys:
+            unexpected_keys.remove(prefix + _NAME_KEY)
