@@ -1,6 +1,7 @@
 """What the scripts share: one message for wrong input, and an orderly end."""
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,8 +20,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, UnsupportedValueType, ValidationError
 
-from lac.config import CONFIG_DIR, SCHEMAS, all_leaves, allowed_text, options
-from lac.disturbance_config import Disturbance, missing_key_sentence
+from lac.config import CONFIG_DIR, allowed_text, config_keys, options, owners
+from lac.disturbance_config import missing_key_sentence
 from lac.experiment import ConfigError, config_problems
 from lac.run_folder import SUMMARY
 from lac.schema import Leaf
@@ -117,7 +118,11 @@ def explain(error: Exception, config_name: str, arguments: Sequence[str]) -> lis
             firsts = [first for first, *_ in variants]
             others = [[*firsts[:i], other, *firsts[i + 1 :]] for i, (_, *rest) in enumerate(variants) for other in rest]
             for overrides in [firsts, *others]:
-                found += config_problems(compose(config_name, overrides=[*search, *overrides]))
+                try:
+                    found += config_problems(compose(config_name, overrides=[*search, *overrides]))
+                except Exception as problem:
+                    # Values that are right by themselves may not go together.
+                    found.append(f"{', '.join(overrides)}: {_foreign_key(problem) or _first_sentence(problem)}")
     return list(dict.fromkeys(found))
 
 
@@ -151,13 +156,16 @@ def _singles(override: Override, text: str) -> Iterable[str]:
 
 def _sentence(text: str, problem: Exception, config_name: str) -> str:
     key, _, value = text.lstrip("+~").partition("=")
+    foreign = _foreign_key(problem)
+    if foreign:
+        return foreign if foreign.startswith(f"{key} ") else f"{key} is {value!r}, but {foreign}"
     if (CONFIG_DIR / key).is_dir():
         known = options(key)
         return f"{key} is {value!r}; it must be one of {', '.join(known)}.{nearest(value, known)}"
     if key.startswith("hydra/"):
         choices = [name.removesuffix(".yaml") for name in ConfigStore.instance().list(key)]
         return f"{key} is {value!r}; it must be one of {', '.join(choices)}.{nearest(value, choices)}"
-    types = dict(all_leaves(SCHEMAS[config_name]))
+    types = config_keys(config_name)
     if key not in types:
         groups = [folder.name for folder in CONFIG_DIR.iterdir() if folder.is_dir()]
         return f"{key} is not a key or a group.{nearest(key, [*types, *groups])} --help lists them"
@@ -174,6 +182,18 @@ def _sentence_about_value(key: str, value: str, problem: Exception, leaf: Leaf) 
     if is_type or "could not be converted" in str(problem):
         return f"{key} is {value!r}; it must be {allowed_text(key, leaf)}.{_whole_number_hint(value)}"
     return f"{key} is {value!r}: {_first_sentence(problem)}"
+
+
+def _foreign_key(problem: Exception) -> str | None:
+    """What is wrong, if it is a key of another algorithm than the chosen one."""
+    # Of a key in a file, Hydra tells which one in its message alone.
+    missing = re.search(r"Key '(\w+)' not in '\w*Algo'", f"{problem} {problem.__cause__}")
+    having = owners(f"algo.{missing[1]}") if missing else []
+    return (
+        f"algo.{missing[1]} belongs to {' and '.join(having)}, not to the chosen algorithm"
+        if missing and having
+        else None
+    )
 
 
 def _whole_number_hint(value: str) -> str:

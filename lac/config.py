@@ -19,19 +19,16 @@ from lac.validation import ALLOWED, Choice, nearest, problems
 CONFIG_DIR = Path(__file__).parents[1] / "conf"
 
 ACTIVATION_NAMES = ("relu", "tanh", "elu", "gelu", "silu", "softplus", "identity")
-ALGORITHMS = ("lac",)
 WANDB_MODES = ("auto", "online", "offline", "disabled")
 
 
 @dataclass
 class Algo:
-    """The algorithm; keys are the argument names of the Python API."""
+    """What every algorithm has, and all that SAC has; keys are the argument names of the Python API."""
 
     name: str = key("algorithm")
     opt_type: str = key("minimize: the environment gives costs; maximize: rewards, with a bound env.reward_max")
     alpha: float = key("initial entropy temperature")
-    alpha3: float = key("demanded decrease of the Lyapunov function, as a share of the cost")
-    labda: float = key("initial Lyapunov multiplier, 0 to 1")
     gamma: float = key("discount factor of the infinite horizon")
     polyak: float = key("weight of the old target networks in their average")
     target_entropy: float | None = key("entropy that alpha is adapted to; null: -dim(actions)")
@@ -39,11 +36,27 @@ class Algo:
     lr_a: float = key("initial learning rate of the actor")
     lr_c: float = key("initial learning rate of the critic")
     lr_alpha: float = key("initial learning rate of alpha")
+    terminal_cost: str = key("cost behind a terminal state: once (none) or absorbing (the last one for ever)")
+    time_limit_is_terminal: bool = key("store the end of an episode by its time limit as a terminal state")
+
+
+@dataclass
+class LyapunovAlgo(Algo):
+    """What LAC and LATC have beyond that."""
+
+    alpha3: float = key("demanded decrease of the Lyapunov function, as a share of the cost")
+    labda: float = key("initial Lyapunov multiplier, 0 to 1")
     lr_labda: float = key("initial learning rate of labda")
     horizon_length: int = key("steps of the finite horizon; 0: infinite, discounted")
     critic_loss: str = key("squared, or relative: each square divided by 1 + target")
     anti_windup: bool = key("keep log(labda) at or below 0, so that labda comes back at once")
     labda_min: float = key("floor of labda; 0: none")
+    twin_drift: str = key("L(s, a) of twin critics in the drift: asymmetric (the first) or symmetric (the larger)")
+    drift_weights: str = key("critic in the drift: mixed (L(s, a) before its step, L(s', a') after), before or after")
+
+
+ALGORITHMS: dict[str, type[Algo]] = {"lac": LyapunovAlgo, "latc": LyapunovAlgo, "sac": Algo}
+"""The algorithms and the schemas of their settings."""
 
 
 @dataclass
@@ -101,7 +114,7 @@ class LrSchedule:
     lr_a_final: float = key("learning rate of the actor at the end")
     lr_c_final: float = key("learning rate of the critic at the end")
     lr_alpha_final: float = key("learning rate of alpha at the end")
-    lr_labda_final: float = key("learning rate of labda at the end")
+    lr_labda_final: float = key("learning rate of labda at the end, where there is one")
     lr_a_decay_type: str | None = key("decay type of the actor's rate alone; null: decay_type")
     lr_c_decay_type: str | None = key("decay type of the critic's rate alone")
     lr_alpha_decay_type: str | None = key("decay type of alpha's rate alone")
@@ -209,8 +222,10 @@ def register_schemas() -> None:
         ConfigStore.instance().store(group="schema", name=name, node=schema)
     for kind, kind_schema in disturbance_config.SCHEMAS.items():
         ConfigStore.instance().store(group="schema/disturbance", name=kind, node=kind_schema)
+    for name, algorithm in ALGORITHMS.items():
+        ConfigStore.instance().store(group="schema/algo", name=name, node=algorithm)
     if not OmegaConf.has_resolver("lac.help"):
-        OmegaConf.register_new_resolver("lac.help", lambda name: help_text(SCHEMAS[name]))
+        OmegaConf.register_new_resolver("lac.help", help_text)
         OmegaConf.register_new_resolver("lac.groups", groups_text)
 
 
@@ -219,6 +234,21 @@ def all_leaves(schema: type) -> Iterator[tuple[str, Leaf]]:
     yield from leaves(schema)
     if get_type_hints(schema).get("disturbance") is Disturbance:
         yield from disturbance_config.kind_leaves("disturbance.")
+
+
+def config_keys(config_name: str, algorithm: str | None = None) -> dict[str, Leaf]:
+    """The keys of a script's config; ``train`` has those of one algorithm, or of all."""
+    keys = dict(all_leaves(SCHEMAS[config_name]))
+    if config_name != "train":
+        return keys
+    schemas = ALGORITHMS.values() if algorithm is None else [ALGORITHMS[algorithm]]
+    of_algorithms = {name: leaf for schema in schemas for name, leaf in leaves(schema, "algo.")}
+    return of_algorithms | keys
+
+
+def owners(name: str) -> list[str]:
+    """The algorithms that have a key ``algo.*``."""
+    return [algorithm for algorithm, schema in ALGORITHMS.items() if name in dict(leaves(schema, "algo."))]
 
 
 def allowed_text(name: str, leaf: Leaf) -> str:
@@ -255,24 +285,28 @@ def groups_text(*groups: str) -> str:
     return "\n".join(lines)
 
 
-def help_text(schema: type) -> str:
-    """All keys of a schema with their meaning, one a line."""
-    lines = [f"  {name:<34} {leaf.meaning}" for name, leaf in all_leaves(schema)]
+def help_text(config_name: str) -> str:
+    """All keys of a script's config with their meaning, one a line."""
+    lines = []
+    for name, leaf in config_keys(config_name).items():
+        having = owners(name) or list(ALGORITHMS)
+        only = f" ({', '.join(having)})" if len(having) < len(ALGORITHMS) else ""
+        lines.append(f"  {name:<34} {leaf.meaning}{only}")
     return "\n".join(lines).replace("$", "$$")
 
 
 def config_problems(cfg: DictConfig) -> list[str]:
     """Everything that is wrong with the values of a training config, as sentences that name the key."""
     plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    found = list(_unknown_keys(TrainConfig, plain))
+    algo_schema = OmegaConf.get_type(cfg.algo) or Algo
+    found = list(_unknown_keys(TrainConfig, plain, algo=algo_schema))
     for group in ("algo", "env", "lr_schedule", "device", "train"):
         found += problems(plain[group], f"{group}.")
     found += problems({"seed": plain["seed"]})
     found += _network_problems(plain["network"])
-    if plain["algo"]["name"] not in ALGORITHMS:
-        found.append(
-            f"algo.name is {plain['algo']['name']!r}; it must be {Choice(ALGORITHMS)}; choose it with algo=NAME"
-        )
+    algorithm = plain["algo"]["name"]
+    if ALGORITHMS.get(algorithm) is not algo_schema:
+        found.append(f"algo.name is {algorithm!r}; it must be {Choice(tuple(ALGORITHMS))}; choose it with algo=NAME")
     mode = plain["wandb"]["mode"]
     if mode not in WANDB_MODES:
         found.append(f"wandb.mode is {mode!r}; it must be {Choice(WANDB_MODES)}.{nearest(mode, WANDB_MODES)}")
@@ -307,13 +341,22 @@ def _network_problems(network: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _unknown_keys(schema: type, node: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Keys that were forced in with ``+``, which OmegaConf allows on structured configs."""
-    hints = get_type_hints(schema)
+def _unknown_keys(schema: type, node: Mapping[str, Any], prefix: str = "", **parts: type) -> Iterator[str]:
+    """Keys that were forced in with ``+``, which OmegaConf allows on structured configs.
+
+    Args:
+        schema: Schema of the node.
+        node: What is configured.
+        prefix: Full name of the node, with a dot.
+        parts: Schemas of parts that are narrower than ``schema`` tells.
+    """
+    hints = get_type_hints(schema) | parts
     for name, value in node.items():
         if name not in hints:
             holder = prefix.rstrip(".") or "the config"
-            yield f"{prefix}{name} is not a key; {holder} has {', '.join(hints)}.{nearest(name, hints)}"
+            having = owners(prefix + name)
+            known = f"belongs to {' and '.join(having)}" if having else "is not a key"
+            yield f"{prefix}{name} {known}; {holder} has {', '.join(hints)}.{nearest(name, hints)}"
         elif hints[name] is Disturbance:  # its keys depend on its kind
             continue
         elif is_dataclass(hints[name]) and isinstance(value, Mapping):

@@ -32,6 +32,7 @@ _HEADER = """\
 defaults:
   - /schema/train@_here_
   - /schema/disturbance/{disturbance}@disturbance
+  - /schema/algo/{algo}@algo
   - cli@hydra: train
   - _self_
   - override hydra/job_logging: none
@@ -93,7 +94,7 @@ def run(cfg: DictConfig) -> float | None:
     if (run_dir / SUMMARY).exists():
         raise ConfigError([f"hydra.run.dir is {str(run_dir)!r}, which holds a run already; give another folder"])
     with limited_threads(threads), RunRecorder(_record_settings(plain, run_dir)) as recorder:
-        header = _HEADER.format(folder=shown(run_dir), disturbance=cfg.disturbance.kind)
+        header = _HEADER.format(folder=shown(run_dir), algo=cfg.algo.name, disturbance=cfg.disturbance.kind)
         (run_dir / CONFIG).write_text(header + OmegaConf.to_yaml(cfg, resolve=True))
         train_from_settings(AGENTS[plain["algo"]["name"].upper()], api_settings(plain), make, recorder)
         return recorder.final_cost
@@ -283,7 +284,9 @@ def _refuse_unusable(plain: Mapping[str, Any]) -> None:
         found.append(f"device.name: {error}")
     try:
         if plain["train"]["start_policy"] is not None:
-            read_policy(plain["train"]["start_policy"])
+            saved_by = read_policy(plain["train"]["start_policy"])[1].get("alg_name")
+            if saved_by not in {None, plain["algo"]["name"].upper()}:
+                found.append(f"train.start_policy is a policy of {saved_by}; choose it with algo={saved_by.lower()}")
     except (ValueError, FileNotFoundError) as error:
         found.append(f"train.start_policy: {error}")
     if found:

@@ -39,10 +39,9 @@ class NumpyUpdate(ABC, Generic[A]):
     def _target(self, data: Mapping[str, Tensor], next_value: Array) -> Array:
         """Equation 8."""
         cost, done = self._agent.cost(data), memory(data["done"])
-        terminal: Array = np.asarray(self._agent.terminal_value(cost), np.float32)
-        future = (np.float32(1.0) - done) * next_value + done * terminal
-        target: Array = cost.numpy() + self._agent.gamma * future
-        return target
+        terminal = np.asarray(self._agent.terminal_value(cost), np.float32)
+        future: Array = np.where(done, terminal, next_value)
+        return memory(cost) + np.multiply(future, self._agent.gamma, dtype=np.float32)
 
     def _worst_target(self, obs: Array, act: Array) -> Array:
         """The largest value of the target critics, ``[B]``."""

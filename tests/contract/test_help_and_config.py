@@ -143,8 +143,9 @@ def test_shell_completion(typed, offered, train_here, monkeypatch):
     assert set(offered) <= set(end.stdout.split())
 
 
-def test_schema_and_files_have_the_same_keys(composed):
-    assert set(keys_of(plain(composed()))) == {name for name, _ in config.leaves(config.TrainConfig)}
+@pytest.mark.parametrize("algorithm", options("algo"))
+def test_schema_and_files_have_the_same_keys(algorithm, composed):
+    assert set(keys_of(plain(composed(f"algo={algorithm}")))) == set(config.config_keys("train", algorithm))
 
 
 def test_default_config_lacks_nothing(composed):

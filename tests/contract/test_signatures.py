@@ -4,13 +4,13 @@ import inspect
 
 import pytest
 from api_support import CONF, RATES
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 from torch import nn
 
-from lac import (
-    LAC,
-    lac,
-)
+from lac import LAC, LATC, SAC, lac, latc, sac
+from lac.config import register_schemas
 
 # Signatures ------------------------------------------------------------------------------------------
 
@@ -95,10 +95,38 @@ def test_names_order_and_defaults_are_the_contract(function, contract):
     assert all(p.kind is p.KEYWORD_ONLY and p.default is not NO_DEFAULT for p in extra)
 
 
-def test_what_both_take_beyond_the_contract_has_the_same_defaults():
-    extra = {p.name: p.default for p in inspect.signature(LAC).parameters.values() if p.kind is p.KEYWORD_ONLY}
-    of_function = {p.name: p.default for p in inspect.signature(lac).parameters.values() if p.kind is p.KEYWORD_ONLY}
-    assert extra == of_function
+# What SAC lacks: it has no Lyapunov function, and thus no multiplier and no finite horizon.
+LYAPUNOV = {"alpha3", "labda", "lr_labda", "lr_labda_final", "lr_labda_decay_type", "horizon_length"}
+
+
+@pytest.mark.parametrize("function", [LATC, latc])
+def test_twins_take_what_the_single_critic_takes(function):
+    of_lac = inspect.signature(LAC if function is LATC else lac).parameters
+    assert list(inspect.signature(function).parameters.values()) == list(of_lac.values())
+
+
+@pytest.mark.parametrize(("function", "contract"), [(SAC, LAC_SIGNATURE), (sac, FUNCTION_SIGNATURE)])
+def test_sac_takes_what_lac_takes_but_for_the_lyapunov_function(function, contract):
+    parameters = inspect.signature(function).parameters.values()
+    positional = {p.name: p.default for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
+    positional["ac_kwargs"] = dict(positional["ac_kwargs"])
+    assert list(positional.items()) == [(name, value) for name, value in contract.items() if name not in LYAPUNOV]
+
+
+@pytest.mark.parametrize(("function", "name"), [(lac, "lac"), (latc, "latc"), (sac, "sac")])
+def test_training_functions_say_what_they_are(function, name):
+    assert (function.__name__, function.__module__) == (name, "lac.api")
+    assert function.__doc__.startswith("Train :class:")
+    assert name.upper() in str(inspect.signature(function).return_annotation)
+
+
+@pytest.mark.parametrize(("agent", "function"), [(LAC, lac), (LATC, latc), (SAC, sac)])
+def test_what_both_take_beyond_the_contract_has_the_same_defaults(agent, function):
+    def extra(taker):
+        return {p.name: p.default for p in inspect.signature(taker).parameters.values() if p.kind is p.KEYWORD_ONLY}
+
+    # The loop alone tells time limits from terminations.
+    assert extra(agent) | {"time_limit_is_terminal": False} == extra(function)
 
 
 @pytest.mark.parametrize(
@@ -132,11 +160,16 @@ def test_defaults_of_the_methods(method, argument, default):
     assert defaults(method)[argument] is default
 
 
-def test_the_config_of_the_algorithm_holds_the_defaults_of_the_api():
-    values = OmegaConf.to_container(OmegaConf.load(CONF / "algo" / "lac.yaml"))
-    assert values.pop("name") == "lac"
-    assert values.keys() >= ALGORITHM.keys()
-    assert values == {name: (defaults(LAC) | defaults(lac))[name] for name in values}
+@pytest.mark.parametrize(("agent", "function"), [(LAC, lac), (LATC, latc), (SAC, sac)])
+def test_the_config_of_the_algorithm_holds_the_defaults_of_the_api(agent, function):
+    register_schemas()
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        values = OmegaConf.to_container(compose("train", overrides=[f"algo={function.__name__}", "tuned=none"]).algo)
+    assert values.pop("name") == function.__name__
+    in_api = defaults(agent) | defaults(function)
+    assert values.keys() >= (ALGORITHM.keys() & in_api.keys())
+    assert values == {name: in_api[name] for name in values}
 
 
 def test_the_config_of_the_training_holds_the_defaults_of_the_api():
