@@ -16,7 +16,7 @@ def train(tmp_path, monkeypatch):
     monkeypatch.setattr("lac.recorder.learning_curve", lambda *_: None, raising=False)
     numbers = iter(range(100))
 
-    def run(env_fn=oscillator, **changes):
+    def run(env_fn=oscillator, function=lac, **changes):
         folder = tmp_path / f"run{next(numbers)}"
         settings = {
             "ac_kwargs": SMALL,
@@ -31,7 +31,7 @@ def train(tmp_path, monkeypatch):
         }
         settings |= changes
         settings["logger_kwargs"] = {"output_dir": folder, "quiet": True} | changes.get("logger_kwargs", {})
-        agent, buffer = lac(env_fn, **settings)
+        agent, buffer = function(env_fn, **settings)
         metrics = folder / "metrics.jsonl"
         rows = [json.loads(line) for line in metrics.read_text().splitlines()] if metrics.exists() else []
         return SimpleNamespace(agent=agent, buffer=buffer, rows=rows, folder=folder)

@@ -8,7 +8,9 @@ from lac import (
     LAC,
     LyapunovActorTwinCritic,
     ReplayBuffer,
+    lac,
     load_agent,
+    sac,
 )
 
 
@@ -68,6 +70,16 @@ def test_argument_max_ep_len(train):
 
 def test_a_time_limit_is_no_termination(train):
     assert not train(max_ep_len=4).buffer.sample_batch(500)["done"].any()
+
+
+@pytest.mark.parametrize("function", [lac, sac])
+def test_argument_time_limit_is_terminal(train, function):
+    run = train(function=function, max_ep_len=4, time_limit_is_terminal=True, num_test_episodes=1)
+    # Every fourth of the 60 transitions; what is tested still tells a time limit from a death.
+    done = run.buffer.sample_batch(4000)
+    terminal = {tuple(row) for row in done["obs"][done["done"] == 1].tolist()}
+    assert len(terminal) == 15
+    assert run.rows[0]["test/death_rate"] == 0
 
 
 @pytest.mark.parametrize("epochs", [1, 3])

@@ -8,8 +8,15 @@ from torch import nn
 from torch.distributions import Normal, TransformedDistribution
 from torch.distributions.transforms import TanhTransform
 
-from lac.networks import LyapunovActorCritic, LyapunovActorTwinCritic, LyapunovCritic, SquashedGaussianActor
-from lac.networks.kernels import ActorKernel, LyapunovKernel, has_kernels
+from lac.networks import (
+    LyapunovActorCritic,
+    LyapunovActorTwinCritic,
+    LyapunovCritic,
+    QCritic,
+    SoftActorCritic,
+    SquashedGaussianActor,
+)
+from lac.networks.kernels import ActorKernel, LyapunovKernel, critic_kernel, has_kernels, worst
 
 OBSERVATIONS = Box(-np.inf, np.inf, (3,), np.float64)
 ACTIONS = Box(np.array([-2.0, 0.0]), np.array([4.0, 1.0]), dtype=np.float64)
@@ -160,6 +167,18 @@ def test_the_critic_is_never_negative(activation):
     assert value.max() > 0.0
 
 
+def test_the_action_value_is_linear_in_its_last_hidden_layer():
+    critic = QCritic(1, 1, [2])
+    with torch.no_grad():
+        critic.Q[0].weight.copy_(torch.tensor([[1.0, 2.0], [3.0, -1.0]]))
+        critic.Q[0].bias.copy_(torch.tensor([0.5, -1.0]))
+        critic.Q[2].weight.copy_(torch.tensor([[-2.0, 10.0]]))
+        critic.Q[2].bias.fill_(0.25)
+    value = critic(torch.tensor([[1.0], [1.0]]), torch.tensor([[2.0], [0.0]]))
+    # Features (5.5, 0) and (1.5, 2); values may be negative.
+    assert value.tolist() == [-10.75, 17.25]
+
+
 # Actor-critics ---------------------------------------------------------------------------------------
 
 
@@ -176,6 +195,14 @@ def test_the_names_of_the_weights_of_twins_with_three_layers():
     layers = ["pi.net.0", "pi.mu_layer", "pi.log_std_layer"]
     layers += [f"{critic}.{number}" for critic in ("L.L", "L2.L") for number in (0, 2, 4)]
     assert set(ac.state_dict()) == {f"{layer}.{part}" for layer in layers for part in ("weight", "bias")}
+
+
+def test_the_names_of_the_weights_of_a_soft_actor_critic():
+    layers = ["pi.net.0", "pi.net.2", "pi.mu_layer", "pi.log_std_layer"]
+    layers += [f"{critic}.{number}" for critic in ("Q1.Q", "Q2.Q") for number in (0, 2, 4)]
+    found = an_actor_critic(SoftActorCritic).state_dict()
+    assert list(found) == [f"{layer}.{part}" for layer in layers for part in ("weight", "bias")]
+    assert found["Q1.Q.4.weight"].shape == (1, 6)
 
 
 def test_the_shapes_follow_the_spaces_and_the_hidden_sizes():
@@ -305,13 +332,14 @@ def test_actor_kernel_forward_and_gradients_against_autograd(scaling):
 
 
 @pytest.mark.parametrize("scaling", SCALINGS, ids=["plain", "scaled"])
-def test_critic_kernel_forward_and_gradients_against_autograd(scaling):
-    critic, obs, act = an_actor_critic(**scaling).L, observations(), actions().requires_grad_()
+@pytest.mark.parametrize(("cls", "name"), [(LyapunovActorCritic, "L"), (SoftActorCritic, "Q2")])
+def test_critic_kernel_forward_and_gradients_against_autograd(scaling, cls, name):
+    critic, obs, act = getattr(an_actor_critic(cls, **scaling), name), observations(), actions().requires_grad_()
     grad_value = torch.randn(40, generator=torch.Generator().manual_seed(9))
     value = critic(obs, act)
     *expected, expected_action = torch.autograd.grad((value * grad_value).sum(), [*critic.parameters(), act])
 
-    kernel = LyapunovKernel(critic)
+    kernel = critic_kernel(critic)
     kernel_value, outputs = kernel.forward(obs.numpy(), act.detach().numpy())
     np.testing.assert_allclose(kernel_value, value.detach(), rtol=1e-4, atol=1e-6)
     gradients = kernel.parameter_gradients(grad_value.numpy(), outputs)
@@ -321,6 +349,15 @@ def test_critic_kernel_forward_and_gradients_against_autograd(scaling):
     np.testing.assert_allclose(
         kernel.action_gradient(grad_value.numpy(), outputs, 2), expected_action, rtol=1e-3, atol=1e-6
     )
+
+
+def test_shares_of_the_largest_are_those_of_autograd():
+    values = [torch.tensor([1.0, 5.0, 2.0], requires_grad=True), torch.tensor([3.0, 4.0, 2.0], requires_grad=True)]
+    largest = torch.maximum(*values)
+    expected = torch.autograd.grad(largest.sum(), values)
+    found, shares = worst([value.detach().numpy() for value in values])
+    np.testing.assert_array_equal(found, largest.detach())
+    np.testing.assert_array_equal(shares, torch.stack(expected))
 
 
 def test_kernels_follow_the_weights_they_were_made_for():
@@ -346,6 +383,8 @@ class OfAUser(LyapunovActorCritic):
     [
         (an_actor_critic, True),
         (lambda: an_actor_critic(LyapunovActorTwinCritic), True),
+        (lambda: an_actor_critic(SoftActorCritic), True),
+        (lambda: an_actor_critic(SoftActorCritic, activation=nn.Tanh), False),
         (lambda: an_actor_critic(activation=nn.Tanh), False),
         (lambda: an_actor_critic(output_activation={"actor": nn.Identity}), False),
         (lambda: an_actor_critic().double(), False),
