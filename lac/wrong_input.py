@@ -1,0 +1,145 @@
+"""What is wrong with a command line, told in sentences that name the key."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from hydra._internal.utils import get_args_parser
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, UnsupportedValueType, ValidationError
+
+from lac.config import CONFIG_DIR, allowed_text, config_keys, options, owners
+from lac.disturbance_config import Disturbance, missing_key_sentence
+from lac.experiment import config_problems
+from lac.schema import Leaf
+from lac.validation import nearest
+
+
+def explain(error: Exception, config_name: str, arguments: Sequence[str]) -> list[str]:
+    """All problems of a command line, found by trying its overrides one by one; ``error`` is what Hydra said."""
+    given = get_args_parser().parse_args(list(arguments))
+    config_name = given.config_name or config_name
+    found: list[str] = []
+    main_dir = Path(given.config_dir).resolve() if given.config_dir else CONFIG_DIR
+    search = [] if main_dir == CONFIG_DIR else [f"hydra.searchpath=[file://{CONFIG_DIR}]"]
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(main_dir), version_base="1.3"):
+        try:
+            compose(config_name, overrides=search)
+        except Exception:
+            if given.config_name:
+                return [f"--config-name is {config_name!r}: {first_sentence(error)}; without it, it is train"]
+            return [first_sentence(error)]
+        variants: list[list[str]] = []
+        for singles in _overrides_with_groups_first(given.overrides, given.multirun, found):
+            accepted = []
+            for text in singles:
+                try:
+                    compose(config_name, overrides=[*search, *(first for first, *_ in variants), text])
+                    accepted.append(text)
+                except Exception as problem:
+                    found.append(_sentence(text, problem, "train" if given.config_dir else config_name))
+            if accepted:
+                variants.append(accepted)
+        if config_name == "train" or given.config_dir:
+            firsts = [first for first, *_ in variants]
+            others = [[*firsts[:i], other, *firsts[i + 1 :]] for i, (_, *rest) in enumerate(variants) for other in rest]
+            for overrides in [firsts, *others]:
+                try:
+                    found += config_problems(compose(config_name, overrides=[*search, *overrides]))
+                except Exception as problem:
+                    # Values that are right by themselves may not go together.
+                    found.append(f"{', '.join(overrides)}: {_foreign_key(problem) or first_sentence(problem)}")
+    return list(dict.fromkeys(found))
+
+
+def _overrides_with_groups_first(arguments: Sequence[str], is_sweep: bool, found: list[str]) -> Iterator[list[str]]:
+    """The values of each override, sweeps taken apart; what cannot be parsed is told in ``found``."""
+    parser = OverridesParser.create()
+    parsed: list[tuple[bool, list[str]]] = []
+    for text in arguments:
+        try:
+            override = parser.parse_override(text)
+        except HydraException as problem:
+            found.append(f"{text!r} is not KEY=VALUE as Hydra reads it: {first_sentence(problem)}")
+            continue
+        if not override.key_or_group:
+            found.append(f"{text!r} is not KEY=VALUE: the key is missing")
+            continue
+        if override.is_sweep_override() and not is_sweep:
+            key, _, value = text.partition("=")
+            found.append(f"{key} is {value!r}, several values; add -m to run one job for each")
+            continue
+        is_group = (CONFIG_DIR / override.key_or_group).is_dir()
+        parsed.append((not is_group, list(_singles(override, text))))
+    yield from (singles for _, singles in sorted(parsed, key=lambda pair: pair[0]))
+
+
+def _singles(override: Override, text: str) -> Iterable[str]:
+    if not override.is_sweep_override() or not override.is_discrete_sweep():
+        return [text]
+    return [f"{text.partition('=')[0]}={value}" for value in override.sweep_string_iterator()]
+
+
+def _sentence(text: str, problem: Exception, config_name: str) -> str:
+    key, _, value = text.lstrip("+~").partition("=")
+    foreign = _foreign_key(problem)
+    if foreign:
+        return foreign if foreign.startswith(f"{key} ") else f"{key} is {value!r}, but {foreign}"
+    choices = _choices(key)
+    if choices:
+        return f"{key} is {value!r}; it must be one of {', '.join(choices)}.{nearest(value, choices)}"
+    types = config_keys(config_name)
+    if key not in types:
+        groups = [folder.name for folder in CONFIG_DIR.iterdir() if folder.is_dir()]
+        return f"{key} is not a key or a group.{nearest(key, [*types, *groups])} --help lists them"
+    cause = problem.__cause__
+    if key.startswith("disturbance.") and isinstance(cause, (ConfigAttributeError, ConfigKeyError)):
+        return missing_key_sentence(key, cause.object_type or Disturbance)
+    if text.startswith("~"):
+        return f"{key} cannot be removed; give it a value"
+    return _sentence_about_value(key, value, problem, types[key])
+
+
+def _choices(group: str) -> list[str]:
+    """The options of a config group, ours or Hydra's; none if it is not a group."""
+    if group.startswith("hydra/"):
+        return [name.removesuffix(".yaml") for name in ConfigStore.instance().list(group)]
+    return list(options(group)) if (CONFIG_DIR / group).is_dir() else []
+
+
+def _sentence_about_value(key: str, value: str, problem: Exception, leaf: Leaf) -> str:
+    is_type = isinstance(problem.__cause__, (ValidationError, UnsupportedValueType))
+    if is_type or "could not be converted" in str(problem):
+        return f"{key} is {value!r}; it must be {allowed_text(key, leaf)}.{_whole_number_hint(value)}"
+    return f"{key} is {value!r}: {first_sentence(problem)}"
+
+
+def _foreign_key(problem: Exception) -> str | None:
+    """What is wrong, if it is a key of another algorithm than the chosen one."""
+    # Of a key in a file, Hydra tells which one in its message alone.
+    missing = re.search(r"Key '(\w+)' not in '\w*Algo'", f"{problem} {problem.__cause__}")
+    having = owners(f"algo.{missing[1]}") if missing else []
+    return (
+        f"algo.{missing[1]} belongs to {' and '.join(having)}, not to the chosen algorithm"
+        if missing and having
+        else None
+    )
+
+
+def _whole_number_hint(value: str) -> str:
+    try:
+        return f" Write {int(float(value))}." if float(value).is_integer() and not value.isdigit() else ""
+    except (ValueError, OverflowError):
+        return ""
+
+
+def first_sentence(error: Exception) -> str:
+    """The first line that an error says, or its type."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
