@@ -207,11 +207,36 @@ class ReportConfig:
     output: str | None = key("folder of the report; null: the first of the runs' folders")
 
 
+@dataclass
+class WandbSweepConfig:
+    """Everything that scripts/wandb_sweep.py takes beside the keys of scripts/train.py."""
+
+    output: str = key("file that is written")
+    method: str | None = key("grid, random or bayes; null: random where there is an interval, grid otherwise")
+    metric: str = key("logged metric that is minimised")
+    name: str | None = key("name of the sweep")
+    overrides: list[str] = key("the words for scripts/train.py; given without this key, they are put here")
+
+
+@dataclass
+class DashboardConfig:
+    """Everything that scripts/dashboard.py takes."""
+
+    env: Env = field(default_factory=Env)
+    group_by: str = key("config key whose values are compared")
+    project: str = key("project of the runs")
+    entity: str | None = key("user or team; null: your default")
+    mode: str = key("auto (published where an API key is configured), online or offline (only written)")
+    output: str = key("file that the workspace is written to")
+
+
 SCHEMAS: dict[str, type] = {
     "train": TrainConfig,
     "evaluate": EvaluateConfig,
     "report": ReportConfig,
     "benchmark": BenchmarkConfig,
+    "wandb_sweep": WandbSweepConfig,
+    "dashboard": DashboardConfig,
 }
 """The schema of each script."""
 

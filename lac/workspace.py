@@ -1,0 +1,102 @@
+"""A workspace on Weights & Biases with the panels of this field; the only place that knows wandb-workspaces."""
+
+from typing import Any
+
+import wandb
+from wandb_workspaces import expr
+from wandb_workspaces import workspaces as ws
+from wandb_workspaces.reports import v2 as wr
+
+COST, DEATHS = "test/cost_mean", "test/death_rate"
+
+
+def build(env_id: str, group_by: str, project: str, entity: str | None) -> ws.Workspace:
+    """The workspace of one environment; costs of different environments have no common mean.
+
+    Args:
+        env_id: Gymnasium id; runs on other environments are left out.
+        group_by: Config key whose values are compared, such as ``algo.name``. Each gets a line, the mean of its
+            runs, in a band of one standard deviation.
+        project: Project of the runs.
+        entity: User or team of the project; None while the workspace is only looked at.
+    """
+
+    def lines(title: str, *metrics: str, log_y: bool = False, key: str = group_by) -> wr.LinePlot:
+        return wr.LinePlot(
+            title=title,
+            x="env_steps",
+            y=list(metrics),
+            log_y=log_y or None,
+            groupby=wr.Config(key),
+            groupby_aggfunc="mean",
+            groupby_rangefunc="stddev",
+            max_runs_to_show=100,
+        )
+
+    sections = {
+        "Control": [
+            lines("Test cost", COST, log_y=True),
+            lines("Death rate", DEATHS),
+            lines("Length of test episodes", "test/ep_len_mean"),
+            lines("Training cost", "train/cost_mean", log_y=True),
+        ],
+        "Stability": [
+            lines("Lyapunov multiplier labda", "train/labda"),
+            lines("Drift: mean of L(s', a') - L(s, a) + alpha3 c", "train/decrease"),
+            lines("Mean of L", "train/l_mean", log_y=True),
+            lines("Critic loss", "train/critic_loss", log_y=True),
+        ],
+        "Exploration": [
+            lines("Temperature alpha", "train/alpha", log_y=True),
+            lines("Entropy", "train/entropy"),
+            lines("Actor loss", "train/actor_loss"),
+        ],
+        "Learning rates": [lines(f"Learning rate of {name}", f"lr/{name}") for name in _RATES],
+        "Speed": [
+            lines("Environment steps per second", "time/steps_per_second"),
+            lines("Updates per second", "time/updates_per_second"),
+            lines("Seconds", "time/seconds"),
+        ],
+        "Sweep over alpha3": [
+            lines("Test cost for each alpha3", COST, log_y=True, key="algo.alpha3"),
+            wr.ScatterPlot(title="Final test cost", x=wr.Config("algo.alpha3"), y=wr.SummaryMetric(COST), log_y=True),
+            wr.ScatterPlot(title="Final death rate", x=wr.Config("algo.alpha3"), y=wr.SummaryMetric(DEATHS)),
+            wr.ParallelCoordinatesPlot(title="alpha3, seed, final test cost, deaths", columns=_columns()),
+        ],
+    }
+    return ws.Workspace(
+        name=f"lac: {env_id}",
+        entity=entity or "",
+        project=project,
+        auto_generate_panels=False,
+        sections=[ws.Section(name=name, panels=panels, is_open=True) for name, panels in sections.items()],
+        settings=ws.WorkspaceSettings(x_axis="env_steps", max_runs=100),
+        runset_settings=ws.RunsetSettings(
+            # W&B keeps the config key env.id as env.value.id; of the places that name one, filters alone ask for that.
+            filters=[expr.Config("env.value.id") == env_id],
+            groupby=[expr.Config(group_by)],
+        ),
+    )
+
+
+_RATES = ("actor", "critic", "alpha", "labda")
+
+
+def _columns() -> list[wr.ParallelCoordinatesPlotColumn]:
+    metrics = (wr.Config("algo.alpha3"), wr.Config("seed"), wr.SummaryMetric(COST), wr.SummaryMetric(DEATHS))
+    return [wr.ParallelCoordinatesPlotColumn(metric=metric) for metric in metrics]
+
+
+def serialised(workspace: ws.Workspace) -> dict[str, Any]:
+    """What W&B is sent of a workspace, as plain data."""
+    view = workspace._to_model()  # the library offers no public name for it
+    spec: dict[str, Any] = view.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return {"name": workspace.name, "entity": workspace.entity, "project": workspace.project, "spec": spec}
+
+
+def publish(workspace: ws.Workspace) -> str:
+    """Save a workspace on W&B as a new view, under your default entity unless it has one; returns its address."""
+    if not workspace.entity:
+        workspace.entity = wandb.Api().default_entity
+    url: str = workspace.save().url
+    return url
