@@ -9,7 +9,6 @@ import json
 import netrc
 import os
 import secrets
-import signal
 import string
 import subprocess
 import sys
@@ -94,7 +93,8 @@ class WandbLogger:
         except OSError as error:
             self._give_up(f"W&B cannot be started ({error}); the run goes on without it")
             return
-        self._process.send({"open": {"mode": self.mode, "command": sys.argv, **options}})
+        timeouts = {"init_timeout": INIT_TIMEOUT, "finish_timeout": FINISH_TIMEOUT}
+        self._process.send({"open": {"mode": self.mode, "command": sys.argv, "timeouts": timeouts, **options}})
 
     def log(self, metrics: Mapping[str, float]) -> None:
         """Log one line of metrics."""
@@ -180,12 +180,8 @@ class _Process:
         return not self._reader.is_alive()
 
     def kill(self) -> None:
-        """End the process and what it has started, at once."""
-        with suppress(ProcessLookupError, PermissionError):
-            if hasattr(os, "killpg"):
-                os.killpg(self._popen.pid, signal.SIGKILL)
-            else:
-                self._popen.kill()
+        """End the process, at once; W&B's service ends itself when it is gone."""
+        self._popen.kill()
         self._popen.wait()
 
     def _write(self, pipe: IO[str]) -> None:
@@ -239,7 +235,7 @@ def _agents_run_id() -> str | None:
 
 def _environment(run_dir: Path) -> dict[str, str]:
     """What W&B is to know; nothing by which two jobs could share a run or a service."""
-    shared = {"WANDB_RUN_ID", "WANDB_RESUME", "WANDB_SERVICE"}
+    shared = {"WANDB_RESUME", "WANDB_SERVICE"} | ({"WANDB_RUN_ID"} if _agents_run_id() is None else set())
     kept = {name: value for name, value in os.environ.items() if name not in shared}
     # Artifacts are staged in the run folder instead of the home folder.
     kept.setdefault("WANDB_DATA_DIR", str(run_dir / "wandb"))

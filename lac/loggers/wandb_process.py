@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lac.loggers.wandb import FINISH_TIMEOUT, INIT_TIMEOUT
-
 Tell = Callable[[Mapping[str, Any]], None]
 
 
@@ -67,10 +65,10 @@ class _Session:
     def open(self, arguments: Mapping[str, Any]) -> None:
         """Open the run; when that fails online, open it offline."""
         options = dict(arguments)
-        mode, command = options.pop("mode"), options.pop("command")
+        mode, command, timeouts = (options.pop(name) for name in ("mode", "command", "timeouts"))
         sys.argv[:] = command  # what W&B notes as the command of the run
         try:
-            self._run = _init(mode, options)
+            self._run = _init(mode, timeouts, options)
         except Exception as error:
             if mode == "offline":
                 raise
@@ -78,7 +76,7 @@ class _Session:
             text = f"W&B cannot be reached ({_first_line(error)}); the run is recorded offline"
             self._tell({"mode": mode, "warning": text})
             _let_go(Path(options["dir"]) / "wandb", options["id"])
-            self._run = _init(mode, options)
+            self._run = _init(mode, timeouts, options)
         url = self._run.url if mode == "online" else None  # W&B warns where there is none
         self._tell({"mode": mode, "url": url, "folder": str(Path(self._run.dir).parent)})
         _file_hidden_groups(self._run, options["config"])
@@ -118,11 +116,10 @@ class _Session:
         try:
             self._run.finish(exit_code=exit_code)
         except TimeoutError:
-            text = f"W&B did not take everything within {FINISH_TIMEOUT:.0f} s; `wandb sync {folder}` uploads the rest"
-            self._tell({"warning": text})
+            self._tell({"warning": f"W&B did not take everything in time; `wandb sync {folder}` uploads the rest"})
 
 
-def _init(mode: str, options: Mapping[str, Any]) -> Any:
+def _init(mode: str, timeouts: Mapping[str, float], options: Mapping[str, Any]) -> Any:
     import wandb  # noqa: PLC0415 (a failing import is told as any other failure)
 
     return wandb.init(
@@ -130,8 +127,7 @@ def _init(mode: str, options: Mapping[str, Any]) -> Any:
         settings=wandb.Settings(
             silent=True,
             console="off",
-            init_timeout=INIT_TIMEOUT,
-            finish_timeout=FINISH_TIMEOUT,
+            **timeouts,
             finish_timeout_raises=True,
             # A run that is killed loses one second instead of fifteen.
             x_transaction_log_flush_interval=1.0,

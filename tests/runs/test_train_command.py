@@ -533,7 +533,7 @@ def descendants(pid: int) -> list[int]:
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds W&B's process in /proc")
 def test_training_goes_on_when_the_process_of_wandb_dies(start):
     run = start("wandb.mode=offline")
-    run.wait_for_epochs(1)
+    run.wait_until(lambda: wandb_files(run.folder) != [])
     services = [pid for pid in descendants(run.process.pid) if "wandb-core" in Path(f"/proc/{pid}/cmdline").read_text()]
     assert services
     for pid in services:
