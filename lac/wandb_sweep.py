@@ -1,7 +1,6 @@
 """From the words of ``scripts/train.py -m`` to a sweep of Weights & Biases."""
 
 import math
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,8 +21,6 @@ from lac.validation import Choice, nearest
 
 METHODS = ("grid", "random", "bayes")
 TRAIN = CONFIG_DIR.parent / "scripts" / "train.py"
-
-_PARAMETER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")  # W&B's own rule
 
 
 def gather_overrides() -> None:
@@ -119,15 +116,13 @@ def _train_problems(overrides: Sequence[Override]) -> list[str]:
         value = o.value()
         word = str(o.input_line)
         if isinstance(value, IntervalSweep):
-            word = f"{_key(o)}={','.join(_number(end) for end in (value.start, value.end))}"
+            word = f"{o.key_or_group}={','.join(_number(end) for end in (value.start, value.end))}"
         words.append(_as_typed(word))
     return explain(ValueError(), "train", ["-m", *words])
 
 
 def _parameter(override: Override, found: list[str]) -> dict[str, Any]:
     key, value = override.key_or_group, override.value()
-    if not _PARAMETER_NAME.fullmatch(_key(override)):
-        found.append(f"{_key(override)} has several values, but W&B takes no such name; give it one value")
     if isinstance(value, IntervalSweep):
         return _distribution(key, value, found)
     if isinstance(value, Glob):
@@ -172,10 +167,6 @@ def _as_typed(word: str) -> str:
 
 def _number(value: float | None) -> str:
     return str(int(value)) if value is not None and float(value).is_integer() else str(value)
-
-
-def _key(override: Override) -> str:
-    return str(override.input_line).partition("=")[0]
 
 
 def _method_problem(method: str) -> str:

@@ -73,7 +73,7 @@ def build(env_id: str, group_by: str, project: str, entity: str | None) -> ws.Wo
         settings=ws.WorkspaceSettings(x_axis="env_steps", max_runs=100),
         runset_settings=ws.RunsetSettings(
             # W&B keeps the config key env.id as env.value.id; of the places that name one, filters alone ask for that.
-            filters=[expr.Config("env.value.id") == env_id],
+            filters=expr.And(expr.Config("env.value.id") == env_id),
             groupby=[expr.Config(group_by)],
         ),
     )

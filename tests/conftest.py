@@ -59,9 +59,8 @@ def script_here(
         monkeypatch.delenv(name)
     for name, value in clean_environment.items():
         monkeypatch.setenv(name, value)
-    # The script sets these for its own process; this puts them back afterwards.
+    # The script sets this for its own process; this puts it back afterwards.
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
-    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "wandb_data"))
     monkeypatch.chdir(tmp_path)
     handler = signal.getsignal(signal.SIGTERM)
 

@@ -277,3 +277,11 @@ def test_arguments_of_the_environment_reach_it(composed):
     env.reset(seed=0)
     assert env.unwrapped.max_cost == 1e6
     assert [env.step(env.action_space.high)[2:4] for _ in range(7)] == [(False, False)] * 6 + [(False, True)]
+
+
+def test_dashboard_says_what_it_needs_where_its_extra_is_missing(script_here, monkeypatch, tmp_path):
+    monkeypatch.setattr("lac.dashboard.find_spec", lambda name: None)
+    end = script_here(ROOT / "scripts" / "dashboard.py")
+    assert end.status == 2
+    assert 'pip install -c constraints.txt -e ".[dashboard]"' in end.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -252,6 +252,7 @@ def test_wandb_names_the_run(trained, wandb_run):
     run = wandb_run["run"][0]
     assert run["project"] == "lac"
     assert {"oscillator", "lac"} <= set(run["tags"])
+    assert run["job_type"] == "train"
     assert summary_of(trained.folder)["wandb"]["mode"] == "offline"
     assert run["run_id"] == summary_of(trained.folder)["wandb"]["id"]
 
@@ -410,11 +411,13 @@ def test_sweep_has_a_folder_for_each_job(sweep):
 
 
 def test_sweep_has_a_wandb_run_for_each_job(sweep, clean_environment):
+    assert len({summary_of(job)["wandb"]["id"] for job in jobs_of(sweep)}) == len(jobs_of(sweep)) == 2
     for seed, job in enumerate(jobs_of(sweep)):
         (file,) = wandb_files(job)
         run = wandb_records(file, clean_environment)
         assert run["run"][0]["config"]["update"]["seed"] == seed
-        assert run["run"][0]["run_group"] == "two"
+        assert run["run"][0]["run_id"] == summary_of(job)["wandb"]["id"]
+        assert (run["run"][0]["run_group"], run["run"][0]["job_type"]) == ("two", "train")
         logged = [record["item"]["test/cost_mean"] for record in run["history"] if "epoch" in record["item"]]
         assert logged == [row["test/cost_mean"] for row in metrics_of(job)]
         # What `wandb sync` will upload must not lie in the folder of another job.
