@@ -234,9 +234,8 @@ def _agents_run_id() -> str | None:
 
 
 def _environment(run_dir: Path) -> dict[str, str]:
-    """What W&B is to know; nothing by which two jobs could share a run or a service."""
-    shared = {"WANDB_RESUME", "WANDB_SERVICE"} | ({"WANDB_RUN_ID"} if _agents_run_id() is None else set())
-    kept = {name: value for name, value in os.environ.items() if name not in shared}
+    """What W&B is to know; not how to continue another run, nor whose service to use."""
+    kept = {name: value for name, value in os.environ.items() if name not in {"WANDB_RESUME", "WANDB_SERVICE"}}
     # Artifacts are staged in the run folder instead of the home folder.
     kept.setdefault("WANDB_DATA_DIR", str(run_dir / "wandb"))
     roots = [str(Path(__file__).parents[2]), *filter(None, [kept.get("PYTHONPATH")])]

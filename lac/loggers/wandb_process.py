@@ -119,7 +119,7 @@ class _Session:
             self._tell({"warning": f"W&B did not take everything in time; `wandb sync {folder}` uploads the rest"})
 
 
-def _init(mode: str, timeouts: Mapping[str, float], options: Mapping[str, Any]) -> Any:
+def _init(mode: str, timeouts: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
     import wandb  # noqa: PLC0415 (a failing import is told as any other failure)
 
     return wandb.init(
