@@ -7,7 +7,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from lac.config import TrainConfig, leaves
+from lac.config import TrainConfig, config_keys
 from lac.experiment import ConfigError
 from lac.validation import Choice, nearest
 
@@ -46,7 +46,7 @@ def _problems(cfg: DictConfig) -> list[str]:
         [] if cfg.mode in MODES else [f"mode is {cfg.mode!r}; it must be {Choice(MODES)}.{nearest(cfg.mode, MODES)}"]
     )
     # A group stands for itself where an agent of a W&B sweep chose its option.
-    keys = [name for name, _ in leaves(TrainConfig)] + [f.name for f in fields(TrainConfig)]
+    keys = list(config_keys("train")) + [f.name for f in fields(TrainConfig)]
     if cfg.group_by not in keys:
         hint = nearest(cfg.group_by, keys)
         found.append(f"group_by is {cfg.group_by!r}; it must be a key of scripts/train.py, such as algo.name.{hint}")

@@ -14,10 +14,10 @@ from hydra.core.override_parser.types import Glob, IntervalSweep, Override, Quot
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from lac.command_line import explain
-from lac.config import CONFIG_DIR, SCHEMAS, TrainConfig, leaves, options
+from lac.config import CONFIG_DIR, config_keys, options
 from lac.experiment import ConfigError
 from lac.validation import Choice, nearest
+from lac.wrong_input import explain
 
 METHODS = ("grid", "random", "bayes")
 TRAIN = CONFIG_DIR.parent / "scripts" / "train.py"
@@ -25,7 +25,7 @@ TRAIN = CONFIG_DIR.parent / "scripts" / "train.py"
 
 def gather_overrides() -> None:
     """Put words that are meant for ``scripts/train.py`` into the key ``overrides``, where Hydra leaves them alone."""
-    own = {name for name, _ in leaves(SCHEMAS["wandb_sweep"])}
+    own = set(config_keys("wandb_sweep"))
     given = get_args_parser().parse_args(sys.argv[1:]).overrides
     words = [word for word in given if word.partition("=")[0] not in own]
     flags = {"-m", "--multirun"}  # as copied from a command of scripts/train.py
@@ -131,7 +131,7 @@ def _parameter(override: Override, found: list[str]) -> dict[str, Any]:
 
 
 def _distribution(key: str, interval: IntervalSweep, found: list[str]) -> dict[str, Any]:
-    leaf = dict(leaves(TrainConfig)).get(key)
+    leaf = config_keys("train").get(key)
     is_whole, is_log = leaf is not None and leaf.type in {int, int | None}, "log" in interval.tags
     low, high = float(interval.start or 0), float(interval.end or 0)
     if not low < high:
