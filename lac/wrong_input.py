@@ -97,10 +97,10 @@ def _sentence(text: str, problem: Exception, config_name: str) -> str:
     if foreign:
         return foreign if foreign.startswith(f"{key} ") else f"{key} is {value!r}, but {foreign}"
     choices = _choices(key)
-    if choices:
+    if choices and value not in choices:
         return f"{key} is {value!r}; it must be one of {', '.join(choices)}.{nearest(value, choices)}"
     types = config_keys(config_name)
-    if key not in types:
+    if key not in types and not choices:
         groups = [folder.name for folder in CONFIG_DIR.iterdir() if folder.is_dir()]
         return f"{key} is not a key or a group.{nearest(key, [*types, *groups])} --help lists them"
     cause = problem.__cause__
@@ -108,7 +108,7 @@ def _sentence(text: str, problem: Exception, config_name: str) -> str:
         return missing_key_sentence(key, cause.object_type or Disturbance)
     if text.startswith("~"):
         return f"{key} cannot be removed; give it a value"
-    return _sentence_about_value(key, value, problem, types[key])
+    return _sentence_about_value(key, value, problem, types.get(key))
 
 
 def _choices(group: str) -> list[str]:
@@ -118,9 +118,9 @@ def _choices(group: str) -> list[str]:
     return list(options(group)) if (CONFIG_DIR / group).is_dir() else []
 
 
-def _sentence_about_value(key: str, value: str, problem: Exception, leaf: Leaf) -> str:
+def _sentence_about_value(key: str, value: str, problem: Exception, leaf: Leaf | None) -> str:
     is_type = isinstance(problem.__cause__, (ValidationError, UnsupportedValueType))
-    if is_type or "could not be converted" in str(problem):
+    if leaf is not None and (is_type or "could not be converted" in str(problem)):
         return f"{key} is {value!r}; it must be {allowed_text(key, leaf)}.{_whole_number_hint(value)}"
     return f"{key} is {value!r}: {first_sentence(problem)}"
 
