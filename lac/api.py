@@ -85,7 +85,6 @@ def lac(
     labda_min: float = 0.0,
     twin_drift: str = "asymmetric",
     drift_weights: str = "mixed",
-    terminal_cost: str = "once",
     time_limit_is_terminal: bool = False,
 ) -> tuple[LAC, ReplayBuffer]:
     """Train :class:`~lac.agents.lac.LAC` in an environment.
@@ -140,7 +139,6 @@ def lac(
         labda_min: See :class:`~lac.agents.lac.LAC`.
         twin_drift: See :class:`~lac.agents.lac.LAC`.
         drift_weights: See :class:`~lac.agents.lac.LAC`.
-        terminal_cost: See :class:`~lac.agents.lac.LAC`.
         time_limit_is_terminal: Whether the end of an episode by its time limit is stored as a terminal state,
             as the authors' code does. The infinite-horizon target ends there then: L no longer counts what
             follows, though the observation does not tell how much time is left. A finite horizon is not touched.
@@ -212,7 +210,6 @@ def sac(
     start_policy: str | None = None,
     export: bool = False,
     *,
-    terminal_cost: str = "once",
     time_limit_is_terminal: bool = False,
 ) -> tuple[SAC, ReplayBuffer]:
     """Train :class:`~lac.agents.sac.SAC` in an environment.

@@ -36,7 +36,6 @@ class Algo:
     lr_a: float = key("initial learning rate of the actor")
     lr_c: float = key("initial learning rate of the critic")
     lr_alpha: float = key("initial learning rate of alpha")
-    terminal_cost: str = key("cost behind a terminal state: once (none) or absorbing (the last one for ever)")
     time_limit_is_terminal: bool = key("store the end of an episode by its time limit as a terminal state")
 
 

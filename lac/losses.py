@@ -21,19 +21,9 @@ def worst(values: Sequence[Tensor]) -> Tensor:
     return reduce(torch.maximum, values)
 
 
-def discounted_target(
-    cost: Tensor, done: Tensor, next_value: Tensor, gamma: float, terminal_value: Tensor | float = 0.0
-) -> Tensor:
-    """Infinite-horizon target of a critic, eq. 8: ``c + gamma ((1 - done) L'(s', a') + done T)``.
-
-    ``T`` is what lies behind a terminal state: nothing, or :func:`absorbing_value`.
-    """
-    return cost + gamma * ((1.0 - done) * next_value + done * terminal_value)
-
-
-def absorbing_value(cost: Tensor, gamma: float) -> Tensor:
-    """The discounted cost of a state that is never left, ``c / (1 - gamma)``; ``gamma`` is below 1."""
-    return cost / (1.0 - gamma)
+def discounted_target(cost: Tensor, done: Tensor, next_value: Tensor, gamma: float) -> Tensor:
+    """Infinite-horizon target of a critic, eq. 8: ``c + gamma (1 - done) L'(s', a')``."""
+    return cost + gamma * (1.0 - done) * next_value
 
 
 def soft_value(q: Tensor, logp: Tensor, alpha: Tensor) -> Tensor:

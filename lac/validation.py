@@ -113,7 +113,6 @@ ALLOWED: dict[str, Rule] = {
     "log_std_min": Number(low=-20, high=2),
     "twin_drift": Choice(("asymmetric", "symmetric")),
     "drift_weights": Choice(("mixed", "before", "after")),
-    "terminal_cost": Choice(("once", "absorbing")),
     "lr_a": _RATE,
     "lr_c": _RATE,
     "lr_alpha": _RATE,
@@ -170,17 +169,11 @@ ALLOWED: dict[str, Rule] = {
 
 def problems(settings: Mapping[str, object], prefix: str = "") -> list[str]:
     """A sentence for each setting whose value is not allowed; settings without a rule are passed over."""
-    found = [
+    return [
         f"{prefix}{name} is {value!r}; it must be {ALLOWED[name]}{_nearest_choice(value, ALLOWED[name])}"
         for name, value in settings.items()
         if name in ALLOWED and not ALLOWED[name].accepts(value)
     ]
-    if settings.get("terminal_cost") == "absorbing" and settings.get("gamma") == 1:
-        found.append(
-            f"{prefix}terminal_cost is 'absorbing' and {prefix}gamma is {settings['gamma']!r}: a cost that goes on for "
-            f"ever has no sum then; {prefix}gamma must be below 1"
-        )
-    return found
 
 
 def _plain(number: float) -> str:

@@ -53,7 +53,6 @@ class Agent(SavedModule, ABC):
         target_entropy: Entropy that the temperature is adapted to; None stands for ``-dim(A)``.
         adaptive_temperature: Whether the temperature is adapted at all.
         device: ``cpu``, ``gpu``, ``gpu:N``, ``cuda``, ``cuda:N`` or ``auto``.
-        terminal_cost: ``once``, or ``absorbing``: the last cost goes on for ever.
     """
 
     DIAGNOSTICS: ClassVar[tuple[str, ...]]
@@ -80,7 +79,6 @@ class Agent(SavedModule, ABC):
         target_entropy: float | None,
         adaptive_temperature: bool,
         device: str,
-        terminal_cost: str,
     ) -> None:
         super().__init__()
         self._device = torch_device(device)
@@ -89,7 +87,6 @@ class Agent(SavedModule, ABC):
         actor_critic = actor_critic or self._default_actor_critic
         self._description = describe(self._observation_space, self._action_space, actor_critic, ac_kwargs)
         self.gamma = gamma
-        self._is_absorbing = terminal_cost == "absorbing"
         self._polyak = polyak
         self._adaptive_temperature = adaptive_temperature
         self.act_dim = int(np.prod(self._action_space.shape))
@@ -208,10 +205,6 @@ class Agent(SavedModule, ABC):
     def cost(self, data: Mapping[str, Tensor]) -> Tensor:
         """The scalar of the batch as a cost."""
         return data["rew"] if self._reward_max is None else self._reward_max - data["rew"]
-
-    def terminal_value(self, cost: Tensor) -> Tensor | float:
-        """What lies behind a terminal state that was reached at this cost."""
-        return losses.absorbing_value(cost, self.gamma) if self._is_absorbing else 0.0
 
     def _descend_policy(self, actor_loss: Tensor, logp: Tensor, *other_losses: Tensor) -> Tensor:
         """A step of actor, temperature and other multipliers; returns the temperature's loss.

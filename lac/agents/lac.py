@@ -60,9 +60,6 @@ class LAC(Agent):
             own step to the drift. ``after``: both from after it (the order of algorithm 1 in the paper, with
             one L in eq. 11). ``before``: both from before it (the authors' code, which takes all steps at
             once); the actor learns from a critic one step older.
-        terminal_cost: What the infinite-horizon target holds behind a terminal state. ``once``: nothing, so
-            that an early end is cheap where costs go on for long. ``absorbing``: the cost of the terminal
-            step for ever, ``c / (1 - gamma)``. A finite horizon always repeats the last cost in its window.
 
     Raises:
         ValueError: A setting is out of its range, a space cannot be used, or ``maximize`` finds no bound.
@@ -102,7 +99,6 @@ class LAC(Agent):
         labda_min: float = 0.0,
         twin_drift: str = "asymmetric",
         drift_weights: str = "mixed",
-        terminal_cost: str = "once",
     ) -> None:
         check({name: value for name, value in locals().items() if name not in {"self", "env"}})
         super().__init__(
@@ -116,7 +112,6 @@ class LAC(Agent):
             target_entropy=target_entropy,
             adaptive_temperature=adaptive_temperature,
             device=device,
-            terminal_cost=terminal_cost,
         )
         self.alpha3 = alpha3
         self.critic_loss = critic_loss
@@ -199,7 +194,7 @@ class LAC(Agent):
             return data["horizon_rew"]
         act_next, _ = self.ac_targ.pi(data["obs_next"])
         l_next = losses.worst([critic(data["obs_next"], act_next) for critic in self.target_critics])
-        return losses.discounted_target(cost, data["done"], l_next, self.gamma, self.terminal_value(cost))
+        return losses.discounted_target(cost, data["done"], l_next, self.gamma)
 
     @torch.no_grad()
     def bound_multiplier(self) -> None:

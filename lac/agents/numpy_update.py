@@ -38,10 +38,9 @@ class NumpyUpdate(ABC, Generic[A]):
 
     def _target(self, data: Mapping[str, Tensor], next_value: Array) -> Array:
         """Equation 8."""
-        cost, done = self._agent.cost(data), memory(data["done"])
-        terminal = np.asarray(self._agent.terminal_value(cost), np.float32)
-        future: Array = np.where(done, terminal, next_value)
-        return memory(cost) + np.multiply(future, self._agent.gamma, dtype=np.float32)
+        cost: Array = self._agent.cost(data).numpy()
+        target: Array = cost + self._agent.gamma * (1.0 - data["done"].numpy()) * next_value
+        return target
 
     def _worst_target(self, obs: Array, act: Array) -> Array:
         """The largest value of the target critics, ``[B]``."""

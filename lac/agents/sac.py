@@ -38,8 +38,6 @@ class SAC(Agent):
         lr_c: Learning rate of the critics.
         lr_alpha: Learning rate of the temperature.
         device: ``cpu``, ``gpu``, ``gpu:N``, ``cuda``, ``cuda:N`` or ``auto``.
-        terminal_cost: What the target holds behind a terminal state: nothing (``once``), or its cost for ever
-            (``absorbing``), as in :class:`~lac.agents.lac.LAC`.
 
     Raises:
         ValueError: A setting is out of its range, a space cannot be used, or ``maximize`` finds no bound.
@@ -65,8 +63,6 @@ class SAC(Agent):
         lr_c: float = 3e-4,
         lr_alpha: float = 1e-4,
         device: str = "cpu",
-        *,
-        terminal_cost: str = "once",
     ) -> None:
         check({name: value for name, value in locals().items() if name not in {"self", "env"}})
         super().__init__(
@@ -80,7 +76,6 @@ class SAC(Agent):
             target_entropy=target_entropy,
             adaptive_temperature=adaptive_temperature,
             device=device,
-            terminal_cost=terminal_cost,
         )
         self._finish_building({"lr_a": lr_a, "lr_c": lr_c, "lr_alpha": lr_alpha})
 
@@ -114,8 +109,8 @@ class SAC(Agent):
 
     @torch.no_grad()
     def _critic_target(self, data: Mapping[str, Tensor]) -> Tensor:
-        obs_next, cost = data["obs_next"], self.cost(data)
+        obs_next = data["obs_next"]
         act_next, logp_next = self.ac.pi(obs_next)
         q_next = losses.worst([critic(obs_next, act_next) for critic in self.target_critics])
         next_value = losses.soft_value(q_next, logp_next, self.alpha)
-        return losses.discounted_target(cost, data["done"], next_value, self.gamma, self.terminal_value(cost))
+        return losses.discounted_target(self.cost(data), data["done"], next_value, self.gamma)

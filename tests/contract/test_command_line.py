@@ -87,12 +87,6 @@ WRONG = {
     "key of another algorithm, added": ("algo=sac +algo.labda=0.1", "algo.labda", "", ["lac and latc"]),
     "settings of another algorithm": ("algo=sac tuned=oscillator-lac", "tuned", "oscillator-lac", ["lac and latc"]),
     "key of one algorithm of a sweep": ("-m algo=lac,sac algo.alpha3=0.1", "algo.alpha3", "", ["algo=sac", "latc"]),
-    "absorbing without a discount": (
-        "algo.terminal_cost=absorbing algo.gamma=1",
-        "algo.terminal_cost",
-        "absorbing",
-        ["algo.gamma must be below 1"],
-    ),
     # devices
     "misspelt device": ("device.name=cdua", "device.name", "cdua", ["cpu", "cuda", "auto"]),
     "device with a wrong number": ("device.name=gpu:x", "device.name", "gpu:x", ["gpu:N", "cpu"]),

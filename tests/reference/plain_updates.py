@@ -26,7 +26,7 @@ SCALING = {"observation_scale": OBSERVATION_SCALE, "normalise_actions": True}
 class PlainUpdate:
     """What both algorithms share: networks as formulas, and one torch optimiser per set of parameters."""
 
-    def __init__(self, agent, names, *, gamma, polyak, target_entropy, adaptive, rates, scaled=False, absorbing=False):
+    def __init__(self, agent, names, *, gamma, polyak, target_entropy, adaptive, rates, scaled=False):
         self.ac, self.ac_targ = copy.deepcopy(agent.ac), copy.deepcopy(agent.ac_targ)
         self.critics, self.critics_targ = (
             [getattr(ac, name) for name in names if hasattr(ac, name)] for ac in (self.ac, self.ac_targ)
@@ -34,7 +34,7 @@ class PlainUpdate:
         self.log_alpha = agent.log_alpha.detach().clone().requires_grad_()
         self.gamma, self.polyak = gamma, polyak
         self.target_entropy, self.adaptive = target_entropy, adaptive
-        self.scaled, self.absorbing = scaled, absorbing
+        self.scaled = scaled
         self.critic_parameters = [p for critic in self.critics for p in critic.parameters()]
         self.opt_c = torch.optim.Adam(self.critic_parameters, lr=rates["lr_c"])
         self.opt_a = torch.optim.Adam(self.ac.pi.parameters(), lr=rates["lr_a"])
@@ -66,8 +66,7 @@ class PlainUpdate:
         return torch.stack([self.value(critic, obs, act) for critic in critics]).max(dim=0).values
 
     def discounted(self, cost, done, following):
-        behind = cost / (1 - self.gamma) if self.absorbing else torch.zeros_like(cost)
-        return cost + self.gamma * torch.where(done == 1, behind, following)
+        return cost + self.gamma * (1 - done) * following
 
     def step_critics(self, loss):
         self.opt_c.zero_grad()

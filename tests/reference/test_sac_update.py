@@ -31,19 +31,16 @@ ways = pytest.mark.parametrize("fast", [True, False], ids=["numpy", "torch"])
 @ways
 @pytest.mark.parametrize("adaptive", [True, False], ids=["adaptive", "fixed"])
 @pytest.mark.parametrize("scaled", [False, True], ids=["plain", "scaled"])
-@pytest.mark.parametrize("terminal_cost", ["once", "absorbing"])
-def test_five_updates_give_the_weights_of_the_plain_ones(fast, adaptive, scaled, terminal_cost):
+def test_five_updates_give_the_weights_of_the_plain_ones(fast, adaptive, scaled):
     agent = built(
         SAC,
         fast,
         ac_kwargs=AC_KWARGS | (SCALING if scaled else {}),
         adaptive_temperature=adaptive,
-        terminal_cost=terminal_cost,
         **SETTINGS,
         **RATES,
     )
-    absorbing = terminal_cost == "absorbing"
-    plain = PlainSoftUpdate(agent, **SETTINGS, adaptive=adaptive, rates=RATES, scaled=scaled, absorbing=absorbing)
+    plain = PlainSoftUpdate(agent, **SETTINGS, adaptive=adaptive, rates=RATES, scaled=scaled)
     start = {name: value.clone() for name, value in agent_state(agent).items()}
     assert_updates_agree(agent, plain, batches(0))
     moved = {name for name, value in agent_state(agent).items() if not torch.equal(value, start[name])}
@@ -86,9 +83,9 @@ def test_rewards_are_updated_as_their_costs(fast):
 LINE = SimpleNamespace(observation_space=Box(-1.0, 1.0, (1,)), action_space=Box(-1.0, 1.0, (1,)))
 
 
-def constant_agent(fast, values, alpha, **kwargs):
+def constant_agent(fast, values, alpha):
     """Every action is tanh(z), z normal with mean 0 and deviation 1; critics say ``values``, whatever they see."""
-    agent = SAC(LINE, ac_kwargs={"hidden_sizes": [4]}, alpha=alpha, gamma=0.5, lr_a=0.0, lr_c=0.0, **kwargs)
+    agent = SAC(LINE, ac_kwargs={"hidden_sizes": [4]}, alpha=alpha, gamma=0.5, lr_a=0.0, lr_c=0.0)
     agent.use_kernels = fast
     with torch.no_grad():
         for parameter in (*agent.ac.parameters(), *agent.ac_targ.parameters()):
@@ -126,15 +123,9 @@ def test_the_larger_critic_is_believed_and_entropy_lowers_the_cost(fast, values,
 
 
 @ways
-@pytest.mark.parametrize(
-    ("terminal_cost", "target"),
-    # Nothing follows, or 2 + 0.5 * 2 / (1 - 0.5).
-    [("once", 2.0), ("absorbing", 4.0)],
-)
-def test_behind_a_terminal_state(fast, terminal_cost, target):
-    agent = constant_agent(fast, (1.0, 3.0), alpha=0.25, terminal_cost=terminal_cost)
-    told = agent.update(four(2.0, 1.0))
-    assert told["critic_loss"].item() == pytest.approx(0.5 * ((1.0 - target) ** 2 + (3.0 - target) ** 2), rel=1e-5)
+def test_nothing_lies_behind_a_terminal_state(fast):
+    told = constant_agent(fast, (1.0, 3.0), alpha=0.25).update(four(2.0, 1.0))
+    assert told["critic_loss"].item() == pytest.approx(0.5 * ((1.0 - 2.0) ** 2 + (3.0 - 2.0) ** 2), rel=1e-5)
 
 
 @ways

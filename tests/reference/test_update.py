@@ -99,27 +99,6 @@ def test_forms_of_the_drift_by_hand(fast, settings, drift):
 
 
 @pytest.mark.parametrize("fast", [True, False], ids=["numpy", "torch"])
-@pytest.mark.parametrize(
-    ("terminal_cost", "target"),
-    # The cost of 3 alone, or 3 / (1 - 0.75).
-    [("once", 3.0), ("absorbing", 12.0)],
-)
-def test_cost_at_a_terminal_state_by_hand(fast, terminal_cost, target):
-    agent = one_feature_twins(fast, 1.0, 2.0, gamma=0.75, terminal_cost=terminal_cost)
-    zero = torch.zeros(3, 1)
-    batch = {"obs": zero, "act": zero, "obs_next": zero, "rew": torch.full((3,), 3.0), "done": torch.ones(3)}
-    expected = 0.5 * ((1.0 - target) ** 2 + (4.0 - target) ** 2)
-    assert agent.update(batch)["critic_loss"].item() == pytest.approx(expected, rel=1e-5)
-
-
-@pytest.mark.parametrize("fast", [True, False], ids=["numpy", "torch"])
-def test_an_absorbing_end(fast):
-    agent = an_agent(fast, **SETTINGS, **RATES, terminal_cost="absorbing")
-    plain = PlainLyapunovUpdate(agent, **SETTINGS, adaptive=True, rates=RATES, absorbing=True)
-    assert_updates_agree(agent, plain, batches(0))
-
-
-@pytest.mark.parametrize("fast", [True, False], ids=["numpy", "torch"])
 def test_latc_is_lac_with_the_twin_critic(fast):
     twins, other = built(LATC, fast), an_agent(fast, actor_critic=LyapunovActorTwinCritic)
     for agent in (twins, other):

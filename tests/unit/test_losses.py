@@ -32,15 +32,6 @@ def test_discounted_target_stops_at_a_terminal_state():
     assert target.tolist() == pytest.approx([10.0, 2.0])
 
 
-def test_what_lies_behind_a_terminal_state_is_added_there_alone():
-    cost = torch.tensor([1.0, 2.0])
-    target = losses.discounted_target(
-        cost, torch.tensor([0.0, 1.0]), torch.tensor([10.0, 10.0]), 0.75, losses.absorbing_value(cost, 0.75)
-    )
-    # 1 + 0.75 * 10, and 2 + 0.75 * 2 / 0.25 = 2 / 0.25
-    assert target.tolist() == pytest.approx([8.5, 8.0])
-
-
 def test_entropy_lowers_the_soft_value_of_a_cost():
     # A log-probability of -2 is an entropy of 2.
     value = losses.soft_value(torch.tensor([10.0, 10.0]), torch.tensor([-2.0, 3.0]), torch.tensor(0.5))

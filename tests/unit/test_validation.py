@@ -56,7 +56,6 @@ def test_rules_tell_what_they_want(rule, text):
         ("labda_min", 2.0),
         ("twin_drift", "max"),
         ("drift_weights", "old"),
-        ("terminal_cost", "forever"),
         ("lr_a", -1e-4),
         ("lr_c", "fast"),
         ("lr_alpha", None),
@@ -125,14 +124,6 @@ def test_all_problems_are_told_at_once_under_their_prefix():
     ]
     with pytest.raises(ValueError, match=r"alpha is -1.*; epochs is 0"):
         check({"alpha": -1, "epochs": 0})
-
-
-def test_an_absorbing_cost_needs_a_discount():
-    assert problems({"terminal_cost": "absorbing", "gamma": 0.99}) == []
-    assert problems({"terminal_cost": "once", "gamma": 1.0}) == []
-    (problem,) = problems({"terminal_cost": "absorbing", "gamma": 1.0}, "algo.")
-    assert "algo.terminal_cost is 'absorbing'" in problem
-    assert "algo.gamma must be below 1" in problem
 
 
 def test_the_nearest_option_is_hinted_at():
