@@ -38,9 +38,8 @@ class NumpyUpdate(ABC, Generic[A]):
 
     def _target(self, data: Mapping[str, Tensor], next_value: Array) -> Array:
         """Equation 8."""
-        cost: Array = self._agent.cost(data).numpy()
-        target: Array = cost + self._agent.gamma * (1.0 - data["done"].numpy()) * next_value
-        return target
+        cost, goes_on = memory(self._agent.cost(data)), 1.0 - memory(data["done"])
+        return cost + self._agent.gamma * goes_on * next_value
 
     def _worst_target(self, obs: Array, act: Array) -> Array:
         """The largest value of the target critics, ``[B]``."""
