@@ -1,6 +1,7 @@
 """Replay buffers: one matrix of transitions, so that a whole round of minibatches is one draw."""
 
-from collections import deque
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -56,12 +57,21 @@ class ReplayBuffer:
         """How many transitions can be drawn."""
         return self._size
 
-    def store(self, obs: Array, act: Array, rew: float, obs_next: Array, done: bool) -> None:
-        """Add a transition; ``rew`` is the environment's scalar, ``done`` means terminated, not truncated."""
+    def store(self, obs: Array, act: Array, rew: float, obs_next: Array, done: bool, env_index: int = 0) -> None:
+        """Add a transition.
+
+        Args:
+            obs: Observation, ``[obs_dim]``.
+            act: Action, ``[act_dim]``.
+            rew: The environment's scalar.
+            obs_next: Observation after it, ``[obs_dim]``.
+            done: Whether the episode terminated; false where it was truncated.
+            env_index: Which of several environments it comes from; episodes of different ones may alternate.
+        """
         self._write(np.concatenate([obs, act, obs_next, (rew, done)]))
 
-    def finish_episode(self) -> None:
-        """Tell the buffer that the episode ended, by termination, truncation or because the run stopped."""
+    def finish_episode(self, env_index: int = 0) -> None:
+        """Tell the buffer that an environment's episode ended, by termination, truncation or as the run stopped."""
 
     def sample_batch(self, batch_size: int = 256) -> Batch:
         """One minibatch: ``obs act obs_next`` are ``[B, dim]``, ``rew done`` (and ``horizon_rew``) ``[B]``."""
@@ -86,6 +96,14 @@ class ReplayBuffer:
         self._size = min(self._size + 1, self._max_size)
 
 
+@dataclass
+class _Episode:
+    """The running episode of an environment: what waits for its window, and the window's scalars."""
+
+    waiting: deque[Array] = field(default_factory=deque)
+    window: deque[float] = field(default_factory=deque)
+
+
 class FiniteHorizonReplayBuffer(ReplayBuffer):
     """Adds ``horizon_rew``, the sum of the next ``horizon_length`` scalars from each transition on (eq. 9).
 
@@ -107,26 +125,28 @@ class FiniteHorizonReplayBuffer(ReplayBuffer):
             raise ValueError(f"horizon_length is {horizon_length}; a finite horizon has at least 1 step")
         super().__init__(obs_dim, act_dim, size, device, seed)
         self._horizon = horizon_length
-        self._waiting: deque[Array] = deque()
-        self._window: deque[float] = deque(maxlen=horizon_length)
+        self._episodes: defaultdict[int, _Episode] = defaultdict(_Episode)
 
     def _extra_columns(self) -> dict[str, int]:
         return {"horizon_rew": 0}
 
-    def store(self, obs: Array, act: Array, rew: float, obs_next: Array, done: bool) -> None:
-        """Add a transition to the running episode; the oldest one waiting may become complete."""
-        self._waiting.append(np.concatenate([obs, act, obs_next, (rew, done, 0.0)]))
-        self._advance(float(rew))
+    def store(self, obs: Array, act: Array, rew: float, obs_next: Array, done: bool, env_index: int = 0) -> None:
+        """Add a transition to the running episode; the oldest one waiting there may become complete."""
+        episode = self._episodes[env_index]
+        episode.waiting.append(np.concatenate([obs, act, obs_next, (rew, done, 0.0)]))
+        self._advance(episode, float(rew))
 
-    def finish_episode(self) -> None:
+    def finish_episode(self, env_index: int = 0) -> None:
         """Complete the waiting transitions by repeating the last scalar."""
-        while self._waiting:
-            self._advance(self._window[-1])
-        self._window.clear()
+        episode = self._episodes[env_index]
+        while episode.waiting:
+            self._advance(episode, episode.window[-1])
+        episode.window.clear()
 
-    def _advance(self, rew: float) -> None:
-        self._window.append(rew)
-        if len(self._window) == self._horizon:
-            row = self._waiting.popleft()
-            row[-1] = sum(self._window)
+    def _advance(self, episode: _Episode, rew: float) -> None:
+        episode.window.append(rew)
+        if len(episode.window) == self._horizon:
+            row = episode.waiting.popleft()
+            row[-1] = sum(episode.window)
             self._write(row)
+            episode.window.popleft()

@@ -222,3 +222,14 @@ def test_after_wrap_around_no_sum_of_an_older_transition_is_left():
         store(buffer, number, 1.0)
     # One of the new rows has its window; the other slots still hold whole old transitions.
     assert seen(buffer) == {5: 21.0, 6: 21.0, 7: 21.0, 100: 3.0}
+
+
+def test_windows_of_alternating_environments_are_kept_apart():
+    buffer = finite(horizon_length=2)
+    for number, cost in [(0, 1.0), (1, 20.0), (2, 3.0)]:
+        buffer.store(np.full(2, number), np.zeros(1), cost, np.zeros(2), False, env_index=number % 2)
+    assert seen(buffer) == {0: 4.0}
+    buffer.finish_episode(1)
+    assert seen(buffer) == {0: 4.0, 1: 40.0}
+    buffer.finish_episode(0)
+    assert seen(buffer) == {0: 4.0, 1: 40.0, 2: 6.0}
