@@ -13,7 +13,7 @@ from lac.agents import LAC, LATC, SAC, Agent
 from lac.agents.base import DEFAULT_AC_KWARGS
 from lac.buffers import ReplayBuffer
 from lac.devices import limited_threads
-from lac.envs import AnyEnv
+from lac.envs import AnyEnv, AnyVectorEnv
 from lac.loggers.wandb import WandbSettings
 from lac.recorder import RecordSettings, RunRecorder
 from lac.training import train_from_settings
@@ -37,7 +37,7 @@ LOGGER_KWARGS = (
 
 
 def lac(
-    env_fn: Callable[[], AnyEnv],
+    env_fn: Callable[[], AnyEnv | AnyVectorEnv],
     actor_critic: type[nn.Module] | None = None,
     ac_kwargs: Mapping[str, Any] = DEFAULT_AC_KWARGS,
     opt_type: str = "minimize",
@@ -86,11 +86,14 @@ def lac(
     twin_drift: str = "asymmetric",
     drift_weights: str = "mixed",
     time_limit_is_terminal: bool = False,
+    num_envs: int = 1,
 ) -> tuple[LAC, ReplayBuffer]:
     """Train :class:`~lac.agents.lac.LAC` in an environment.
 
     Args:
-        env_fn: Makes a copy of the environment; called once for training and once per parallel test episode.
+        env_fn: Makes a copy of the environment; called ``num_envs`` times for training and once per parallel test
+            episode. Without test episodes it may make a :class:`gymnasium.vector.VectorEnv` instead, which is
+            trained in as it is, whether it resets in the same step or in the next one.
         actor_critic: Actor-critic class; see :class:`~lac.agents.lac.LAC`.
         ac_kwargs: Its keyword arguments.
         opt_type: ``minimize`` for costs, ``maximize`` for rewards with a known upper bound.
@@ -142,6 +145,8 @@ def lac(
         time_limit_is_terminal: Whether the end of an episode by its time limit is stored as a terminal state,
             as the authors' code does. The infinite-horizon target ends there then: L no longer counts what
             follows, though the observation does not tell how much time is left. A finite horizon is not touched.
+        num_envs: Environments that training steps side by side, with one call of the policy. Environment steps are
+            counted over all of them, here and in the arguments above.
 
     Returns:
         The trained agent and the replay buffer of the training.

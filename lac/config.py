@@ -67,6 +67,7 @@ class Env:
     max_episode_steps: int | None = key("time limit in steps; null: the environment's own")
     reward_max: float | None = key("upper bound of the reward per step, for algo.opt_type=maximize")
     kwargs: dict[str, Any] = key("arguments of the environment's constructor")
+    num_envs: int = key("how many of them training steps side by side; steps are counted over all of them")
 
 
 @dataclass

@@ -229,6 +229,7 @@ def api_settings(plain: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **plain["algo"],
         **plain["train"],
+        "num_envs": plain["env"]["num_envs"],
         **schedule,
         "ac_kwargs": named_activations(plain["network"]),
         "seed": plain["seed"],

@@ -18,6 +18,8 @@ import torch
 
 from lac.agents import Agent
 from lac.checkpoints import BEST, FINAL, policy_path
+from lac.divergence import DivergenceError, has_finite_weights
+from lac.envs.checks import OffendingTransitionError
 from lac.files import shown, write_json
 from lac.loggers.console import ConsoleLogger
 from lac.loggers.jsonl import JsonlLogger, read_metrics
@@ -25,6 +27,8 @@ from lac.loggers.wandb import WandbLogger, WandbSettings
 from lac.plots import learning_curve
 from lac.run_folder import FAILED, FINISHED, INTERRUPTED, LOG, METRICS, PICTURE, RUNNING, SUMMARY, run_lock
 from lac.training import Metrics, TrainSettings
+
+TRANSITION = "offending_transition.json"
 
 _REPORTED = ("epoch", "env_steps", "updates", "test/cost_mean", "test/cost_std", "test/ep_len_mean", "test/death_rate")
 
@@ -129,8 +133,13 @@ class RunRecorder:
         self._summary["wall_time"] = round(time.time() - self._started, 2)
         if status == FAILED:
             self._summary["error"] = "".join(traceback.format_exception(error))
+        if isinstance(error, OffendingTransitionError):
+            # NaN and Infinity stand in it as Python's json writes and reads them: that is what it is about.
+            write_json(self._dir / TRANSITION, error.transition)
+            error.add_note(f"The transition is in {self._dir / TRANSITION}")
         # A policy that has diverged must not replace the last good one.
-        if self._agent is not None and not isinstance(error, FloatingPointError):
+        is_good = not isinstance(error, DivergenceError)
+        if self._agent is not None and is_good and has_finite_weights(self._agent):
             self._agent.save(policy_path(self._dir, FINAL))
         self._metrics.close()
         picture = self._draw()
@@ -153,13 +162,14 @@ class RunRecorder:
     def _introduction(self, agent: Agent, settings: TrainSettings) -> str:
         n_weights = sum(p.numel() for p in agent.ac.parameters())
         threads = torch.get_num_threads()
+        members = f"{settings.num_envs} environments; " if settings.num_envs > 1 else ""
         horizon = f"horizon {settings.horizon_length}" if settings.horizon_length else "infinite horizon"
         lines = [
             f"{self._settings.title}  (lac {version('lac')})",
             f"  networks   {n_weights} weights on {agent.device}, {threads} thread{'s' if threads > 1 else ''}",
             f"  training   {settings.epochs} epochs of {settings.steps_per_epoch} steps; "
             f"{settings.steps_per_update} updates of batch {settings.batch_size} every {settings.update_every} steps "
-            f"from step {settings.update_after} on; {horizon}; seed {settings.seed}",
+            f"from step {settings.update_after} on; {members}{horizon}; seed {settings.seed}",
             f"  results    {self._dir}",
             f"  W&B        {self._wandb.mode} ({self._wandb.reason})",
         ]
@@ -171,6 +181,8 @@ class RunRecorder:
         lines = [f"{status} after {self._summary['wall_time']:.1f} s"]
         if status == FAILED:
             lines.append(f"  error      {self._summary['error'].strip().splitlines()[-1]}")
+        if (self._dir / TRANSITION).exists():
+            lines.append(f"  transition {self._dir / TRANSITION}")
         for name in ("final", "best"):
             report = self._summary.get(name, {})
             if "cost_mean" in report:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
+from itertools import islice
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -17,7 +18,10 @@ from torch import Tensor
 
 from lac.agents import Agent
 from lac.buffers import FiniteHorizonReplayBuffer, ReplayBuffer
-from lac.envs import AnyEnv, prepare
+from lac.divergence import refuse_loss, refuse_weights
+from lac.envs import AnyEnv, AnyVectorEnv, prepare, prepare_vector
+from lac.envs.making import HasSpaces
+from lac.envs.vector import Spaces, transitions
 from lac.evaluation import evaluate
 from lac.schedules import Schedule, schedules
 from lac.validation import check
@@ -61,6 +65,7 @@ class TrainSettings:
     replay_size: int = 1_000_000
     horizon_length: int = 0
     time_limit_is_terminal: bool = False
+    num_envs: int = 1
     seed: int = 0
     start_policy: str | None = None
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
@@ -96,7 +101,10 @@ class TrainSettings:
 
 
 def train_from_settings(
-    agent_class: Callable[..., A], settings: Mapping[str, Any], env_fn: Callable[[], AnyEnv], recorder: Recorder
+    agent_class: Callable[..., A],
+    settings: Mapping[str, Any],
+    env_fn: Callable[[], AnyEnv | AnyVectorEnv],
+    recorder: Recorder,
 ) -> tuple[A, ReplayBuffer]:
     """Train from one flat mapping with the argument names of :func:`lac.api.lac`; others are passed over.
 
@@ -118,7 +126,7 @@ def train_from_settings(
 def train(
     agent_class: Callable[..., A],
     agent_kwargs: Mapping[str, Any],
-    env_fn: Callable[[], AnyEnv],
+    env_fn: Callable[[], AnyEnv | AnyVectorEnv],
     settings: TrainSettings,
     recorder: Recorder,
 ) -> tuple[A, ReplayBuffer]:
@@ -127,26 +135,29 @@ def train(
     Args:
         agent_class: The algorithm.
         agent_kwargs: Its arguments beside the environment and ``opt_type``.
-        env_fn: Makes one environment; called once for training and once per parallel test episode.
+        env_fn: Makes one environment; called ``num_envs`` times for training and once per parallel test episode.
+            Or makes the vector environment that is trained in.
         settings: How to train.
         recorder: Told what happens.
     """
     seeds = seed_everything(settings.seed)
-    env = prepare(env_fn(), settings.opt_type, settings.max_ep_len)
-    env.action_space.seed(seeds["actions"])
+    envs = prepare_vector(env_fn, settings.num_envs, settings.opt_type, settings.max_ep_len)
+    envs.action_space.seed(seeds["actions"])
     num_test_envs = min(settings.num_test_episodes, MAX_TEST_ENVS)
     test_envs = [prepare(env_fn(), settings.opt_type, settings.max_ep_len) for _ in range(num_test_envs)]
+    spaces = Spaces(envs.single_observation_space, envs.single_action_space)
     # A prepared environment gives costs, whatever its reward was.
-    agent = agent_class(env, **agent_kwargs, opt_type="minimize")
+    agent = agent_class(spaces, **agent_kwargs, opt_type="minimize")
     if settings.start_policy is not None:
         agent.restore(settings.start_policy)
-    buffer = build_buffer(agent, env, settings, seeds["replay"])
+    buffer = build_buffer(agent, spaces, settings, seeds["replay"])
     recorder.start(agent, settings)
     try:
-        _Loop(agent, buffer, env, test_envs, settings, recorder).run(seeds["env"])
+        _Loop(agent, buffer, envs, test_envs, settings, recorder).run(seeds["env"])
     finally:
-        for opened in (env, *test_envs):
-            opened.close()
+        envs.close()
+        for test_env in test_envs:
+            test_env.close()
     return agent, buffer
 
 
@@ -162,7 +173,7 @@ def seed_everything(seed: int) -> dict[str, int]:
     return seeds
 
 
-def build_buffer(agent: Agent, env: AnyEnv, settings: TrainSettings, seed: int) -> ReplayBuffer:
+def build_buffer(agent: Agent, env: HasSpaces, settings: TrainSettings, seed: int) -> ReplayBuffer:
     """The replay buffer that suits the horizon, no larger than the run can fill."""
     obs_dim, act_dim = env.observation_space.shape[0], env.action_space.shape[0]  # type: ignore[index]
     if settings.horizon_length == 0:
@@ -173,53 +184,68 @@ def build_buffer(agent: Agent, env: AnyEnv, settings: TrainSettings, seed: int) 
 
 
 class _Loop:
-    """Interact, update, test, tell; one call of :meth:`run` is one training run."""
+    """Interact, update, test, tell; one call of :meth:`run` is one training run.
+
+    Everything is counted in transitions. The transitions of a vector step are taken one after the other, so rounds of
+    updates and epochs come after the same numbers of them whatever the number of environments; what is left of the
+    last vector step is dropped.
+    """
 
     def __init__(
         self,
         agent: Agent,
         buffer: ReplayBuffer,
-        env: AnyEnv,
+        envs: AnyVectorEnv,
         test_envs: list[AnyEnv],
         settings: TrainSettings,
         recorder: Recorder,
     ) -> None:
-        self._agent, self._buffer, self._env, self._test_envs = agent, buffer, env, test_envs
+        self._agent, self._buffer, self._envs, self._test_envs = agent, buffer, envs, test_envs
         self._settings, self._recorder = settings, recorder
-        self._updates = 0
-        self._episodes: list[tuple[float, int]] = []  # cost and length of those that ended in this epoch
+        self._env_steps = self._updates = 0
+        self._running = [(0.0, 0)] * envs.num_envs  # cost and length so far of each environment's episode
+        self._episodes: list[tuple[float, int]] = []  # those of the episodes that ended in this epoch
         self._diagnostics: list[dict[str, Tensor]] = []
         self._clock = _Clock()
 
     def run(self, env_seed: int) -> None:
         """Train to the last step."""
         settings = self._settings
-        obs, _ = self._env.reset(seed=env_seed)
-        episode_cost, episode_length = 0.0, 0
-        for env_steps in range(1, settings.total_steps + 1):
-            explores = env_steps <= settings.start_steps
-            action = self._env.action_space.sample() if explores else self._agent.get_action(obs)
-            obs_next, scalar, terminated, truncated, _ = self._env.step(action)
-            cost = _checked_cost(float(scalar), env_steps)
+        steps = transitions(self._envs, self._act, env_seed)
+        for i, obs, act, cost, obs_next, terminated, truncated in islice(steps, settings.total_steps):
+            self._env_steps = env_steps = self._env_steps + 1
             is_terminal = terminated or (truncated and settings.time_limit_is_terminal)
-            self._buffer.store(obs, action, cost, obs_next, is_terminal)
-            episode_cost, episode_length = episode_cost + cost, episode_length + 1
-            obs = obs_next
+            self._buffer.store(obs, act, cost, obs_next, is_terminal, i)
+            episode_cost, length = self._running[i]
+            self._running[i] = episode_cost + cost, length + 1
             if terminated or truncated:
-                self._buffer.finish_episode()
-                self._episodes.append((episode_cost, episode_length))
-                obs, _ = self._env.reset()
-                episode_cost, episode_length = 0.0, 0
+                self._buffer.finish_episode(i)
+                self._episodes.append(self._running[i])
+                self._running[i] = 0.0, 0
             if settings.is_update_round(env_steps) and len(self._buffer) > 0:
                 self._update_round(env_steps)
             if env_steps % settings.steps_per_epoch == 0:
                 self._end_epoch(env_steps)
+
+    def _act(self, observations: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+        """Actions ``[num_envs, act_dim]``; a vector step that begins within ``start_steps`` is random throughout."""
+        actions: npt.NDArray[np.floating]
+        if self._env_steps < self._settings.start_steps:
+            actions = self._envs.action_space.sample()
+        elif len(observations) == 1:
+            # Products with a vector are faster than with a matrix of one row, and give the same.
+            actions = self._agent.get_action(observations[0])[None]
+        else:
+            actions = self._agent.get_action(observations)
+        return actions
 
     def _update_round(self, env_steps: int) -> None:
         settings = self._settings
         with self._clock.updating():
             for batch in self._buffer.sample_batches(settings.steps_per_update, settings.batch_size):
                 self._diagnostics.append(self._agent.update(batch))
+        # Here, since an environment may take an action that is NaN without a word.
+        refuse_weights(self._agent, env_steps)
         self._updates += settings.steps_per_update
         if settings.decay_ref == "step":
             self._agent._set_learning_rates(**settings.rates(env_steps))
@@ -231,10 +257,11 @@ class _Loop:
         settings = self._settings
         epoch = env_steps // settings.steps_per_epoch
         metrics: Metrics = {"epoch": epoch, "env_steps": env_steps, "updates": self._updates}
-        metrics |= self._training_metrics() | self._test_metrics() | self._rate_metrics()
-        metrics |= self._clock.metrics(settings.steps_per_epoch, len(self._diagnostics))
+        metrics |= self._training_metrics()
         if self._diagnostics:
-            _refuse_divergence(metrics)
+            refuse_loss(metrics["train/critic_loss"], env_steps)
+        metrics |= self._test_metrics() | self._rate_metrics()
+        metrics |= self._clock.metrics(settings.steps_per_epoch, len(self._diagnostics))
         self._episodes, self._diagnostics = [], []
         if settings.decay_ref == "epoch":
             self._agent._set_learning_rates(**settings.rates(env_steps))
@@ -294,20 +321,3 @@ def _means(diagnostics: list[dict[str, Tensor]]) -> Metrics:
     names = list(diagnostics[0])
     table = torch.stack([torch.stack([update[name] for name in names]) for update in diagnostics])
     return dict(zip(names, table.mean(dim=0).tolist(), strict=True))
-
-
-def _checked_cost(cost: float, env_steps: int) -> float:
-    if 0.0 <= cost < math.inf:  # false for NaN, too
-        return cost
-    raise ValueError(
-        f"the environment gave the cost {cost} at step {env_steps}; costs are finite and not negative. If it gives "
-        "rewards, set opt_type=maximize (algo.opt_type), with the reward's upper bound as reward_max (env.reward_max)"
-    )
-
-
-def _refuse_divergence(metrics: Metrics) -> None:
-    if not math.isfinite(metrics["train/critic_loss"]):
-        raise FloatingPointError(
-            f"the critic's loss is {metrics['train/critic_loss']} after {metrics['env_steps']:.0f} steps: training has "
-            "diverged; lower algo.lr_c and algo.lr_a, or set algo.critic_loss=relative. The last good policy is kept"
-        )

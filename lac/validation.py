@@ -136,6 +136,7 @@ ALLOWED: dict[str, Rule] = {
     "update_after": Number(low=0, whole=True),
     "steps_per_update": Number(low=1, whole=True),
     "batch_size": Number(low=1, whole=True),
+    "num_envs": Number(low=1, whole=True),
     "replay_size": Number(low=1, whole=True),
     "num_test_episodes": Number(low=0, whole=True),
     "max_ep_len": Number(low=1, whole=True, optional=True),

@@ -9,12 +9,14 @@ import gymnasium
 import numpy as np
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 from gymnasium.spaces import Box, Space
+from gymnasium.vector import VectorEnv
 from gymnasium.wrappers import FlattenObservation, TimeLimit
 
 from lac.envs.costs import RewardAsCost
 from lac.validation import nearest
 
 AnyEnv = gymnasium.Env[Any, Any]
+AnyVectorEnv = VectorEnv[Any, Any, Any]
 
 
 class HasSpaces(Protocol):
@@ -50,7 +52,7 @@ def flattened(env: AnyEnv) -> AnyEnv:
     return env if is_flat else FlattenObservation(env)
 
 
-def prepare(env: AnyEnv, opt_type: str = "minimize", max_ep_len: int | None = None) -> AnyEnv:
+def prepare(env: AnyEnv | AnyVectorEnv, opt_type: str = "minimize", max_ep_len: int | None = None) -> AnyEnv:
     """An environment as agents expect it: flat observations, a cost as the scalar, a time limit.
 
     Args:
@@ -59,8 +61,14 @@ def prepare(env: AnyEnv, opt_type: str = "minimize", max_ep_len: int | None = No
         max_ep_len: Time limit in steps that is set in addition to the environment's own.
 
     Raises:
-        ValueError: ``max_ep_len`` is beyond the environment's own limit, or ``maximize`` finds no bound.
+        ValueError: ``max_ep_len`` is beyond the environment's own limit, ``maximize`` finds no bound, or it is a
+            vector environment.
     """
+    if isinstance(env, VectorEnv):
+        raise ValueError(
+            "env_fn makes a vector environment, which can be trained in but not tested in, episode by episode; set "
+            "num_test_episodes=0, or let env_fn make one environment and set num_envs"
+        )
     own_limit = env.spec.max_episode_steps if env.spec is not None else None
     if max_ep_len is not None and own_limit is not None and max_ep_len > own_limit:
         raise ValueError(
@@ -101,6 +109,15 @@ def check_usable(env: HasSpaces) -> tuple[Box, Box]:
 
 def env_problems(env_id: str, kwargs: Mapping[str, Any]) -> list[str]:
     """What is wrong with an environment's id or constructor arguments, found without building it."""
+    module = env_id.rpartition(":")[0]
+    try:
+        if module:
+            import_module(module)
+    except ImportError as error:
+        return [
+            f"env.id is {env_id!r}, but its module cannot be imported: {error}; install it, or put its folder on "
+            "PYTHONPATH"
+        ]
     spec = _spec(env_id)
     if spec is None:
         return [f"env.id is {env_id!r}, which is not registered with Gymnasium.{nearest(env_id, gymnasium.registry)}"]
@@ -122,12 +139,9 @@ def env_problems(env_id: str, kwargs: Mapping[str, Any]) -> list[str]:
 
 
 def _spec(env_id: str) -> EnvSpec | None:
-    module, _, name = env_id.rpartition(":")
     try:
-        if module:
-            import_module(module)
-        return gymnasium.spec(name)
-    except (gymnasium.error.Error, ModuleNotFoundError):
+        return gymnasium.spec(env_id.rpartition(":")[2])
+    except gymnasium.error.Error:
         return None
 
 

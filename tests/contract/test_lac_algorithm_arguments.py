@@ -175,7 +175,7 @@ def test_a_cost_that_is_none_is_refused_at_its_step(train, cost):
             obs, _, *rest = super().step(action)
             return obs, cost if self.k == 4 else 1.0, *rest
 
-    with pytest.raises(ValueError, match=f"cost {cost} at step 4"):
+    with pytest.raises(ValueError, match=rf"step 4 \(environment 0\) gave the cost {cost}"):
         train(Broken)
 
 

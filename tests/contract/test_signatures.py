@@ -125,8 +125,8 @@ def test_what_both_take_beyond_the_contract_has_the_same_defaults(agent, functio
     def extra(taker):
         return {p.name: p.default for p in inspect.signature(taker).parameters.values() if p.kind is p.KEYWORD_ONLY}
 
-    # The loop alone tells time limits from terminations.
-    assert extra(agent) | {"time_limit_is_terminal": False} == extra(function)
+    # The loop alone tells time limits from terminations, and has several environments.
+    assert extra(agent) | {"time_limit_is_terminal": False, "num_envs": 1} == extra(function)
 
 
 @pytest.mark.parametrize(
@@ -177,6 +177,7 @@ def test_the_config_of_the_training_holds_the_defaults_of_the_api():
     train, in_api = config["train"], defaults(lac)
     assert train.keys() >= {"epochs", "steps_per_epoch", "update_every", "batch_size", "save_freq", "export"}
     assert train == {name: in_api[name] for name in train}
+    assert config["env"] == {"num_envs": in_api["num_envs"]}
     decay = OmegaConf.to_container(OmegaConf.load(CONF / "lr_schedule" / "linear.yaml"))
     schedule = {f"lr_{k}" if k.startswith("decay") else k: v for k, v in (config["lr_schedule"] | decay).items()}
     assert schedule == {

@@ -1,0 +1,210 @@
+"""Several environments in step: a Gymnasium vector environment, and vector steps taken apart into transitions."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from gymnasium.spaces import Space
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from gymnasium.wrappers.vector import TransformReward
+
+from lac.envs.checks import OffendingTransitionError, all_finite, cost_problem, observation_problem
+from lac.envs.costs import reward_maximum
+from lac.envs.making import AnyEnv, AnyVectorEnv, prepare
+
+Array = npt.NDArray[Any]
+VectorStep = tuple[Array, Array, Array, Array, dict[str, Any]]
+
+_LARGEST_SEED = 2**32 - 1
+
+
+class Spaces(NamedTuple):
+    """The spaces of one of several environments; see :class:`lac.envs.making.HasSpaces`."""
+
+    observation_space: Space[Any]
+    action_space: Space[Any]
+
+
+class SerialVectorEnv(VectorEnv[Array, Array, Array]):
+    """Steps environments one after the other; one that has ended is reset in the same step.
+
+    This is :class:`gymnasium.vector.SyncVectorEnv` with ``AutoresetMode.SAME_STEP``, except that the ``info`` of its
+    members is left out: gathering it takes longer than the step of a small system.
+
+    Args:
+        envs: Environments with equal spaces, the observations a vector; at least one.
+    """
+
+    def __init__(self, envs: Sequence[AnyEnv]) -> None:
+        self.envs = list(envs)
+        self.num_envs = len(self.envs)
+        self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}
+        self.single_observation_space = envs[0].observation_space
+        self.single_action_space = envs[0].action_space
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self._shape = self.single_observation_space.shape or ()
+        self._batch_shape, self._dtype = (self.num_envs, *self._shape), self.single_observation_space.dtype
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
+        """Start an episode in each; member ``i`` gets ``seed + i``."""
+        seeds = [None if seed is None else (seed + i) % (_LARGEST_SEED + 1) for i in range(self.num_envs)]
+        observations = np.empty(self._batch_shape, self._dtype)
+        for i, (env, own_seed) in enumerate(zip(self.envs, seeds, strict=True)):
+            observations[i] = self._fitting(env.reset(seed=own_seed, options=options)[0], "reset()")
+        return observations, {}
+
+    def step(self, actions: Array) -> VectorStep:
+        """One step of each; ``infos["final_obs"]`` holds the last observations of episodes that ended."""
+        observations, costs = np.empty(self._batch_shape, self._dtype), np.empty(self.num_envs)
+        terminated, truncated = np.empty(self.num_envs, np.bool_), np.empty(self.num_envs, np.bool_)
+        infos: dict[str, Any] = {}
+        for i, env in enumerate(self.envs):
+            obs, costs[i], has_failed, has_timed_out, _ = env.step(actions[i])
+            terminated[i], truncated[i] = has_failed, has_timed_out
+            if has_failed or has_timed_out:
+                infos.setdefault("final_obs", np.full(self.num_envs, None))[i] = self._fitting(obs, "step()")
+                infos.setdefault("_final_obs", np.zeros(self.num_envs, np.bool_))[i] = True
+                obs = env.reset()[0]
+            observations[i] = self._fitting(obs, "step()")
+        return observations, costs, terminated, truncated, infos
+
+    def _fitting(self, obs: Any, source: str) -> Array:
+        """The observation; one of another shape must not be stretched to fit."""
+        array = np.asarray(obs)
+        if array.shape != self._shape:
+            raise ValueError(observation_problem(obs, self.single_observation_space, source))
+        return array
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Close all of them."""
+        for env in self.envs:
+            env.close()
+
+
+def prepare_vector(
+    env_fn: Callable[[], AnyEnv | AnyVectorEnv], num_envs: int, opt_type: str, max_ep_len: int | None
+) -> AnyVectorEnv:
+    """The environments of a training, as agents expect them; see :func:`lac.envs.making.prepare`.
+
+    Args:
+        env_fn: Makes one environment, or a vector environment with an autoreset mode.
+        num_envs: How many; a vector environment knows it.
+        opt_type: Whether their scalar is a cost (``minimize``) or a reward (``maximize``).
+        max_ep_len: Time limit in steps in addition to their own; not for a vector environment.
+
+    Raises:
+        ValueError: They cannot be used with these settings.
+    """
+    first = env_fn()
+    if isinstance(first, VectorEnv):
+        return _prepared(first, num_envs, opt_type, max_ep_len)
+    others = [env_fn() for _ in range(num_envs - 1)]
+    return SerialVectorEnv([prepare(env, opt_type, max_ep_len) for env in (first, *others)])
+
+
+def _prepared(envs: AnyVectorEnv, num_envs: int, opt_type: str, max_ep_len: int | None) -> AnyVectorEnv:
+    mode = envs.metadata.get("autoreset_mode")
+    if mode not in (AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP):
+        raise ValueError(
+            f"the vector environment's metadata['autoreset_mode'] is {mode}; it must be AutoresetMode.SAME_STEP or "
+            "AutoresetMode.NEXT_STEP (gymnasium.vector)"
+        )
+    if num_envs not in (1, envs.num_envs):
+        raise ValueError(f"num_envs is {num_envs}, but the vector environment has {envs.num_envs}; leave it out")
+    if max_ep_len is not None:
+        raise ValueError(
+            f"max_ep_len is {max_ep_len}; a vector environment gets its time limit where it is made "
+            "(max_episode_steps of gymnasium.make_vec)"
+        )
+    if opt_type == "maximize":
+        bound = reward_maximum(envs)
+        return TransformReward(envs, lambda rewards: bound - rewards)
+    return envs
+
+
+class Transition(NamedTuple):
+    """One step of one environment.
+
+    Attributes:
+        env_index: Which environment.
+        obs: ``[obs_dim]``
+        act: ``[act_dim]``
+        cost: The environment's scalar.
+        obs_next: What the step led to, ``[obs_dim]``; at the end of an episode its last observation.
+        terminated: Whether the episode ended because of the state.
+        truncated: Whether it was cut off.
+    """
+
+    env_index: int
+    obs: Array
+    act: Array
+    cost: float
+    obs_next: Array
+    terminated: bool
+    truncated: bool
+
+
+def transitions(envs: AnyVectorEnv, act: Callable[[Array], Array], seed: int) -> Iterator[Transition]:
+    """Act in a vector environment for ever; its steps one by one, in the order of the environments.
+
+    With the autoreset mode NEXT_STEP an environment whose episode has ended uses its next step for the reset;
+    that step is left out. With SAME_STEP the step that ends an episode gives the next one's first observation,
+    and its own in ``info``.
+
+    Args:
+        envs: Vector environment in either autoreset mode.
+        act: Actions ``[num_envs, act_dim]`` for observations ``[num_envs, obs_dim]``.
+        seed: Seed of the first reset.
+
+    Raises:
+        OffendingTransitionError: An observation is not finite, or a cost is not finite or negative.
+    """
+    resets_in_next_step = envs.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP
+    space = envs.single_observation_space
+    is_resetting = [False] * envs.num_envs
+    env_steps = 0
+    observations, _ = envs.reset(seed=seed)
+    are_finite = all_finite(observations)
+    while True:
+        if not are_finite:
+            _refuse_reset(observations, space, env_steps)
+        # A copy, since vector environments may write each step's observations to the same place.
+        obs = np.array(observations)
+        actions = act(obs)
+        observations, costs, terminations, truncations, infos = envs.step(actions)
+        are_finite = all_finite(observations)
+        is_terminated, is_truncated = terminations.tolist(), truncations.tolist()
+        has_ended = [False] * envs.num_envs
+        for i, cost in enumerate(costs.tolist()):
+            if is_resetting[i]:
+                continue
+            env_steps += 1
+            terminated, truncated = is_terminated[i], is_truncated[i]
+            has_ended[i] = terminated or truncated
+            obs_next = infos["final_obs"][i] if has_ended[i] and not resets_in_next_step else observations[i]
+            transition = Transition(i, obs[i], actions[i], cost, obs_next, terminated, truncated)
+            if has_ended[i] or not (are_finite and 0.0 <= cost < math.inf):
+                _check(transition, space, env_steps)
+            yield transition
+        if resets_in_next_step:
+            is_resetting = has_ended
+
+
+def _check(transition: Transition, space: Space[Any], env_steps: int) -> None:
+    source = f"step {env_steps} (environment {transition.env_index})"
+    problem = cost_problem(transition.cost, source) or observation_problem(transition.obs_next, space, source)
+    if problem is not None:
+        plain = {name: np.asarray(part).tolist() for name, part in transition._asdict().items()}
+        raise OffendingTransitionError(problem, {"env_steps": env_steps, **plain})
+
+
+def _refuse_reset(observations: Array, space: Space[Any], env_steps: int) -> None:
+    """Refuse what is left when all transitions were sound: the first observation of an episode."""
+    i = int(np.argmin(np.isfinite(observations).all(axis=1)))
+    problem = observation_problem(observations[i], space, f"the reset after step {env_steps} (environment {i})")
+    place = {"env_steps": env_steps, "env_index": i}
+    raise OffendingTransitionError(str(problem), {**place, "obs": observations[i].tolist()})
