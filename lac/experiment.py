@@ -19,6 +19,7 @@ from omegaconf.errors import InterpolationResolutionError
 from hydra_plugins.lac_sweepers import GridSweeper
 from lac import config
 from lac.environment import disturbance_problems, environment_factory, unfit_disturbance
+from lac.envs.checks import trial_problems
 from lac.envs.making import check_usable, env_problems, prepare
 from lac.files import shown, write_json
 from lac.run_folder import CONFIG, EVALUATION, SUMMARY
@@ -295,6 +296,7 @@ def _refuse_unusable(plain: Mapping[str, Any]) -> None:
     try:
         env = prepare(environment_factory(plain["env"])(), plain["algo"]["opt_type"], plain["train"]["max_ep_len"])
         n_observations = check_usable(env)[0].shape[0]
+        found += [f"env.id={env_id} cannot be used: {problem}" for problem in trial_problems(env)]
         env.close()
         if isinstance(scale, list) and len(scale) != n_observations:
             found.append(

@@ -359,9 +359,10 @@ def test_reward_is_maximised_into_a_folder_named_after_the_run(train_here, tmp_p
 
 def test_rewards_taken_for_costs_are_told(train_here, tmp_path):
     end = train_here("env=gym", "env.id=Pendulum-v1", "wandb.mode=disabled", *SIZE, "hydra.run.dir=run")
-    assert end.status not in {0, 2}
-    assert summary_of(tmp_path / "run")["status"] == "failed"
-    assert "algo.opt_type" in end.stdout + end.stderr
+    assert end.status == 2
+    assert "env.id=Pendulum-v1" in end.stderr
+    assert "algo.opt_type" in end.stderr
+    assert not (tmp_path / "run" / "summary.json").exists()
 
 
 def test_training_starts_from_a_policy(trained, train_here, tmp_path):
