@@ -47,8 +47,8 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(command: list[str], folder: Path) -> str:
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_MODE": "disabled"}
+def run(command: list[str], folder: Path, **environment: str) -> str:
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_MODE": "disabled", **environment}
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, f"{command}: {done.stderr[-2000:]}"
     return done.stdout
@@ -67,8 +67,21 @@ def test_the_commands_run_in_the_order_in_which_they_stand(workplace: Path) -> N
 
 
 def test_the_python_example_runs(workplace: Path) -> None:
-    (example,) = blocks("python")
+    (example,) = (block for block in blocks("python") if "lac.lac(" in block)
     run([sys.executable, "-c", example + "\nassert action.shape == (3,)"], workplace)
+
+
+def test_the_environment_of_ones_own_is_trained_in(workplace: Path) -> None:
+    (example,) = (block for block in blocks("python") if "gymnasium.register(" in block)
+    (command,) = (line for block in blocks("bash") for line in block.splitlines() if "my_pkg:" in line)
+    assert len([line for line in example.splitlines() if line]) <= 15
+    (workplace / "my_pkg.py").write_text(example)
+    prefix, _, arguments = command.partition(" python ")
+    assert prefix == "PYTHONPATH=."
+    path = os.pathsep.join([".", *filter(None, [os.environ.get("PYTHONPATH")])])
+    command_line = [sys.executable, *shlex.split(arguments), *SMALL, "hydra.run.dir=outputs/own"]
+    run(command_line, workplace, PYTHONPATH=path)
+    assert (workplace / "outputs/own/policy/final.safetensors").exists()
 
 
 def test_set_up_takes_two_commands() -> None:
