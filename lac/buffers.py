@@ -68,7 +68,8 @@ class ReplayBuffer:
             done: Whether the episode terminated; false where it was truncated.
             env_index: Which of several environments it comes from; episodes of different ones may alternate.
         """
-        self._write(np.concatenate([obs, act, obs_next, (rew, done)]))
+        np.concatenate((obs, act, obs_next, (rew, done)), out=self._rows[self._next])
+        self._advance()
 
     def finish_episode(self, env_index: int = 0) -> None:
         """Tell the buffer that an environment's episode ended, by termination, truncation or as the run stopped."""
@@ -90,8 +91,8 @@ class ReplayBuffer:
         named = zip(self._widths.items(), columns, strict=True)
         return {name: column if width else column[:, 0] for (name, width), column in named}
 
-    def _write(self, row: Array) -> None:
-        self._rows[self._next] = row
+    def _advance(self) -> None:
+        """Count the row that was written."""
         self._next = (self._next + 1) % self._max_size
         self._size = min(self._size + 1, self._max_size)
 
@@ -134,19 +135,20 @@ class FiniteHorizonReplayBuffer(ReplayBuffer):
         """Add a transition to the running episode; the oldest one waiting there may become complete."""
         episode = self._episodes[env_index]
         episode.waiting.append(np.concatenate([obs, act, obs_next, (rew, done, 0.0)]))
-        self._advance(episode, float(rew))
+        self._extend(episode, float(rew))
 
     def finish_episode(self, env_index: int = 0) -> None:
         """Complete the waiting transitions by repeating the last scalar."""
         episode = self._episodes[env_index]
         while episode.waiting:
-            self._advance(episode, episode.window[-1])
+            self._extend(episode, episode.window[-1])
         episode.window.clear()
 
-    def _advance(self, episode: _Episode, rew: float) -> None:
+    def _extend(self, episode: _Episode, rew: float) -> None:
         episode.window.append(rew)
         if len(episode.window) == self._horizon:
             row = episode.waiting.popleft()
             row[-1] = sum(episode.window)
-            self._write(row)
+            self._rows[self._next] = row
+            self._advance()
             episode.window.popleft()

@@ -16,7 +16,11 @@ from lac.envs.costs import reward_maximum
 from lac.envs.making import AnyEnv, AnyVectorEnv, prepare
 
 Array = npt.NDArray[Any]
+Transition = tuple[int, Array, Array, float, Array, bool, bool]
 VectorStep = tuple[Array, Array, Array, Array, dict[str, Any]]
+
+TRANSITION = ("env_index", "obs", "act", "cost", "obs_next", "terminated", "truncated")
+"""What :func:`transitions` gives for each step, in this order."""
 
 _LARGEST_SEED = 2**32 - 1
 
@@ -126,30 +130,11 @@ def _prepared(envs: AnyVectorEnv, num_envs: int, opt_type: str, max_ep_len: int 
     return envs
 
 
-class Transition(NamedTuple):
-    """One step of one environment.
-
-    Attributes:
-        env_index: Which environment.
-        obs: ``[obs_dim]``
-        act: ``[act_dim]``
-        cost: The environment's scalar.
-        obs_next: What the step led to, ``[obs_dim]``; at the end of an episode its last observation.
-        terminated: Whether the episode ended because of the state.
-        truncated: Whether it was cut off.
-    """
-
-    env_index: int
-    obs: Array
-    act: Array
-    cost: float
-    obs_next: Array
-    terminated: bool
-    truncated: bool
-
-
 def transitions(envs: AnyVectorEnv, act: Callable[[Array], Array], seed: int) -> Iterator[Transition]:
     """Act in a vector environment for ever; its steps one by one, in the order of the environments.
+
+    Each is a tuple as :data:`TRANSITION` names it: the environment, ``[obs_dim]``, ``[act_dim]``, its scalar,
+    ``[obs_dim]`` and the two ways to end. At the end of an episode ``obs_next`` is its last observation.
 
     With the autoreset mode NEXT_STEP an environment whose episode has ended uses its next step for the reset;
     that step is left out. With SAME_STEP the step that ends an episode gives the next one's first observation,
@@ -186,7 +171,7 @@ def transitions(envs: AnyVectorEnv, act: Callable[[Array], Array], seed: int) ->
             terminated, truncated = is_terminated[i], is_truncated[i]
             has_ended[i] = terminated or truncated
             obs_next = infos["final_obs"][i] if has_ended[i] and not resets_in_next_step else observations[i]
-            transition = Transition(i, obs[i], actions[i], cost, obs_next, terminated, truncated)
+            transition = i, obs[i], actions[i], cost, obs_next, terminated, truncated
             if has_ended[i] or not (are_finite and 0.0 <= cost < math.inf):
                 _check(transition, space, env_steps)
             yield transition
@@ -195,10 +180,12 @@ def transitions(envs: AnyVectorEnv, act: Callable[[Array], Array], seed: int) ->
 
 
 def _check(transition: Transition, space: Space[Any], env_steps: int) -> None:
-    source = f"step {env_steps} (environment {transition.env_index})"
-    problem = cost_problem(transition.cost, source) or observation_problem(transition.obs_next, space, source)
+    env_index, _, _, cost, obs_next, *_ = transition
+    source = f"step {env_steps} (environment {env_index})"
+    problem = cost_problem(cost, source) or observation_problem(obs_next, space, source)
     if problem is not None:
-        plain = {name: np.asarray(part).tolist() for name, part in transition._asdict().items()}
+        named = zip(TRANSITION, transition, strict=True)
+        plain = {name: np.asarray(part).tolist() for name, part in named}
         raise OffendingTransitionError(problem, {"env_steps": env_steps, **plain})
 
 
