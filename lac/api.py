@@ -216,6 +216,7 @@ def sac(
     export: bool = False,
     *,
     time_limit_is_terminal: bool = False,
+    num_envs: int = 1,
 ) -> tuple[SAC, ReplayBuffer]:
     """Train :class:`~lac.agents.sac.SAC` in an environment.
 
