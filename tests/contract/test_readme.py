@@ -24,6 +24,7 @@ SMALL = [
 EXTRA = {
     "train.py": SMALL,
     "evaluate.py": ["episodes=2"],
+    "report.py": [],
     "benchmark.py": ["rounds=1", "round_seconds=0.01", "width=16"],
     "wandb_sweep.py": [],
     "dashboard.py": ["mode=offline"],
@@ -63,7 +64,7 @@ def test_the_commands_run_in_the_order_in_which_they_stand(workplace: Path) -> N
         extra = [] if "--help" in arguments else EXTRA[Path(script).name]
         assert run([sys.executable, script, *arguments, *extra], workplace)
     assert (workplace / "outputs/mine/trajectories.png").exists()
-    assert len(list((workplace / "outputs/multirun").glob("*/*/*/summary.json"))) == 4
+    assert len(list((workplace / "outputs/multirun").glob("*/*/summary.json"))) == 4
 
 
 def test_the_python_example_runs(workplace: Path) -> None:
