@@ -12,8 +12,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from lac.experiment import ConfigError
+from lac.interruption import exit_on_signal
 from lac.run_folder import SUMMARY
-from lac.sweep_job import exit_on_signal, run_sweep_job
+from lac.sweep_job import run_sweep_job
 from lac.wrong_input import explain, first_sentence
 
 T = TypeVar("T")

@@ -74,7 +74,7 @@ class RunRecorder:
             raise FileExistsError(f"{self._dir} holds a run already; give another output folder")
         self._dir.mkdir(parents=True, exist_ok=True)
         self._lock = run_lock(self._dir)
-        self._lock.acquire(timeout=0)
+        self._lock.acquire(timeout=1)  # whoever looks whether it is free holds it for a moment
         self._console = ConsoleLogger(self._dir / LOG, settings.quiet, settings.columns)
         self._wandb = WandbLogger(settings.wandb, self._dir, settings.config, self._console.warn)
         self._metrics = JsonlLogger(self._dir / METRICS)

@@ -1,21 +1,26 @@
 """From the overrides of a sweep to its jobs: what Hydra's sweepers of lac do."""
 
-import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import DictConfig, OmegaConf, open_dict
 from tabulate import tabulate
 
 from lac.experiment import ConfigError, choice_problems, config_problems, override_name
+from lac.interruption import orderly_end
 from lac.run_folder import FINISHED
 from lac.sweep import Job, Sweep, config_digest
-from lac.sweep_job import SWEEPER
+from lac.sweep_job import runs_here
 
 Launch = Callable[[Sequence[Sequence[str]], int], object]
 
@@ -30,16 +35,15 @@ def run_grid(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str],
         launch: Runs jobs, given their overrides and the number of the first; returns when all have ended.
 
     Raises:
-        ConfigError: A job's config cannot be run; nothing has been run then.
-        SystemExit: With status 1, if a job failed or has not run.
+        ConfigError: A job's config cannot be run, or the sweep is running already; nothing has been run then.
+        SystemExit: With status 1, if a job failed or has not run; with that of the signal that ended the sweep.
     """
     folder = Path(config.hydra.sweep.dir)
     parsed = OverridesParser.create(loader).parse_overrides(list(arguments))
     combinations = BasicSweeper.split_arguments(parsed, None)[0]
     configs: dict[str, tuple[Sequence[str], dict[str, Any]]] = {}
     found: list[str] = []
-    for overrides in combinations:
-        composed = job_config(loader, config, overrides)
+    for overrides, composed in zip(combinations, job_configs(loader, config, combinations), strict=True):
         found += config_problems(composed) + choice_problems(overrides)
         plain: dict[str, Any] = OmegaConf.to_container(composed, resolve=not found)  # type: ignore[assignment]
         configs.setdefault(config_digest(plain), (overrides, plain))
@@ -51,27 +55,59 @@ def run_grid(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str],
     if config.dry_run:
         _say(_plan(sweep, [plain for _, plain in configs.values()]))
         return
-    os.environ[SWEEPER] = str(os.getpid())
-    with sweep.locked():
+    try:
+        lock = sweep.locked()
+    except RuntimeError as error:
+        raise ConfigError([str(error)]) from None
+    with lock:
         done = sum(sweep.status(job) == FINISHED for job in sweep.jobs)
         _say(f"sweep of {len(sweep.jobs)} jobs in {folder}" + (f", {done} of them done already" if done else ""))
-        sweep.run(lambda jobs: launch([_job_overrides(folder, job) for job in jobs], jobs[0].number), _say)
+        try:
+            with nullcontext() if runs_here(config.hydra.launcher) else orderly_end(folder, sweep.is_busy):
+                sweep.run(lambda jobs: launch([_job_overrides(folder, job) for job in jobs], jobs[0].number), _say)
+        except (KeyboardInterrupt, SystemExit):
+            _say(f"stopped: {sweep.counts()}; the same command continues the sweep")
+            raise
         _say(sweep.table())
     if any(sweep.status(job) != FINISHED for job in sweep.jobs):
         sys.exit(1)
 
 
+def job_configs(
+    loader: ConfigLoader, config: DictConfig, combinations: Sequence[Sequence[str]]
+) -> Iterator[DictConfig]:
+    """The config of each job, without Hydra's part.
+
+    As ``loader.load_sweep_config`` gives it, with the groups composed once for all jobs that choose the same.
+    """
+    assert isinstance(loader, ConfigLoaderImpl)
+    parse = cache(OverridesParser.create(loader).parse_override)
+
+    @cache
+    def compose(*groups: str) -> DictConfig:
+        composed = loader.load_sweep_config(config, list(groups))
+        with open_dict(composed):
+            del composed["hydra"]
+        return composed
+
+    for overrides in combinations:
+        groups = [text for text in overrides if loader.repository.group_exists(parse(text).key_or_group)]
+        composed = deepcopy(compose(*groups))
+        ConfigLoaderImpl._apply_overrides_to_config([parse(text) for text in overrides if text not in groups], composed)
+        yield composed
+
+
 def job_config(loader: ConfigLoader, config: DictConfig, overrides: Sequence[str]) -> DictConfig:
-    """The config of a job, without Hydra's part."""
-    composed = loader.load_sweep_config(config, list(overrides))
-    with open_dict(composed):
-        del composed["hydra"]
-    return composed
+    """The config of one job, without Hydra's part."""
+    return next(job_configs(loader, config, [overrides]))
 
 
 def _job_overrides(folder: Path, job: Job) -> list[str]:
-    # Given as values, since workers do not know the resolvers that these keys are made of.
-    return [*job.overrides, f"hydra.sweep.dir='{folder}'", f"hydra.sweep.subdir='{job.folder}'"]
+    # Given as values, since workers may have another folder, and do not know the resolvers these are made of.
+    sweep_dir, subdir = (
+        QuotedString(str(path), Quote.single).with_quotes() for path in (folder.absolute(), job.folder)
+    )
+    return [*job.overrides, f"hydra.sweep.dir={sweep_dir}", f"hydra.sweep.subdir={subdir}"]
 
 
 def _plan(sweep: Sweep, configs: Sequence[dict[str, Any]]) -> str:

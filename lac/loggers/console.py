@@ -66,8 +66,8 @@ class ConsoleLogger:
 
     def start(self, total_steps: int) -> None:
         """Show the progress bar, if there is a terminal."""
-        is_hidden = True if self._is_quiet else None  # None: tqdm asks whether there is a terminal
-        self._bar = tqdm(total=total_steps, unit="step", leave=False, dynamic_ncols=True, disable=is_hidden)
+        if not self._is_quiet:  # a bar that is hidden still leaves a semaphore behind where the process is killed
+            self._bar = tqdm(total=total_steps, unit="step", leave=False, dynamic_ncols=True, disable=None)
 
     def progress(self, env_steps: int, values: Mapping[str, float]) -> None:
         """Move the progress bar."""

@@ -1,4 +1,7 @@
-"""An environment of somebody else, whose simulator fails after some steps."""
+"""An environment of somebody else, whose simulator fails after some steps, or takes the process along."""
+
+import os
+import signal
 
 import gymnasium
 import numpy as np
@@ -12,8 +15,8 @@ class Failing(gymnasium.Env):
     observation_space = gymnasium.spaces.Box(-1.0, 1.0, (2,))
     action_space = gymnasium.spaces.Box(-1.0, 1.0, (1,))
 
-    def __init__(self, fail_at: int = 70) -> None:
-        self._fail_at, self._steps = fail_at, 0
+    def __init__(self, fail_at: int = 70, kill: bool = False) -> None:
+        self._fail_at, self._kill, self._steps = fail_at, kill, 0
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
@@ -22,6 +25,8 @@ class Failing(gymnasium.Env):
     def step(self, action):
         self._steps += 1
         if self._steps >= self._fail_at:
+            if self._kill:
+                os.kill(os.getpid(), signal.SIGKILL)
             raise RuntimeError(MESSAGE)
         return np.zeros(2, np.float32), float(np.square(action).sum()), False, False, {}
 
