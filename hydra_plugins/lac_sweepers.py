@@ -42,8 +42,8 @@ class GridSweeper(Sweeper):
         run_grid(self._config, self._loader, [*given, *arguments], self._launch)
 
     def _launch(self, overrides: Sequence[Sequence[str]], first_number: int) -> None:
-        size = self._max_batch_size or len(overrides)
-        for start in range(0, len(overrides), size):
+        size = self._max_batch_size or max(1, len(overrides))
+        for start in range(0, max(1, len(overrides)), size):
             self._launcher.launch(overrides[start : start + size], initial_job_idx=first_number + start)
 
 

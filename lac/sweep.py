@@ -127,7 +127,6 @@ class Sweep:
             Exception: The launcher does not run any job.
         """
         self._write_manifest()
-        go_on(self.folder)
         waiting = [job for job in self.jobs if self.status(job) != FINISHED]
         suspects: list[Job] = []
         while waiting and not is_stopped(self.folder):
@@ -210,16 +209,18 @@ class Sweep:
 
 
 def sweep_lock(folder: Path) -> AcquireReturnProxy[FileLock]:
-    """A context in which this process alone works on the sweep of a folder.
+    """A context in which this process alone works on the sweep of a folder; what stopped an earlier one is over.
 
     Raises:
         RuntimeError: Another process does.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        return FileLock(folder / ".lock").acquire(timeout=0)
+        lock = FileLock(folder / ".lock").acquire(timeout=0)
     except Timeout:
         raise RuntimeError(f"{folder}: this sweep is running already; wait for it, or stop it first") from None
+    go_on(folder)
+    return lock
 
 
 def set_aside(folder: Path, name: str) -> Path:

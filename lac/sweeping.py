@@ -63,6 +63,8 @@ def run_grid(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str],
         done = sum(sweep.status(job) == FINISHED for job in sweep.jobs)
         _say(f"sweep of {len(sweep.jobs)} jobs in {folder}" + (f", {done} of them done already" if done else ""))
         try:
+            if "ray" in config.hydra.launcher:
+                launch([], 0)  # starts Ray, which would replace the signal handlers of the sweep
             with nullcontext() if runs_here(config.hydra.launcher) else orderly_end(folder, sweep.is_busy):
                 sweep.run(lambda jobs: launch([_job_overrides(folder, job) for job in jobs], jobs[0].number), _say)
         except (KeyboardInterrupt, SystemExit):

@@ -391,8 +391,6 @@ def sweep(train_once) -> Path:
     short = [*TINY, "train.epochs=1", "train.num_test_episodes=1"]
     folder, end = train_once("sweep", "-m", *short, "seed=0,1", "hydra.sweep.dir=outputs/multirun/two")
     assert end.status == 0, end.stderr
-    # wandb.mode=auto finds no key here.
-    assert len(re.findall(r"offline.*no API key", end.stdout)) == 2
     return folder / "outputs" / "multirun" / "two"
 
 
@@ -402,8 +400,7 @@ def jobs_of(sweep: Path) -> list[Path]:
 
 def test_sweep_has_a_folder_for_each_job(sweep):
     jobs = jobs_of(sweep)
-    assert [job.name.split("-")[0] for job in jobs] == ["0", "1"]
-    assert all(re.search(f"oscillator-lac.*seed.{seed}", job.name) for seed, job in enumerate(jobs))
+    assert [job.name for job in jobs] == ["0-seed_0", "1-seed_1"]
     assert [summary_of(job)["seed"] for job in jobs] == [0, 1]
     assert [summary_of(job)["status"] for job in jobs] == ["finished", "finished"]
     first, second = (metrics_of(job) for job in jobs)
@@ -414,6 +411,7 @@ def test_sweep_has_a_folder_for_each_job(sweep):
 def test_sweep_has_a_wandb_run_for_each_job(sweep, clean_environment):
     assert len({summary_of(job)["wandb"]["id"] for job in jobs_of(sweep)}) == len(jobs_of(sweep)) == 2
     for seed, job in enumerate(jobs_of(sweep)):
+        assert re.search(r"offline.*no API key", (job / "train.log").read_text())  # of wandb.mode=auto
         (file,) = wandb_files(job)
         run = wandb_records(file, clean_environment)
         assert run["run"][0]["config"]["update"]["seed"] == seed
@@ -424,15 +422,6 @@ def test_sweep_has_a_wandb_run_for_each_job(sweep, clean_environment):
         # What `wandb sync` will upload must not lie in the folder of another job.
         staged = run["artifact"][0]["manifest"]["contents"]
         assert [entry["local_path"] for entry in staged if not Path(entry["local_path"]).is_relative_to(job)] == []
-
-
-def test_job_that_fails_does_not_stop_the_others(train_here, monkeypatch, tmp_path):
-    monkeypatch.syspath_prepend(Path(__file__).parent)
-    end = train_here(
-        "-m", *FAILING, *SIZE, "+env.kwargs.fail_at=30,100000", "train.epochs=1", "hydra.sweep.dir=outputs/sweep"
-    )
-    assert end.status == 1
-    assert [summary_of(job)["status"] for job in jobs_of(tmp_path / "outputs" / "sweep")] == ["failed", "finished"]
 
 
 # Ends

@@ -241,9 +241,10 @@ def test_stopped_sweep_launches_nothing_more_and_the_next_one_goes_on(sweep):
     assert statuses(jobs) == ["failed", "interrupted", None]
     assert jobs.counts() == "1 failed, 1 interrupted, 1 not run"
     launcher = Launcher(jobs.folder)
-    sweep(0, 1, 2).run(launcher, ignore)
+    with sweep_lock(jobs.folder):
+        assert not is_stopped(jobs.folder)
+        sweep(0, 1, 2).run(launcher, ignore)
     assert launcher.calls == [[0, 1, 2]]
-    assert not is_stopped(jobs.folder)
 
 
 def test_a_sweep_is_worked_on_by_one_process(sweep):
