@@ -1,8 +1,8 @@
 """Hydra's way to the sweeps of lac; Hydra looks for plugins in this namespace only and imports them at every start."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NoReturn
 
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
@@ -14,17 +14,15 @@ EXTRAS = {"hydra_joblib_launcher": "sweep", "hydra_submitit_launcher": "slurm", 
 """The extra of ours that installs the package of a launcher."""
 
 
-class GridSweeper(Sweeper):
-    """Every combination of the values on the command line, each once; a sweep that was interrupted is continued.
+class _LacSweeper(Sweeper):
+    """What the sweepers of lac share.
 
     Args:
         params: Overrides that a config file gives for the sweep; the command line wins over them.
-        max_batch_size: How many jobs are handed to the launcher at a time; None: all.
     """
 
-    def __init__(self, params: dict[str, str] | None = None, max_batch_size: int | None = None) -> None:
+    def __init__(self, params: Mapping[str, str] | None) -> None:
         self._params = params or {}
-        self._max_batch_size = max_batch_size
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Called by Hydra before the sweep."""
@@ -34,12 +32,27 @@ class GridSweeper(Sweeper):
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
+    def _with_params(self, arguments: Sequence[str]) -> list[str]:
+        return [*(f"{key}={value}" for key, value in self._params.items()), *arguments]
+
+
+class GridSweeper(_LacSweeper):
+    """Every combination of the values on the command line, each once; a sweep that was interrupted is continued.
+
+    Args:
+        params: Overrides that a config file gives for the sweep; the command line wins over them.
+        max_batch_size: How many jobs are handed to the launcher at a time; None: all.
+    """
+
+    def __init__(self, params: Mapping[str, str] | None = None, max_batch_size: int | None = None) -> None:
+        super().__init__(params)
+        self._max_batch_size = max_batch_size
+
     def sweep(self, arguments: list[str]) -> Any:
         """Run the sweep that these overrides describe."""
         from lac.sweeping import run_grid  # noqa: PLC0415 (every start imports this file)
 
-        given = [f"{key}={value}" for key, value in self._params.items()]
-        run_grid(self._config, self._loader, [*given, *arguments], self._launch)
+        run_grid(self._config, self._loader, self._with_params(arguments), self._launch)
 
     def _launch(self, overrides: Sequence[Sequence[str]], first_number: int) -> None:
         size = self._max_batch_size or max(1, len(overrides))
@@ -47,12 +60,38 @@ class GridSweeper(Sweeper):
             self._launcher.launch(overrides[start : start + size], initial_job_idx=first_number + start)
 
 
+class OptunaSweeper(_LacSweeper):
+    """Search for the values with the least test cost; ``conf/hydra/sweeper/optuna.yaml`` tells its settings.
+
+    Args:
+        params: Overrides that a config file gives for the search; the command line wins over them.
+        settings: The others, which are read from the config, as jobs do.
+    """
+
+    def __init__(self, params: Mapping[str, str] | None = None, **settings: Any) -> None:
+        super().__init__(params)
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Run the search that these overrides describe."""
+        if find_spec("optuna") is None:
+            _refuse("hydra/sweeper", "optuna", "sweep")
+        from lac.searching import run_search  # noqa: PLC0415 (every start imports this file)
+
+        run_search(self._config, self._loader, self._with_params(arguments), self._launch)
+
+    def _launch(self, overrides: Sequence[Sequence[str]], first_number: int) -> None:
+        self._launcher.launch(overrides, initial_job_idx=first_number)
+
+
 def _refuse_missing_launcher(config: DictConfig) -> None:
     """Say what to install where the package of a launcher is missing."""
     package = str(config.hydra.launcher._target_).split(".")[1]
     if package in EXTRAS and find_spec(f"hydra_plugins.{package}") is None:
-        from lac.experiment import ConfigError  # noqa: PLC0415 (as above)
+        _refuse("hydra/launcher", config.hydra.runtime.choices["hydra/launcher"], EXTRAS[package])
 
-        name = config.hydra.runtime.choices["hydra/launcher"]
-        command = f"pip install -c constraints.txt -e '.[{EXTRAS[package]}]'"
-        raise ConfigError([f"hydra/launcher is {name!r}, which is not installed; {command}"])
+
+def _refuse(group: str, name: str, extra: str) -> NoReturn:
+    from lac.experiment import ConfigError  # noqa: PLC0415 (as above)
+
+    command = f"pip install -c constraints.txt -e '.[{extra}]'"
+    raise ConfigError([f"{group} is {name!r}, which is not installed; {command}"])

@@ -133,6 +133,7 @@ class Device:
 class Train:
     """The training loop."""
 
+    seeds: int = key("seeds trained one after another (seed, seed + 1, ...); the result is their mean")
     epochs: int = key("number of epochs; each ends with a test and a line of metrics")
     steps_per_epoch: int = key("environment steps per epoch")
     start_steps: int = key("environment steps with random actions at the start")

@@ -3,7 +3,9 @@
 import hashlib
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,13 +18,14 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
-from hydra_plugins.lac_sweepers import GridSweeper
+from hydra_plugins.lac_sweepers import GridSweeper, OptunaSweeper
 from lac import config
 from lac.environment import disturbance_problems, environment_factory, unfit_disturbance
 from lac.envs.checks import trial_problems
 from lac.envs.making import check_usable, env_problems, prepare
 from lac.files import shown, write_json
 from lac.run_folder import CONFIG, EVALUATION, SUMMARY
+from lac.seeds import Report, Watch, penalised_cost, train_seeds, watched
 from lac.validation import nearest, problems
 
 _MAX_ENVS = 50  # test episodes side by side
@@ -70,7 +73,8 @@ def run(cfg: DictConfig) -> float | None:
     """Train as a config says, into Hydra's output folder.
 
     Returns:
-        The mean test cost of the final policy, which sweepers minimise; None without test episodes.
+        The mean test cost of the final policy, with a penalty on deaths, which sweepers minimise; None without test
+        episodes.
 
     Raises:
         ConfigError: The config cannot be run.
@@ -81,24 +85,66 @@ def run(cfg: DictConfig) -> float | None:
     if cfg.seed is None:
         cfg.seed = secrets.randbits(32)
     plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    make = environment_factory(plain["env"], plain["disturbance"])
     _refuse_unusable(plain)
 
     # Torch and wandb are imported here: what comes before has to be quick.
-    from lac.agents.loading import AGENTS  # noqa: PLC0415
     from lac.devices import limited_threads  # noqa: PLC0415
-    from lac.recorder import RunRecorder  # noqa: PLC0415
-    from lac.training import train_from_settings  # noqa: PLC0415
 
-    threads = plain["device"]["threads"]
-    run_dir = Path(HydraConfig.get().runtime.output_dir)
+    run_dir, train = Path(HydraConfig.get().runtime.output_dir), plain["train"]
     if (run_dir / SUMMARY).exists():
         raise ConfigError([f"hydra.run.dir is {str(run_dir)!r}, which holds a run already; give another folder"])
-    with limited_threads(threads), RunRecorder(_record_settings(plain, run_dir)) as recorder:
-        header = _HEADER.format(folder=shown(run_dir), algo=cfg.algo.name, disturbance=cfg.disturbance.kind)
-        (run_dir / CONFIG).write_text(header + OmegaConf.to_yaml(cfg, resolve=True))
+    watch = _watch(last_test=train["seeds"] * train["epochs"])
+    with limited_threads(plain["device"]["threads"]):
+        if train["seeds"] == 1:
+            return penalised_cost(_train(cfg, run_dir, watched(watch, [], train["epochs"])))
+        _write_config(cfg, run_dir)
+        seeds = range(plain["seed"], plain["seed"] + train["seeds"])
+        return penalised_cost(
+            train_seeds(
+                run_dir,
+                seeds,
+                train["epochs"],
+                lambda seed, folder, is_hopeless: _train(_single(cfg, seed), folder, is_hopeless),
+                watch,
+            )
+        )
+
+
+def _watch(last_test: int) -> Watch | None:
+    """What may end the job early: it does if it is a trial of a search."""
+    hydra = HydraConfig.get()
+    if hydra.mode == RunMode.RUN or not str(hydra.sweeper._target_).endswith(f".{OptunaSweeper.__name__}"):
+        return None
+    from lac.searching import trial_watch  # noqa: PLC0415 (imports Optuna)
+
+    return trial_watch(last_test)
+
+
+def _train(cfg: DictConfig, run_dir: Path, is_hopeless: Callable[[Report], bool] | None) -> Report:
+    """Train one seed into a run folder; gives the report of its last epoch."""
+    from lac.agents.loading import AGENTS  # noqa: PLC0415 (imports torch)
+    from lac.recorder import Pruned, RunRecorder  # noqa: PLC0415
+    from lac.training import train_from_settings  # noqa: PLC0415
+
+    plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    recorder = RunRecorder(_record_settings(plain, run_dir, is_hopeless))
+    with suppress(Pruned), recorder:
+        _write_config(cfg, run_dir)
+        make = environment_factory(plain["env"], plain["disturbance"])
         train_from_settings(AGENTS[plain["algo"]["name"].upper()], api_settings(plain), make, recorder)
-        return recorder.final_cost
+    return recorder.final
+
+
+def _single(cfg: DictConfig, seed: int) -> DictConfig:
+    """The config of one seed."""
+    cfg = deepcopy(cfg)
+    cfg.seed, cfg.train.seeds = seed, 1
+    return cfg
+
+
+def _write_config(cfg: DictConfig, run_dir: Path) -> None:
+    header = _HEADER.format(folder=shown(run_dir), algo=cfg.algo.name, disturbance=cfg.disturbance.kind)
+    (run_dir / CONFIG).write_text(header + OmegaConf.to_yaml(cfg, resolve=True))
 
 
 def choice_problems(overrides: Sequence[str]) -> list[str]:
@@ -131,7 +177,8 @@ def evaluate_runs(cfg: DictConfig) -> None:
 
     Under a disturbance the names are ``evaluation-NAME.json`` and ``trajectories-NAME.png``.
     """
-    runs = _folders(cfg, "run_dir")
+    # A job of several seeds stands for the runs that it holds.
+    runs = [run for folder in _folders(cfg, "run_dir") for run in sorted(folder.glob("seed-*")) or [folder]]
     found = problems({"episodes": cfg.episodes, "seed": cfg.first_seed})
     found += disturbance_problems(cfg.disturbance)
     found += [f"run_dir: {run} has no {CONFIG}; give the folder of a run" for run in runs if not _is_run(run)]
@@ -256,7 +303,10 @@ def sweep_name(*, _root_: DictConfig) -> str:
     params = OmegaConf.to_container(_root_.hydra.sweeper).get("params") or {}  # type: ignore[union-attr]
     overrides = [*(f"{key}={value}" for key, value in params.items()), *_root_.hydra.overrides.task]
     relevant = relevant_overrides(overrides)
-    digest = hashlib.sha256("\n".join(relevant).encode()).hexdigest()[:8]
+    sweeper = str(_root_.hydra.runtime.choices["hydra/sweeper"])
+    # A grid and a search of the same values are different sweeps.
+    told = relevant if sweeper == "grid" else [*relevant, sweeper]
+    digest = hashlib.sha256("\n".join(sorted(told)).encode()).hexdigest()[:8]
     return f"{override_name(relevant)[:60].rstrip('._-')}-{digest}".lstrip("-")
 
 
@@ -270,6 +320,7 @@ def register() -> None:
     config.register_schemas()
     # Hydra's own search does not see into every kind of installation.
     Plugins.instance().register(GridSweeper)
+    Plugins.instance().register(OptunaSweeper)
     # In place of those of the launchers' packages, which Hydra has registered by now.
     for preset in sorted((config.CONFIG_DIR / "cli" / "launcher").glob("*.yaml")):
         ConfigStore.instance().store(group="hydra/launcher", name=preset.stem, node=OmegaConf.load(preset))
@@ -315,7 +366,7 @@ def _refuse_unusable(plain: Mapping[str, Any]) -> None:
         raise ConfigError(found)
 
 
-def _record_settings(plain: Mapping[str, Any], run_dir: Path) -> Any:
+def _record_settings(plain: Mapping[str, Any], run_dir: Path, is_hopeless: Callable[[Report], bool] | None) -> Any:
     from lac.loggers.wandb import WandbSettings  # noqa: PLC0415 (as above)
     from lac.recorder import RecordSettings  # noqa: PLC0415
 
@@ -348,4 +399,5 @@ def _record_settings(plain: Mapping[str, Any], run_dir: Path) -> Any:
         if is_single
         else [],
         wandb=wandb_settings,
+        is_hopeless=is_hopeless,
     )

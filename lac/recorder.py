@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -25,12 +25,16 @@ from lac.loggers.console import ConsoleLogger
 from lac.loggers.jsonl import JsonlLogger, read_metrics
 from lac.loggers.wandb import WandbLogger, WandbSettings
 from lac.plots import learning_curve
-from lac.run_folder import FAILED, FINISHED, INTERRUPTED, LOG, METRICS, PICTURE, RUNNING, SUMMARY, run_lock
+from lac.run_folder import FAILED, FINISHED, INTERRUPTED, LOG, METRICS, PICTURE, PRUNED, RUNNING, SUMMARY, run_lock
 from lac.training import Metrics, TrainSettings
 
 TRANSITION = "offending_transition.json"
 
 _REPORTED = ("epoch", "env_steps", "updates", "test/cost_mean", "test/cost_std", "test/ep_len_mean", "test/death_rate")
+
+
+class Pruned(Exception):  # noqa: N818 (nothing is wrong with it)
+    """Ends a run that is not worth going on with; it is recorded as ``pruned``, with what it has learned."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class RecordSettings:
         columns: Metrics of the console's table; None takes a choice of them.
         next_steps: Commands that are told at the end.
         wandb: Where the run is filed on Weights & Biases.
+        is_hopeless: Told the report of each epoch; true ends the run as pruned.
     """
 
     run_dir: Path
@@ -58,6 +63,7 @@ class RecordSettings:
     columns: Sequence[str] | None = None
     next_steps: Sequence[str] = ()
     wandb: WandbSettings = field(default_factory=WandbSettings)
+    is_hopeless: Callable[[Mapping[str, float]], bool] | None = None
 
 
 class RunRecorder:
@@ -102,7 +108,11 @@ class RunRecorder:
         self._console.progress(env_steps, values)
 
     def epoch(self, metrics: Metrics, agent: Agent) -> None:
-        """An epoch has ended."""
+        """An epoch has ended.
+
+        Raises:
+            Pruned: The run is hopeless.
+        """
         self._metrics.log(metrics)
         self._wandb.log(metrics)
         self._console.log(metrics)
@@ -117,18 +127,19 @@ class RunRecorder:
             if self._settings.keep_policies:
                 agent.save(policy_path(self._dir, f"epoch-{epoch:04d}"))
         write_json(self._dir / SUMMARY, self._summary)
+        if self._settings.is_hopeless is not None and self._settings.is_hopeless(report):
+            raise Pruned
 
     @property
-    def final_cost(self) -> float | None:
-        """Mean test cost of the last policy, None if it was not tested."""
-        cost: float | None = self._summary.get("final", {}).get("cost_mean")
-        return cost
+    def final(self) -> dict[str, float]:
+        """The report of the last epoch; without costs if it was not tested."""
+        return dict(self._summary.get("final", {}))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._console.stop()
-        status = FINISHED if error is None else FAILED if isinstance(error, Exception) else INTERRUPTED
+        status = _status(error)
         self._summary["status"] = status
         self._summary["wall_time"] = round(time.time() - self._started, 2)
         if status == FAILED:
@@ -143,7 +154,9 @@ class RunRecorder:
             self._agent.save(policy_path(self._dir, FINAL))
         self._metrics.close()
         picture = self._draw()
-        self._wandb.finish(_flat(self._summary), picture, self._dir / "policy", exit_code=0 if error is None else 1)
+        self._wandb.finish(
+            _flat(self._summary), picture, self._dir / "policy", exit_code=0 if status in {FINISHED, PRUNED} else 1
+        )
         self._summary["wandb"] = self._wandb.description
         write_json(self._dir / SUMMARY, self._summary)
         self._console.say(self._conclusion(status, picture))
@@ -198,6 +211,12 @@ class RunRecorder:
         if status == FINISHED and next_steps:
             lines += ["next:", *(f"  {command}" for command in next_steps)]
         return "\n".join(lines)
+
+
+def _status(error: BaseException | None) -> str:
+    if isinstance(error, Pruned):
+        return PRUNED
+    return FINISHED if error is None else FAILED if isinstance(error, Exception) else INTERRUPTED
 
 
 def _is_better(report: Mapping[str, float], best: Mapping[str, float] | None) -> bool:

@@ -93,6 +93,8 @@ def find_runs(folders: Iterable[Path], read_config: Callable[[Path], Mapping[str
     left_out = []
     found = {path.parent for given in folders for path in given.rglob(SUMMARY)}
     for folder in sorted(folder for folder in found if ATTEMPTS not in folder.parts):
+        if "seeds" in read_summary(folder):
+            continue  # a job of several seeds, each of which is a run
         state = status(folder)
         if state != FINISHED:
             left_out.append(f"{shown(folder)} is {state}")

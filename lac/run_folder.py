@@ -10,7 +10,7 @@ from lac.files import write_json
 
 CONFIG, METRICS, SUMMARY = "config.yaml", "metrics.jsonl", "summary.json"
 PICTURE, LOG, EVALUATION = "learning_curve.png", "train.log", "evaluation.json"
-RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
+RUNNING, FINISHED, FAILED, INTERRUPTED, PRUNED = "running", "finished", "failed", "interrupted", "pruned"
 _LOCK = ".lock"
 
 
@@ -42,7 +42,7 @@ def read_summary(folder: Path) -> dict[str, Any]:
 
 
 def status(folder: Path) -> str | None:
-    """``running``, ``finished``, ``failed``, ``interrupted``, or None where none has begun.
+    """``running``, ``finished``, ``failed``, ``interrupted``, ``pruned``, or None where none has begun.
 
     A run that has begun, has not told its end and is not held by a process has been killed: ``interrupted``.
     """

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from lac.files import shown
 from lac.interruption import Terminated, ended_with_the_sweep
-from lac.run_folder import FAILED, INTERRUPTED, LOG, mark_failed, read_summary, run_lock, status
+from lac.run_folder import FAILED, FINISHED, INTERRUPTED, LOG, mark_failed, read_summary, run_lock, status
 from lac.sweep import is_stopped, set_aside, stop
 
 T = TypeVar("T")
@@ -65,8 +65,10 @@ def _run(task: Callable[[DictConfig], T], cfg: DictConfig, sweep_folder: Path, f
         if cfg.fail_fast:
             stop(sweep_folder)
         return None
-    told = f", test cost {cost:.1f}" if isinstance(cost, float) else ""
-    _say(f"{folder.name}: finished after {read_summary(folder).get('wall_time')} s{told}")
+    summary = read_summary(folder)
+    final = summary.get("final", {})
+    told = f", test cost {final['cost_mean']:.1f}, deaths {final['death_rate']:.0%}" if "cost_mean" in final else ""
+    _say(f"{folder.name}: {summary.get('status', FINISHED)} after {summary.get('wall_time')} s{told}")
     return cost
 
 

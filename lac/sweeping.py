@@ -19,7 +19,7 @@ from tabulate import tabulate
 from lac.experiment import ConfigError, choice_problems, config_problems, override_name
 from lac.interruption import orderly_end
 from lac.run_folder import FINISHED
-from lac.sweep import Job, Sweep, config_digest
+from lac.sweep import Sweep, config_digest
 from lac.sweep_job import runs_here
 
 Launch = Callable[[Sequence[Sequence[str]], int], object]
@@ -40,6 +40,11 @@ def run_grid(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str],
     """
     folder = Path(config.hydra.sweep.dir)
     parsed = OverridesParser.create(loader).parse_overrides(list(arguments))
+    ranges = [text.input_line for text in parsed if text.is_sweep_override() and not text.is_discrete_sweep()]
+    if ranges:
+        raise ConfigError(
+            [f"{text}: a grid needs single values; hydra/sweeper=optuna searches a range" for text in ranges]
+        )
     combinations = BasicSweeper.split_arguments(parsed, None)[0]
     configs: dict[str, tuple[Sequence[str], dict[str, Any]]] = {}
     found: list[str] = []
@@ -66,7 +71,10 @@ def run_grid(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str],
             if "ray" in config.hydra.launcher:
                 launch([], 0)  # starts Ray, which would replace the signal handlers of the sweep
             with nullcontext() if runs_here(config.hydra.launcher) else orderly_end(folder, sweep.is_busy):
-                sweep.run(lambda jobs: launch([_job_overrides(folder, job) for job in jobs], jobs[0].number), _say)
+                sweep.run(
+                    lambda jobs: launch([placed(job.overrides, folder, job.folder) for job in jobs], jobs[0].number),
+                    _say,
+                )
         except (KeyboardInterrupt, SystemExit):
             _say(f"stopped: {sweep.counts()}; the same command continues the sweep")
             raise
@@ -104,12 +112,11 @@ def job_config(loader: ConfigLoader, config: DictConfig, overrides: Sequence[str
     return next(job_configs(loader, config, [overrides]))
 
 
-def _job_overrides(folder: Path, job: Job) -> list[str]:
+def placed(overrides: Sequence[str], folder: Path, name: str) -> list[str]:
+    """The overrides of a job, with those that put it into its folder in a sweep folder."""
     # Given as values, since workers may have another folder, and do not know the resolvers these are made of.
-    sweep_dir, subdir = (
-        QuotedString(str(path), Quote.single).with_quotes() for path in (folder.absolute(), job.folder)
-    )
-    return [*job.overrides, f"hydra.sweep.dir={sweep_dir}", f"hydra.sweep.subdir={subdir}"]
+    sweep_dir, subdir = (QuotedString(str(path), Quote.single).with_quotes() for path in (folder.absolute(), name))
+    return [*overrides, f"hydra.sweep.dir={sweep_dir}", f"hydra.sweep.subdir={subdir}"]
 
 
 def _plan(sweep: Sweep, configs: Sequence[dict[str, Any]]) -> str:
@@ -117,10 +124,11 @@ def _plan(sweep: Sweep, configs: Sequence[dict[str, Any]]) -> str:
     rows, total_steps, total_updates = [], 0, 0
     for job, plain in zip(sweep.jobs, configs, strict=True):
         train = plain["train"]
-        steps = train["epochs"] * train["steps_per_epoch"]
+        steps = train["epochs"] * train["steps_per_epoch"]  # of each seed
         first = train["update_after"] or train["update_every"]
         rounds = max(0, (steps - first) // train["update_every"] + 1)
-        updates = rounds * train["steps_per_update"]
+        updates = rounds * train["steps_per_update"] * train["seeds"]
+        steps *= train["seeds"]
         state = sweep.status(job)
         rows.append((job.number, state or "to run", steps, updates, " ".join(job.differences) or job.folder))
         if state != FINISHED:

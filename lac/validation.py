@@ -129,6 +129,7 @@ ALLOWED: dict[str, Rule] = {
     "lr_c_decay_type": _OWN_DECAY,
     "lr_alpha_decay_type": _OWN_DECAY,
     "lr_labda_decay_type": _OWN_DECAY,
+    "seeds": Number(low=1, whole=True),
     "epochs": Number(low=1, whole=True),
     "steps_per_epoch": Number(low=1, whole=True),
     "start_steps": Number(low=0, whole=True),
@@ -168,12 +169,12 @@ ALLOWED: dict[str, Rule] = {
 }
 
 
-def problems(settings: Mapping[str, object], prefix: str = "") -> list[str]:
+def problems(settings: Mapping[str, object], prefix: str = "", allowed: Mapping[str, Rule] = ALLOWED) -> list[str]:
     """A sentence for each setting whose value is not allowed; settings without a rule are passed over."""
     return [
-        f"{prefix}{name} is {value!r}; it must be {ALLOWED[name]}{_nearest_choice(value, ALLOWED[name])}"
+        f"{prefix}{name} is {value!r}; it must be {allowed[name]}{_nearest_choice(value, allowed[name])}"
         for name, value in settings.items()
-        if name in ALLOWED and not ALLOWED[name].accepts(value)
+        if name in allowed and not allowed[name].accepts(value)
     ]
 
 

@@ -9,7 +9,7 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Glob, Override
+from hydra.core.override_parser.types import Glob, IntervalSweep, Override
 from hydra.errors import HydraException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, UnsupportedValueType, ValidationError
 
@@ -81,11 +81,13 @@ def _overrides_with_groups_first(arguments: Sequence[str], is_sweep: bool, found
 
 
 def _singles(override: Override, text: str) -> Iterable[str]:
-    if not override.is_sweep_override() or not override.is_discrete_sweep():
+    if not override.is_sweep_override():
         return [text]
     value = override.value()
-    if isinstance(value, Glob):
-        values: Iterable[str] = value.filter(list(options(override.key_or_group)))
+    if isinstance(value, IntervalSweep):
+        values: Iterable[object] = (value.start, value.end)
+    elif isinstance(value, Glob):
+        values = value.filter(list(options(override.key_or_group)))
     else:
         values = override.sweep_string_iterator()
     return [f"{text.partition('=')[0]}={value}" for value in values]

@@ -175,6 +175,7 @@ def test_the_config_of_the_algorithm_holds_the_defaults_of_the_api(agent, functi
 def test_the_config_of_the_training_holds_the_defaults_of_the_api():
     config = OmegaConf.to_container(OmegaConf.load(CONF / "train.yaml"))
     train, in_api = config["train"], defaults(lac)
+    assert train.pop("seeds") == 1, "the function trains one"
     assert train.keys() >= {"epochs", "steps_per_epoch", "update_every", "batch_size", "save_freq", "export"}
     assert train == {name: in_api[name] for name in train}
     assert config["env"] == {"num_envs": in_api["num_envs"]}

@@ -85,3 +85,12 @@ def test_the_page_holds_table_and_picture(tmp_path):
     assert "&lt;b&gt;failed" in page
     data = json.loads((tmp_path / "out" / "report.json").read_text())
     assert data["groups"][0]["cost, IQM"] == "2.0"
+
+
+def test_a_job_of_several_seeds_counts_as_its_seeds(tmp_path):
+    for seed, cost in ((1, 2.0), (2, 4.0)):
+        a_run(tmp_path / "job" / f"seed-{seed}", seed, cost)
+    summary = {"status": FINISHED, "seeds": [1, 2], "final": {"cost_mean": 3.0, "death_rate": 0.5}}
+    (tmp_path / "job" / "summary.json").write_text(json.dumps(summary))
+    (group,), left_out = compared(tmp_path)
+    assert ([run.folder.name for run in group.runs], left_out) == (["seed-1", "seed-2"], [])

@@ -1,0 +1,1 @@
+"""Hyper-parameter search on Optuna, which nothing else knows; a trial is a run folder."""
