@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +22,11 @@ from lac import config
 from lac.environment import disturbance_problems, environment_factory, unfit_disturbance
 from lac.envs.checks import trial_problems
 from lac.envs.making import check_usable, env_problems, prepare
-from lac.files import shown, write_json
-from lac.run_folder import CONFIG, EVALUATION, SUMMARY
+from lac.files import shown
+from lac.run_folder import CONFIG, SUMMARY
 from lac.seeds import Report, Watch, penalised_cost, train_seeds, watched
-from lac.validation import nearest, problems
+from lac.validation import nearest
 
-_MAX_ENVS = 50  # test episodes side by side
-_SHOWN_EPISODES = 10  # in the picture of trajectories
 _HEADER = """\
 # The resolved config of this run. To run it again:
 #   python scripts/train.py --config-dir {folder} --config-name config
@@ -156,117 +153,6 @@ def choice_problems(overrides: Sequence[str]) -> list[str]:
         for word in given
         if word not in choices
     ]
-
-
-def run_benchmark(cfg: DictConfig) -> None:
-    """Time updates and training steps against the machine's matrix products, and print the table."""
-    found = problems({f"{name}": cfg[name] for name in ("batch_size", "threads", "width", "rounds")})
-    if found:
-        raise ConfigError(found)
-    from lac import benchmark  # noqa: PLC0415 (imports torch)
-    from lac.devices import limited_threads  # noqa: PLC0415
-
-    print(f"actor and critic {cfg.width}-{cfg.width}, batch {cfg.batch_size}, {cfg.threads} thread(s)")
-    with limited_threads(cfg.threads):
-        timings = benchmark.run_benchmark(cfg.width, cfg.batch_size, cfg.rounds, cfg.round_seconds)
-    print(benchmark.table(timings))
-
-
-def evaluate_runs(cfg: DictConfig) -> None:
-    """Test the policies of run folders; each gets ``evaluation.json`` and ``trajectories.png``.
-
-    Under a disturbance the names are ``evaluation-NAME.json`` and ``trajectories-NAME.png``.
-    """
-    # A job of several seeds stands for the runs that it holds.
-    runs = [run for folder in _folders(cfg, "run_dir") for run in sorted(folder.glob("seed-*")) or [folder]]
-    found = problems({"episodes": cfg.episodes, "seed": cfg.first_seed})
-    found += disturbance_problems(cfg.disturbance)
-    found += [f"run_dir: {run} has no {CONFIG}; give the folder of a run" for run in runs if not _is_run(run)]
-    if cfg.policy not in {"final", "best"}:
-        found.append(f"policy is {cfg.policy!r}; it must be final or best")
-    if found:
-        raise ConfigError(found)
-    disturbance: dict[str, Any] = OmegaConf.to_container(cfg.disturbance, resolve=True)  # type: ignore[assignment]
-    configs = {run: _read_config(run) for run in runs}
-    for plain in configs.values():
-        found += unfit_disturbance(plain, disturbance)
-    if found:
-        raise ConfigError(list(dict.fromkeys(found)))
-    from lac.devices import limited_threads  # noqa: PLC0415 (imports torch)
-
-    if disturbance["kind"] != "none":
-        print("disturbance: " + ", ".join(f"{name}={value}" for name, value in disturbance.items()))
-    print(f"{'run':<60} {'cost':>9} {'± std':>8} {'min':>8} {'max':>8} {'length':>7} {'deaths':>7}")
-    for folder, plain in configs.items():
-        with limited_threads():
-            s = _evaluate_run(folder, plain, disturbance, cfg)
-        print(
-            f"{folder!s:<60} {s['cost_mean']:9.1f} {s['cost_std']:8.1f} {s['cost_min']:8.1f} {s['cost_max']:8.1f} "
-            f"{s['ep_len_mean']:7.0f} {s['death_rate']:7.0%}",
-            flush=True,
-        )
-
-
-def report_runs(cfg: DictConfig) -> None:
-    """Compare the runs in folders, and print the table."""
-    folders = _folders(cfg, "runs")
-    missing = [f"runs: {folder} is not a folder" for folder in folders if not folder.is_dir()]
-    if missing:
-        raise ConfigError(missing)
-    from lac.report import PAGE, find_runs, group_runs, write_report  # noqa: PLC0415 (imports matplotlib)
-
-    runs, left_out = find_runs(folders, _read_config)
-    if not runs:
-        raise ConfigError([f"runs: no finished run with test episodes in {', '.join(map(str, folders))}", *left_out])
-    output = Path(cfg.output) if cfg.output else folders[0]
-    print(write_report(group_runs(runs), left_out, output))
-    for text in left_out:
-        print(f"left out: {text}")
-    print(f"\n{output / PAGE}")
-
-
-def _read_config(folder: Path) -> dict[str, Any]:
-    plain: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(folder / CONFIG))  # type: ignore[assignment]
-    return plain
-
-
-def _folders(cfg: DictConfig, name: str) -> list[Path]:
-    if OmegaConf.is_missing(cfg, name):
-        raise ConfigError([f"{name} is not set; give a folder, as {name}=outputs/..."])
-    given = [cfg[name]] if isinstance(cfg[name], str) else list(cfg[name])
-    return [Path(path) for path in given]
-
-
-def _is_run(folder: Path) -> bool:
-    return (folder / CONFIG).is_file()
-
-
-def _evaluate_run(
-    folder: Path, plain: Mapping[str, Any], disturbance: Mapping[str, Any], cfg: DictConfig
-) -> dict[str, float]:
-    from lac.agents.loading import load_agent  # noqa: PLC0415
-    from lac.checkpoints import policy_path  # noqa: PLC0415
-    from lac.evaluation import FIRST_TEST_SEED, evaluate, run_episode  # noqa: PLC0415
-    from lac.plots import trajectories  # noqa: PLC0415
-
-    agent = load_agent(policy_path(folder, cfg.policy))
-    make = environment_factory(plain["env"], disturbance)
-    number = min(cfg.episodes, _MAX_ENVS)
-    envs = [prepare(make(), plain["algo"]["opt_type"], plain["train"]["max_ep_len"]) for _ in range(number)]
-    first_seed = FIRST_TEST_SEED if cfg.first_seed is None else cfg.first_seed
-    policy = partial(agent.get_action, deterministic=True)
-    summary = evaluate(policy, envs, cfg.episodes, first_seed).summary()
-    is_disturbed = disturbance["kind"] != "none"
-    suffix = f"-{disturbance['name']}" if is_disturbed else ""
-    described = {"policy": cfg.policy, "episodes": cfg.episodes, "first_seed": first_seed}
-    described |= {"disturbance": disturbance if is_disturbed else None}
-    write_json(folder / (f"evaluation{suffix}.json" if is_disturbed else EVALUATION), described | summary)
-    shown = [run_episode(policy, envs[0], first_seed + i) for i in range(min(cfg.episodes, _SHOWN_EPISODES))]
-    told = [episode for episode in shown if episode is not None]
-    if told:
-        title = f"{plain['algo']['name'].upper()} on {plain['env']['id']}"
-        trajectories(told, folder / f"trajectories{suffix}.png", f"{title} under {suffix[1:]}" if suffix else title)
-    return summary
 
 
 def api_settings(plain: Mapping[str, Any]) -> dict[str, Any]:

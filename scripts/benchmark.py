@@ -3,7 +3,7 @@
 import hydra
 from omegaconf import DictConfig
 
-from lac import experiment
+from lac import commands, experiment
 from lac.command_line import run_app, run_job
 
 experiment.register()
@@ -12,7 +12,7 @@ experiment.register()
 @hydra.main(version_base="1.3", config_path="../conf", config_name="benchmark")
 def main(cfg: DictConfig) -> None:
     """Run the benchmark of the config."""
-    run_job(experiment.run_benchmark, cfg)
+    run_job(commands.run_benchmark, cfg)
 
 
 if __name__ == "__main__":

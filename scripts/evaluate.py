@@ -3,7 +3,7 @@
 import hydra
 from omegaconf import DictConfig
 
-from lac import experiment
+from lac import commands, experiment
 from lac.command_line import run_app, run_job
 
 experiment.register()
@@ -12,7 +12,7 @@ experiment.register()
 @hydra.main(version_base="1.3", config_path="../conf", config_name="evaluate")
 def main(cfg: DictConfig) -> None:
     """Test the policies that the config names."""
-    run_job(experiment.evaluate_runs, cfg)
+    run_job(commands.evaluate_runs, cfg)
 
 
 if __name__ == "__main__":
