@@ -17,6 +17,8 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 
 ROOT = Path(__file__).parents[1]
+# A shell that starts the tests in the background has Ctrl-C ignored, which child processes would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 TRAIN = ROOT / "scripts" / "train.py"
 
 

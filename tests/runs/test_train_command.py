@@ -107,7 +107,7 @@ def trained(train_once) -> Trained:
 
 def test_files_of_a_run(trained):
     files = {name for name in contents(trained.folder) if not name.startswith("wandb/")}
-    results = {"config.yaml", "metrics.jsonl", "summary.json", "learning_curve.png", "train.log"}
+    results = {".lock", "config.yaml", "metrics.jsonl", "summary.json", "learning_curve.png", "train.log"}
     assert files == RECORDS_OF_HYDRA | results | {"policy/final.safetensors", "policy/best.safetensors"}
 
 
