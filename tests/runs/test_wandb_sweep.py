@@ -72,7 +72,7 @@ def test_grid_over_the_words_of_a_multirun(sweep_of):
         ("algo.adaptive_temperature=true,false", {"values": [True, False]}),
         ("algo.target_entropy=null,-3", {"values": ["null", -3]}),
         ("network=paper,small", {"values": ["paper", "small"]}),
-        ("network=glob(*,exclude=d*)", {"values": ["paper", "small"]}),
+        ("network=glob(paper*,exclude=p*r)", {"values": ["paper_small"]}),
         ("network.hidden_sizes.actor=[64,64],[32]", {"values": ["[64,64]", "[32]"]}),
         ("wandb.name='a b',c", {"values": ["'a b'", "c"]}),
         ("env.kwargs.max_cost=50,100", {"values": [50, 100]}),
