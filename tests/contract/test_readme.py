@@ -5,8 +5,10 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,8 +57,11 @@ def run(command: list[str], folder: Path, **environment: str) -> str:
     return done.stdout
 
 
-def test_the_commands_run_in_the_order_in_which_they_stand(workplace: Path) -> None:
+def test_the_commands_run_in_the_order_in_which_they_stand(
+    script_here: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     assert len(commands()) >= 8
+    monkeypatch.setenv("WANDB_MODE", "disabled")
     for command in commands():
         _, script, *arguments = shlex.split(command)
         if Path(script).name == "dashboard.py" and find_spec("wandb_workspaces") is None:
@@ -66,9 +71,11 @@ def test_the_commands_run_in_the_order_in_which_they_stand(workplace: Path) -> N
         extra = [] if "--help" in arguments else EXTRA[Path(script).name]
         if "hydra/sweeper=optuna" in arguments:
             extra = [*extra, "hydra.sweeper.n_trials=2"]
-        assert run([sys.executable, script, *arguments, *extra], workplace)
-    assert (workplace / "outputs/mine/trajectories.png").exists()
-    assert len(list((workplace / "outputs/multirun").glob("*/*/summary.json"))) == 4
+        end = script_here(Path(script).name, *arguments, *extra)
+        assert end.status == 0, f"{command}: {end.stderr[-2000:]}"
+        assert end.stdout
+    assert (tmp_path / "outputs/mine/trajectories.png").exists()
+    assert len(list((tmp_path / "outputs/multirun").glob("*/*/summary.json"))) == 4
 
 
 def test_the_python_example_runs(workplace: Path) -> None:

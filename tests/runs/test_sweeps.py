@@ -37,7 +37,8 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="fi
 
 
 @needs_proc
-@pytest.mark.parametrize("launcher", ["basic", pytest.param("joblib", marks=[needs_joblib, pytest.mark.slow])], ids=str)
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["basic", pytest.param("joblib", marks=needs_joblib)], ids=str)
 def test_sweep_that_is_killed_three_times_ends_as_one_that_is_not(launcher, start, train_here, tmp_path):
     twelve = [*TINY, "seed=0,1,2,3", "algo.alpha3=0.1,0.2,0.3"]
     sweep, undisturbed = tmp_path / "killed", tmp_path / "undisturbed"
@@ -99,7 +100,7 @@ def fingerprint(file: Path) -> tuple[int, int]:
 @needs_proc
 @pytest.mark.parametrize(
     "number",
-    [signal.SIGINT, signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)],
+    [signal.SIGINT, *(pytest.param(number, marks=pytest.mark.slow) for number in (signal.SIGKILL, signal.SIGTERM))],
     ids=lambda number: number.name,
 )
 def test_joblib_leaves_no_process(number, start, tmp_path):

@@ -64,28 +64,36 @@ def test_grid_over_the_words_of_a_multirun(sweep_of):
 
 
 @pytest.mark.parametrize(
-    ("word", "parameter"),
+    "parameters",
     [
-        ("seed=range(1,4)", {"values": [1, 2, 3]}),
-        ("algo.alpha3=choice(0.1,0.2)", {"values": [0.1, 0.2]}),
-        ("algo.alpha3=range(0,1,0.25)", {"values": [0.0, 0.25, 0.5, 0.75]}),
-        ("algo.adaptive_temperature=true,false", {"values": [True, False]}),
-        ("algo.target_entropy=null,-3", {"values": ["null", -3]}),
-        ("network=paper,small", {"values": ["paper", "small"]}),
-        ("network=glob(paper*,exclude=p*r)", {"values": ["paper_small"]}),
-        ("network.hidden_sizes.actor=[64,64],[32]", {"values": ["[64,64]", "[32]"]}),
-        ("wandb.name='a b',c", {"values": ["'a b'", "c"]}),
-        ("env.kwargs.max_cost=50,100", {"values": [50, 100]}),
-        ("+env.kwargs.max_cost=50,100", {"values": [50, 100]}),
-        ("algo.alpha3=interval(0.05,1)", {"distribution": "uniform", "min": 0.05, "max": 1.0}),
-        ("algo.lr_a=tag(log,interval(1e-4,1e-2))", {"distribution": "log_uniform_values", "min": 1e-4, "max": 1e-2}),
-        ("algo.horizon_length=interval(1,9)", {"distribution": "int_uniform", "min": 1, "max": 9}),
+        {
+            "seed=range(1,4)": {"values": [1, 2, 3]},
+            "algo.alpha3=choice(0.1,0.2)": {"values": [0.1, 0.2]},
+            "algo.adaptive_temperature=true,false": {"values": [True, False]},
+            "algo.target_entropy=null,-3": {"values": ["null", -3]},
+            "network=paper,small": {"values": ["paper", "small"]},
+            "network.hidden_sizes.actor=[64,64],[32]": {"values": ["[64,64]", "[32]"]},
+            "wandb.name='a b',c": {"values": ["'a b'", "c"]},
+            "env.kwargs.max_cost=50,100": {"values": [50, 100]},
+        },
+        {
+            "algo.alpha3=range(0,1,0.25)": {"values": [0.0, 0.25, 0.5, 0.75]},
+            "network=glob(paper*,exclude=p*r)": {"values": ["paper_small"]},
+            "+env.kwargs.max_cost=50,100": {"values": [50, 100]},
+        },
+        {
+            "algo.alpha3=interval(0.05,1)": {"distribution": "uniform", "min": 0.05, "max": 1.0},
+            "algo.lr_a=tag(log,interval(1e-4,1e-2))": {"distribution": "log_uniform_values", "min": 1e-4, "max": 1e-2},
+            "algo.horizon_length=interval(1,9)": {"distribution": "int_uniform", "min": 1, "max": 9},
+        },
     ],
+    ids=["values", "ranges", "intervals"],
 )
-def test_each_kind_of_sweep(word, parameter, sweep_of):
-    sweep = sweep_of(word)
-    assert sweep["parameters"] == {word.partition("=")[0].lstrip("+"): parameter}
-    assert sweep["method"] == ("random" if "distribution" in parameter else "grid")
+def test_each_kind_of_sweep(parameters, sweep_of):
+    sweep = sweep_of(*parameters)
+    assert sweep["parameters"] == {word.partition("=")[0].lstrip("+"): p for word, p in parameters.items()}
+    is_random = any("distribution" in parameter for parameter in parameters.values())
+    assert sweep["method"] == ("random" if is_random else "grid")
 
 
 def test_settings_of_the_sweep(sweep_of):
