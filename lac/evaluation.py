@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
+import gymnasium
 import numpy as np
 import numpy.typing as npt
+from gymnasium.wrappers import OrderEnforcing, TimeLimit
 
 from lac.envs import AnyEnv
+from lac.envs.system import System
 
 FloatArray = npt.NDArray[np.float64]
 Policy = Callable[[npt.NDArray[np.floating]], npt.NDArray[np.floating]]
@@ -45,7 +49,8 @@ class Episodes:
 def evaluate(policy: Policy, envs: Sequence[AnyEnv], num_episodes: int, first_seed: int = FIRST_TEST_SEED) -> Episodes:
     """Run episodes from fixed resets.
 
-    Episodes run side by side in the environments given, so that the policy acts on all of them at once.
+    Episodes run side by side in the environments given, so that the policy acts on all of them at once. Equal systems
+    of ours with nothing but a time limit around them take their steps at once, too.
 
     Args:
         policy: Actions ``[B, act_dim]`` for observations ``[B, obs_dim]``.
@@ -54,7 +59,8 @@ def evaluate(policy: Policy, envs: Sequence[AnyEnv], num_episodes: int, first_se
         first_seed: Episode i starts from ``reset(seed=first_seed + i)``.
     """
     groups = [range(start, min(start + len(envs), num_episodes)) for start in range(0, num_episodes, len(envs))]
-    results = [_run_side_by_side(policy, envs, [first_seed + i for i in group]) for group in groups]
+    run = _run_at_once if _can_run_at_once(envs) else _run_side_by_side
+    results = [run(policy, envs, [first_seed + i for i in group]) for group in groups]
     return Episodes(*(np.concatenate(parts) for parts in zip(*results, strict=True)))
 
 
@@ -77,6 +83,46 @@ def _run_side_by_side(
                 still_running.append(i)
         running = still_running
     return costs, lengths, died
+
+
+def _run_at_once(
+    policy: Policy, envs: Sequence[AnyEnv], seeds: Sequence[int]
+) -> tuple[FloatArray, npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    number = len(seeds)
+    costs, lengths, died = np.zeros(number), np.zeros(number, np.int64), np.zeros(number, np.bool_)
+    observations = np.stack([env.reset(seed=seed)[0] for env, seed in zip(envs, seeds, strict=False)])
+    systems = [cast(System, env.unwrapped) for env in envs[:number]]
+    states = np.stack([system.get_state()["state"] for system in systems])
+    running = np.arange(number)
+    for _ in range(_time_limit(envs[0])):
+        noise = np.stack([systems[i].draw_noise() for i in running])
+        states, step_costs, terminated = systems[0].step_batch(states, policy(observations), noise)
+        costs[running] += step_costs
+        lengths[running] += 1
+        died[running] = terminated
+        running, states = running[~terminated], states[~terminated]
+        if len(running) == 0:
+            break
+        observations = systems[0].observe(states)
+    return costs, lengths, died
+
+
+def _can_run_at_once(envs: Sequence[AnyEnv]) -> bool:
+    """Whether one batched step stands for a step of each: equal systems, and a time limit that is all around them."""
+    first = envs[0].unwrapped
+    return isinstance(first, System) and all(
+        _time_limit(env) == _time_limit(envs[0]) > 0 and first.has_dynamics_of(env.unwrapped) for env in envs
+    )
+
+
+def _time_limit(env: AnyEnv) -> int:
+    """The steps of an episode; 0 if something else than time limits is around the environment, or none is."""
+    limits = []
+    while type(env) in {OrderEnforcing, TimeLimit}:
+        if isinstance(env, TimeLimit):
+            limits.append(env._max_episode_steps)
+        env = cast(gymnasium.Wrapper, env).env
+    return min(limits, default=0) if env is env.unwrapped else 0
 
 
 @dataclass(frozen=True)

@@ -154,6 +154,16 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
         after = self._moved(before, bounded, np.asarray(noise, dtype=np.float64))
         return BatchStep(after, *self._cost(after, bounded))
 
+    def has_dynamics_of(self, other: object) -> bool:
+        """Whether the other is of the same class, steps as :class:`System` does, and has the same constants."""
+        if type(other) is not type(self) or type(self).step is not System.step:
+            return False
+        return all(
+            np.array_equal(value, vars(other)[name])
+            for name, value in vars(self).items()
+            if isinstance(value, (int, float, np.ndarray)) and not name.startswith("_")
+        )
+
     def get_state(self) -> dict[str, npt.NDArray[Any]]:
         """Everything that the future depends on: ``state`` ``[state_dim]``, and ``generator``, that of the noise.
 

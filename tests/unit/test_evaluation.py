@@ -1,6 +1,7 @@
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium import Wrapper
 from gymnasium.spaces import Box
 
 from lac.evaluation import FIRST_TEST_SEED, Episodes, evaluate, run_episode
@@ -68,6 +69,46 @@ def test_the_policy_acts_on_all_running_episodes_at_once():
 
     evaluate(watched, [Counting() for _ in range(3)], num_episodes=3, first_seed=20)
     assert batches == [(3, 2), (2, 2), (1, 2)]
+
+
+def randomly(dim):
+    """A policy that is bad enough for some episodes to end early."""
+    weights = np.random.default_rng(1).normal(size=(dim, 4)) * 0.3
+    return lambda obs: np.tanh(np.asarray(obs) @ weights)
+
+
+@pytest.mark.parametrize(
+    "name", ["Oscillator", "CartPoleCost", "Ex3EKF", "VanDerPol", "DuctedFan", "QuadrotorTracking"]
+)
+@pytest.mark.parametrize("number_of_envs", [1, 3])
+def test_systems_of_ours_go_through_the_same_episodes_at_once(name, number_of_envs):
+    envs = [gymnasium.make(f"lac/{name}-v1", max_episode_steps=60) for _ in range(number_of_envs)]
+    dim, act_dim = envs[0].observation_space.shape[0], envs[0].action_space.shape[0]
+    batches = []
+
+    def acts(obs):
+        batches.append(len(obs))
+        return randomly(dim)(obs)[:, :act_dim]
+
+    at_once = evaluate(acts, envs, num_episodes=7)
+    # A wrapper that does nothing is in the way.
+    one_by_one = evaluate(acts, [Wrapper(env) for env in envs], num_episodes=7)
+    np.testing.assert_array_equal(at_once.lengths, one_by_one.lengths)
+    np.testing.assert_array_equal(at_once.died, one_by_one.died)
+    np.testing.assert_allclose(at_once.costs, one_by_one.costs, rtol=1e-9)
+    assert batches[: len(batches) // 2] == batches[len(batches) // 2 :]
+
+
+def test_systems_that_differ_keep_their_own_dynamics():
+    envs = [gymnasium.make("lac/CartPoleCost-v1", max_episode_steps=20) for _ in range(2)]
+    envs[1].unwrapped.gravity = 1.0
+    costs = evaluate(lambda obs: np.zeros((len(obs), 1)), envs, num_episodes=2).costs
+    alone = [
+        evaluate(lambda obs: np.zeros((len(obs), 1)), [env], 1, FIRST_TEST_SEED + i).costs[0]
+        for i, env in enumerate(envs)
+    ]
+    np.testing.assert_allclose(costs, alone)
+    assert costs[1] != evaluate(lambda obs: np.zeros((len(obs), 1)), envs[:1], num_episodes=2).costs[1]
 
 
 def test_tests_start_from_the_same_seeds_in_every_run():
