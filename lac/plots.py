@@ -3,13 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lac.evaluation import Trajectory
-from lac.statistics import Estimate
+
+if TYPE_CHECKING:
+    from lac.statistics import Estimate  # imports scipy.stats, which takes a second, for reports alone
 
 Rows = Sequence[Mapping[str, float | None]]
 
@@ -51,7 +54,7 @@ class Curve:
     panel: str
     label: str
     steps: "np.typing.NDArray[np.float64]"
-    cost: Estimate
+    cost: "Estimate"
 
 
 def learning_curves(curves: Sequence[Curve], path: Path) -> None:
