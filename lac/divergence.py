@@ -4,6 +4,7 @@ import math
 
 import torch
 from torch import nn
+from torch.nn.utils import get_total_norm
 
 
 class DivergenceError(FloatingPointError):
@@ -18,7 +19,9 @@ class DivergenceError(FloatingPointError):
 
 def has_finite_weights(agent: nn.Module) -> bool:
     """Whether no weight, target or multiplier of an agent is NaN or infinite."""
-    return all(bool(torch.isfinite(parameter).all()) for parameter in agent.parameters())
+    parameters = list(agent.parameters())
+    # A finite norm, which is found several times as fast, has finite numbers; the square of a large one overflows.
+    return math.isfinite(get_total_norm(parameters)) or all(bool(torch.isfinite(p).all()) for p in parameters)
 
 
 def refuse_weights(agent: nn.Module, env_steps: int) -> None:
