@@ -11,7 +11,8 @@ from lac.environment import disturbance_problems, environment_factory, unfit_dis
 from lac.envs.making import prepare
 from lac.experiment import ConfigError
 from lac.files import write_json
-from lac.run_folder import CONFIG, EVALUATION
+from lac.run_folder import CONFIG, EVALUATION, FINISHED, SUMMARY, is_several, status
+from lac.sweep import ATTEMPTS
 from lac.validation import problems
 
 _MAX_ENVS = 50  # test episodes side by side
@@ -37,11 +38,14 @@ def evaluate_runs(cfg: DictConfig) -> None:
 
     Under a disturbance the names are ``evaluation-NAME.json`` and ``trajectories-NAME.png``.
     """
-    # A job of several seeds stands for the runs that it holds.
-    runs = [run for folder in _folders(cfg, "run_dir") for run in sorted(folder.glob("seed-*")) or [folder]]
+    runs = [run for folder in _folders(cfg, "run_dir") for run in _runs_in(folder)]
     found = problems({"episodes": cfg.episodes, "seed": cfg.first_seed})
     found += disturbance_problems(cfg.disturbance)
-    found += [f"run_dir: {run} has no {CONFIG}; give the folder of a run" for run in runs if not _is_run(run)]
+    found += [
+        f"run_dir: {run} has no {CONFIG}, and no finished runs in it; give the folder of a run or of a sweep"
+        for run in runs
+        if not _is_run(run)
+    ]
     if cfg.policy not in {"final", "best"}:
         found.append(f"policy is {cfg.policy!r}; it must be final or best")
     if found:
@@ -99,6 +103,14 @@ def _folders(cfg: DictConfig, name: str) -> list[Path]:
 
 def _is_run(folder: Path) -> bool:
     return (folder / CONFIG).is_file()
+
+
+def _runs_in(folder: Path) -> list[Path]:
+    """The run, or the finished ones that a sweep or a job of several seeds holds; itself if it is neither."""
+    if _is_run(folder) and not is_several(folder):
+        return [folder]
+    found = (path.parent for path in sorted(folder.rglob(SUMMARY)) if ATTEMPTS not in path.parts)
+    return [run for run in found if status(run) == FINISHED and not is_several(run)] or [folder]
 
 
 def _evaluate_run(

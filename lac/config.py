@@ -182,7 +182,7 @@ class TrainConfig:
 class EvaluateConfig:
     """Everything that scripts/evaluate.py takes."""
 
-    run_dir: Any = key("run folder, or a list of them: [outputs/a,outputs/b]")
+    run_dir: Any = key("folder of a run or of a sweep, or a list of them: [outputs/a,outputs/b]")
     policy: str = key("final or best")
     episodes: int = key("number of episodes")
     first_seed: int | None = key("seed of the first reset; null: the resets of the tests during training")

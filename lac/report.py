@@ -14,7 +14,7 @@ from tabulate import tabulate
 from lac.files import shown, write_bytes, write_json
 from lac.loggers.jsonl import read_metrics
 from lac.plots import Curve, learning_curves
-from lac.run_folder import EVALUATION, FINISHED, METRICS, SUMMARY, read_summary, status
+from lac.run_folder import EVALUATION, FINISHED, METRICS, SUMMARY, is_several, read_summary, status
 from lac.statistics import estimate
 from lac.sweep import ATTEMPTS
 
@@ -93,8 +93,8 @@ def find_runs(folders: Iterable[Path], read_config: Callable[[Path], Mapping[str
     left_out = []
     found = {path.parent for given in folders for path in given.rglob(SUMMARY)}
     for folder in sorted(folder for folder in found if ATTEMPTS not in folder.parts):
-        if "seeds" in read_summary(folder):
-            continue  # a job of several seeds, each of which is a run
+        if is_several(folder):
+            continue
         state = status(folder)
         if state != FINISHED:
             left_out.append(f"{shown(folder)} is {state}")

@@ -41,6 +41,11 @@ def read_summary(folder: Path) -> dict[str, Any]:
     return summary
 
 
+def is_several(folder: Path) -> bool:
+    """Whether it is a job of several seeds, which holds a run for each."""
+    return "seeds" in read_summary(folder)
+
+
 def status(folder: Path) -> str | None:
     """``running``, ``finished``, ``failed``, ``interrupted``, ``pruned``, or None where none has begun.
 

@@ -186,6 +186,19 @@ def test_job_whose_environment_cannot_be_built_fails_by_itself(train_here, monke
     assert "network.observation_scale" in (jobs_of(tmp_path / "sweep")[1] / "train.log").read_text()
 
 
+def test_a_sweep_is_evaluated_by_its_finished_jobs(train_here, script_here, monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    train_here(*FAILING, "+env.kwargs.fail_at=100000,30", "train.seeds=1,2")
+    end = script_here("evaluate.py", "run_dir=sweep", "episodes=2")
+    assert end.status == 0, end.stderr
+    results = sorted(path.parent.relative_to(tmp_path) for path in (tmp_path / "sweep").rglob("evaluation.json"))
+    whole, several = (Path("sweep") / job.name for job in jobs_of(tmp_path / "sweep")[:2])
+    assert results == [whole, several / "seed-0", several / "seed-1"]
+    assert [line.split()[0] for line in end.stdout.splitlines()[1:]] == [str(path) for path in results]
+    end = script_here("evaluate.py", "run_dir=[sweep,elsewhere]")
+    assert (end.status, "elsewhere has no config.yaml, and no finished runs in it" in end.stderr) == (2, True)
+
+
 def test_fail_fast_stops_at_the_first_failure(train_here, monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(Path(__file__).parent)
     command = [*FAILING, "+env.kwargs.fail_at=100000,30,200000"]
