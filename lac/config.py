@@ -102,7 +102,6 @@ class Network:
     output_activation: OutputActivation = field(default_factory=OutputActivation)
     observation_scale: Any = key("observations are divided by this number, or by one number each; null: as they are")
     normalise_actions: bool = key("whether the critic reads actions scaled to (-1, 1)")
-    log_std_min: float = key("lower bound of the log standard deviation: the exploration that each action keeps")
 
 
 @dataclass
@@ -347,7 +346,7 @@ def config_problems(cfg: DictConfig) -> list[str]:
 
 
 def _network_problems(network: Mapping[str, Any]) -> list[str]:
-    found = problems({"log_std_min": network["log_std_min"]}, "network.")
+    found = []
     for part, sizes in network["hidden_sizes"].items():
         if not sizes or any(size < 1 for size in sizes):
             found.append(

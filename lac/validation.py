@@ -110,7 +110,6 @@ ALLOWED: dict[str, Rule] = {
     "horizon_length": Number(low=0, whole=True),
     "critic_loss": Choice(("squared", "relative")),
     "labda_min": Number(low=0, high=1),
-    "log_std_min": Number(low=-20, high=2),
     "twin_drift": Choice(("asymmetric", "symmetric")),
     "drift_weights": Choice(("mixed", "before", "after")),
     "lr_a": _RATE,

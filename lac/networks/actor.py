@@ -28,7 +28,6 @@ class SquashedGaussianActor(nn.Module):
         activation: Activation between hidden layers.
         output_activation: Activation after the last hidden layer, before the two linear heads.
         scale_input: Fixed scaling of the observations; none by default.
-        log_std_min: Lower bound of the logarithm of the Gaussian's standard deviation.
     """
 
     act_scale: Tensor
@@ -42,12 +41,8 @@ class SquashedGaussianActor(nn.Module):
         activation: Activation = nn.ReLU,
         output_activation: Activation = nn.ReLU,
         scale_input: InputScaling | None = None,
-        log_std_min: float = LOG_STD_MIN,
     ) -> None:
         super().__init__()
-        if log_std_min > LOG_STD_MAX:
-            raise ValueError(f"log_std_min is {log_std_min}; it must be at most {LOG_STD_MAX}, the upper bound")
-        self.log_std_min = log_std_min
         act_dim = int(np.prod(action_space.shape))
         self.scale_input = scale_input or InputScaling(no_scaling(obs_dim))
         self.net = mlp([obs_dim, *hidden_sizes], activation, output_activation)
@@ -64,7 +59,7 @@ class SquashedGaussianActor(nn.Module):
         """
         hidden = self.net(self.scale_input(obs))
         mu = self.mu_layer(hidden)
-        log_std = self.log_std_layer(hidden).clamp(self.log_std_min, LOG_STD_MAX)
+        log_std = self.log_std_layer(hidden).clamp(LOG_STD_MIN, LOG_STD_MAX)
         noise = torch.randn_like(mu)
         z = mu + log_std.exp() * noise
         log_gaussian = -0.5 * noise.square() - log_std - 0.5 * math.log(2.0 * math.pi)

@@ -9,7 +9,7 @@ import torch
 from gymnasium.spaces import Box
 from torch import Tensor, nn
 
-from lac.networks.actor import LOG_STD_MIN, SquashedGaussianActor, action_scaling
+from lac.networks.actor import SquashedGaussianActor, action_scaling
 from lac.networks.critic import LyapunovCritic, QCritic
 from lac.networks.mlp import Activation
 from lac.networks.scaling import InputScaling, no_scaling
@@ -30,10 +30,6 @@ class ActorCritic(nn.Module):
             per observation. None leaves them as they are.
         normalise_actions: Whether the critic reads actions scaled to (-1, 1) instead of the
             environment's units, which matters where a box is wide (+-20) or off centre ([0, 1]).
-        log_std_min: Lower bound of the policy's log standard deviation before the squashing. The target
-            entropy is a sum over the actions: those that matter little can fill it and leave one that
-            matters without exploration. A floor keeps some for each, so that the critic goes on seeing
-            what each action does.
     """
 
     CRITIC: ClassVar[type[LyapunovCritic] | type[QCritic]]
@@ -48,7 +44,6 @@ class ActorCritic(nn.Module):
         output_activation: Activation | Mapping[str, Activation] = nn.ReLU,
         observation_scale: float | Sequence[float] | None = None,
         normalise_actions: bool = False,
-        log_std_min: float = LOG_STD_MIN,
     ) -> None:
         super().__init__()
         obs_dim = int(np.prod(observation_space.shape))
@@ -65,7 +60,6 @@ class ActorCritic(nn.Module):
             _of("actor", activation),
             _of("actor", output_activation),
             scale_input=InputScaling(obs_scaling),
-            log_std_min=log_std_min,
         )
         for name in self.CRITIC_NAMES:
             critic = self.CRITIC(

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from lac.networks.actor import LOG_STD_MAX, SquashedGaussianActor
+from lac.networks.actor import LOG_STD_MAX, LOG_STD_MIN, SquashedGaussianActor
 from lac.networks.actor_critic import ActorCritic
 from lac.networks.critic import LyapunovCritic, QCritic
 from lac.networks.scaling import InputScaling
@@ -189,7 +189,6 @@ class ActorKernel:
         self._w_mu, self._b_mu = memory(actor.mu_layer.weight), memory(actor.mu_layer.bias)
         self._w_std, self._b_std = memory(actor.log_std_layer.weight), memory(actor.log_std_layer.bias)
         self._scale, self._bias = memory(actor.act_scale), memory(actor.act_bias)
-        self._log_std_min = actor.log_std_min
 
     def deterministic(self, obs: Array) -> Array:
         """The actions at the mean, ``[..., act_dim]``."""
@@ -200,7 +199,7 @@ class ActorKernel:
     def action(self, obs: Array, noise: Array) -> Array:
         """Sampled actions ``[..., act_dim]``."""
         hidden = self._layers.forward(obs)[-1]
-        log_std = np.minimum(np.maximum(hidden @ self._w_std.T + self._b_std, self._log_std_min), LOG_STD_MAX)
+        log_std = np.minimum(np.maximum(hidden @ self._w_std.T + self._b_std, LOG_STD_MIN), LOG_STD_MAX)
         z = hidden @ self._w_mu.T + self._b_mu + np.exp(log_std) * noise
         action: Array = self._scale * np.tanh(z) + self._bias
         return action
@@ -209,7 +208,7 @@ class ActorKernel:
         """Sampled actions with their log-probabilities."""
         outputs = self._layers.forward(obs)
         log_std = outputs[-1] @ self._w_std.T + self._b_std
-        clamped = np.minimum(np.maximum(log_std, self._log_std_min), LOG_STD_MAX)
+        clamped = np.minimum(np.maximum(log_std, LOG_STD_MIN), LOG_STD_MAX)
         deviation = np.exp(clamped) * noise
         z = outputs[-1] @ self._w_mu.T + self._b_mu + deviation
         normalised = np.tanh(z)

@@ -397,27 +397,23 @@ def test_kernels_are_used_only_where_they_compute_the_same(build, usable):
     assert has_kernels(build()) is usable
 
 
-def test_the_floor_of_the_standard_deviation():
-    free, floored = an_actor(), an_actor(log_std_min=-0.5)
-    obs = observations()
-    for actor in (free, floored):
-        with torch.no_grad():
-            actor.log_std_layer.bias.copy_(torch.tensor([-3.0, 1.0]))
-            actor.log_std_layer.weight.zero_()
+def test_the_bounds_of_the_standard_deviation():
+    actor, obs = an_actor(), observations()
+    with torch.no_grad():
+        actor.log_std_layer.bias.copy_(torch.tensor([-25.0, 3.0]))
+        actor.log_std_layer.weight.zero_()
     torch.manual_seed(0)
-    action, logp = floored(obs)
+    action, logp = actor(obs)
     torch.manual_seed(0)
     noise = torch.randn(40, 2)
-    mu, _ = heads(floored, obs)
-    # The first deviation is lifted to exp(-0.5), the second is above the floor.
-    z = mu + torch.tensor([-0.5, 1.0]).exp() * noise
+    mu, _ = heads(actor, obs)
+    # The first deviation is lifted to exp(-20), the second lowered to exp(2).
+    z = mu + torch.tensor([-20.0, 2.0]).exp() * noise
     torch.testing.assert_close(action, CENTRE + HALF_WIDTH * z.tanh())
     logp.sum().backward()
-    assert floored.log_std_layer.bias.grad[0] == 0
-    assert floored.log_std_layer.bias.grad[1] != 0
-    in_numpy = ActorKernel(floored).sample(obs.numpy(), noise.numpy())
+    assert torch.equal(actor.log_std_layer.bias.grad, torch.zeros(2))
+    in_numpy = ActorKernel(actor).sample(obs.numpy(), noise.numpy())
     np.testing.assert_allclose(in_numpy.action, action.detach().numpy(), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(in_numpy.logp, logp.detach().numpy(), rtol=1e-4, atol=1e-5)
-    assert np.array_equal(in_numpy.action, ActorKernel(floored).action(obs.numpy(), noise.numpy()))
-    with pytest.raises(ValueError, match=r"log_std_min is 3\.0"):
-        an_actor(log_std_min=3.0)
+    assert not in_numpy.inside.any()
+    assert np.array_equal(in_numpy.action, ActorKernel(actor).action(obs.numpy(), noise.numpy()))
