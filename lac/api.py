@@ -83,7 +83,7 @@ def lac(
     critic_loss: str = "squared",
     anti_windup: bool = False,
     labda_min: float = 0.0,
-    twin_drift: str = "asymmetric",
+    twin_drift: str = "symmetric",
     drift_weights: str = "mixed",
     time_limit_is_terminal: bool = False,
     num_envs: int = 1,

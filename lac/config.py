@@ -50,7 +50,7 @@ class LyapunovAlgo(Algo):
     critic_loss: str = key("squared, or relative: each square divided by 1 + target")
     anti_windup: bool = key("keep log(labda) at or below 0, so that labda comes back at once")
     labda_min: float = key("floor of labda; 0: none")
-    twin_drift: str = key("L(s, a) of twin critics in the drift: asymmetric (the first) or symmetric (the larger)")
+    twin_drift: str = key("L(s, a) of twin critics in the drift: symmetric (the larger) or asymmetric (the first)")
     drift_weights: str = key("critic in the drift: mixed (L(s, a) before its step, L(s', a') after), before or after")
 
 

@@ -53,8 +53,8 @@ class LAC(Agent):
             grows on while ``labda`` is clipped at 1, and takes as long to come back.
         labda_min: Floor of ``labda``, applied after each step; 0 sets none.
         twin_drift: Which of two critics gives L(s, a) in the drift, whose L(s', a') is the larger one's.
-            ``asymmetric`` (the reference): the first one, which on average is below the larger; the drift
-            reads too high, and ``labda`` stays high for longer. ``symmetric``: the larger one there, too.
+            ``symmetric``: the larger one there, too. ``asymmetric`` (the reference): the first one, which on
+            average is below the larger; the drift reads too high, and ``labda`` stays high for longer.
         drift_weights: Which weights of the critic give the drift. ``mixed`` (the reference): L(s, a) from
             before the critic step, L(s', a') from after it, so that a critic that is still rising adds its
             own step to the drift. ``after``: both from after it (the order of algorithm 1 in the paper, with
@@ -97,7 +97,7 @@ class LAC(Agent):
         critic_loss: str = "squared",
         anti_windup: bool = False,
         labda_min: float = 0.0,
-        twin_drift: str = "asymmetric",
+        twin_drift: str = "symmetric",
         drift_weights: str = "mixed",
     ) -> None:
         check({name: value for name, value in locals().items() if name not in {"self", "env"}})

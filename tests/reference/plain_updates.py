@@ -100,7 +100,7 @@ class PlainUpdate:
 class PlainLyapunovUpdate(PlainUpdate):
     """The update of stable-learning-control's LAC and LATC, step by step, and the other forms of the drift."""
 
-    def __init__(self, agent, *, alpha3, rates, twin_drift="asymmetric", drift_weights="mixed", **settings):
+    def __init__(self, agent, *, alpha3, rates, twin_drift="symmetric", drift_weights="mixed", **settings):
         super().__init__(agent, ("L", "L2"), rates=rates, **settings)
         self.log_labda = agent.log_labda.detach().clone().requires_grad_()
         self.alpha3, self.twin_drift, self.drift_weights = alpha3, twin_drift, drift_weights

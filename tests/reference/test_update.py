@@ -82,12 +82,12 @@ def one_feature_twins(fast, first, second, **kwargs):
     [
         # Before the step L is 1 and 4 at s = 0, 4 and 9 at s' = 1. A high cost pulls the biases up, 0.1 each:
         # 1.21 and 4.41 at s, 4.41 and 9.61 at s'. The cost of 100 adds 0.5 * 100.
-        ({}, 9.61 - 1.0),
-        ({"drift_weights": "before"}, 9.0 - 1.0),
-        ({"drift_weights": "after"}, 9.61 - 1.21),
-        ({"twin_drift": "symmetric"}, 9.61 - 4.0),
-        ({"twin_drift": "symmetric", "drift_weights": "before"}, 9.0 - 4.0),
-        ({"twin_drift": "symmetric", "drift_weights": "after"}, 9.61 - 4.41),
+        ({}, 9.61 - 4.0),
+        ({"drift_weights": "before"}, 9.0 - 4.0),
+        ({"drift_weights": "after"}, 9.61 - 4.41),
+        ({"twin_drift": "asymmetric"}, 9.61 - 1.0),
+        ({"twin_drift": "asymmetric", "drift_weights": "before"}, 9.0 - 1.0),
+        ({"twin_drift": "asymmetric", "drift_weights": "after"}, 9.61 - 1.21),
     ],
     ids=str,
 )
