@@ -1,13 +1,30 @@
-"""Sweeps in processes of their own."""
+"""Runs and sweeps in processes of their own."""
 
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
-from sweep_support import TRAIN, Running, processes_of_session
+from run_support import TINY_RUN, TRAIN, Running, processes_of_session
+
+
+@dataclass(frozen=True)
+class Trained:
+    folder: Path
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture(scope="session")
+def trained(train_once) -> Trained:
+    """One run in a process of its own, its output piped."""
+    folder, end = train_once("trained", *TINY_RUN, "wandb.mode=offline", "hydra.run.dir=run")
+    assert end.status == 0, end.stderr
+    return Trained(folder / "run", end.stdout, end.stderr)
 
 
 @pytest.fixture

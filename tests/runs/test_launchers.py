@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sweep_support import TINY, jobs_of, lines_of_metrics, metrics_without_times, statuses, summary_of, table_of
+from run_support import lines_of_metrics, metrics_without_times, summary_of
+from sweep_support import TINY_SWEEP, jobs_of, statuses, table_of
 
 SLURM = Path(__file__).parents[1] / "slurm"
-FAILING = [*TINY, "env=gym", "env.id=failing_env:Failing-v0", "hydra.sweep.dir=sweep"]
+FAILING = [*TINY_SWEEP, "env=gym", "env.id=failing_env:Failing-v0", "hydra.sweep.dir=sweep"]
 
 pytestmark = pytest.mark.slow
 
@@ -26,12 +27,10 @@ def needs(launcher: str) -> pytest.MarkDecorator:
 
 def assert_same_as_in_one_process(launcher, train_apart, train_here, tmp_path, *arguments, **environment) -> None:
     sweep = ["seed=0,1", "algo.alpha3=0.1,0.3"]
-    end = train_apart(
-        *TINY, *sweep, f"hydra/launcher={launcher}", *arguments, "hydra.sweep.dir=its sweep", cwd=tmp_path, timeout=300,
-        **environment,
-    )  # fmt: skip
+    command = [*TINY_SWEEP, *sweep, f"hydra/launcher={launcher}", *arguments, "hydra.sweep.dir=its sweep"]
+    end = train_apart(*command, cwd=tmp_path, timeout=300, **environment)
     assert end.status == 0, end.stdout + end.stderr
-    whole = train_here(*TINY, *sweep, "hydra.sweep.dir=here")
+    whole = train_here(*TINY_SWEEP, *sweep, "hydra.sweep.dir=here")
     assert table_of(end.stdout) == table_of(whole.stdout)
     for job, other in zip(jobs_of(tmp_path / "its sweep"), jobs_of(tmp_path / "here"), strict=True):
         assert metrics_without_times(job) == metrics_without_times(other)
@@ -80,8 +79,8 @@ def test_submitit_local_goes_on_without_a_job_that_is_killed(train_apart, tmp_pa
 @needs("submitit")
 def test_job_that_a_cluster_puts_back_runs_again_in_the_same_folder(start, tmp_path):
     sweep = tmp_path / "sweep"
-    running = start(*TINY, "train.epochs=200", "seed=0", "hydra/launcher=submitit_local", "hydra.sweep.dir=sweep")
-    running.wait_in_sweep_until(lambda: any(lines_of_metrics(job) >= 2 for job in jobs_of(sweep)))
+    running = start(*TINY_SWEEP, "train.epochs=200", "seed=0", "hydra/launcher=submitit_local", "hydra.sweep.dir=sweep")
+    running.wait_alive_until(lambda: any(lines_of_metrics(job) >= 2 for job in jobs_of(sweep)))
     (pid,) = [pid for pid in pids_of("submitit.core._submit") if str(sweep) in command_of(pid)]
     os.kill(pid, signal.SIGUSR2)
     assert running.end() == 0, running.console
@@ -142,9 +141,9 @@ def test_slurm_jobs_outlive_the_sweep_and_are_not_run_twice(slurm, start, clean_
     for name, value in slurm.items():
         monkeypatch.setitem(clean_environment, name, value)
     sweep = tmp_path / "sweep"
-    command = [*TINY, "train.epochs=200", "seed=0,1", "hydra/launcher=submitit_slurm", "hydra.sweep.dir=sweep"]
+    command = [*TINY_SWEEP, "train.epochs=200", "seed=0,1", "hydra/launcher=submitit_slurm", "hydra.sweep.dir=sweep"]
     first = start(*command)
-    first.wait_in_sweep_until(lambda: sum(lines_of_metrics(job) > 0 for job in jobs_of(sweep)) == 2)
+    first.wait_alive_until(lambda: sum(lines_of_metrics(job) > 0 for job in jobs_of(sweep)) == 2)
     first.process.kill()
     second = start(*command)
     assert second.end() == 0, second.console
@@ -158,8 +157,10 @@ def test_ctrl_c_ends_jobs_on_slurm(slurm, start, clean_environment, tmp_path, mo
     for name, value in slurm.items():
         monkeypatch.setitem(clean_environment, name, value)
     sweep = tmp_path / "sweep"
-    running = start(*TINY, "train.epochs=100000", "seed=0,1", "hydra/launcher=submitit_slurm", "hydra.sweep.dir=sweep")
-    running.wait_in_sweep_until(lambda: sum(lines_of_metrics(job) > 0 for job in jobs_of(sweep)) == 2)
+    running = start(
+        *TINY_SWEEP, "train.epochs=100000", "seed=0,1", "hydra/launcher=submitit_slurm", "hydra.sweep.dir=sweep"
+    )
+    running.wait_alive_until(lambda: sum(lines_of_metrics(job) > 0 for job in jobs_of(sweep)) == 2)
     running.process.send_signal(signal.SIGINT)
     assert running.end() == 128 + signal.SIGINT
     assert statuses(sweep) == ["interrupted", "interrupted"]
@@ -186,8 +187,8 @@ def test_termination_ends_jobs_on_ray(start, clean_environment, tmp_path, monkey
     for name, value in RAY.items():
         monkeypatch.setitem(clean_environment, name, value)
     sweep = tmp_path / "sweep"
-    running = start(*TINY, "train.epochs=100000", "seed=0", "hydra/launcher=ray", "hydra.sweep.dir=sweep")
-    running.wait_in_sweep_until(lambda: any(lines_of_metrics(job) for job in jobs_of(sweep)))
+    running = start(*TINY_SWEEP, "train.epochs=100000", "seed=0", "hydra/launcher=ray", "hydra.sweep.dir=sweep")
+    running.wait_alive_until(lambda: any(lines_of_metrics(job) for job in jobs_of(sweep)))
     running.process.send_signal(signal.SIGTERM)
     assert running.end() == 128 + signal.SIGTERM
     assert statuses(sweep) == ["interrupted"]
@@ -234,7 +235,7 @@ def test_ray_cluster_of_two_nodes(ray_cluster, train_apart, train_here, tmp_path
 @needs("ray")
 def test_cluster_that_is_not_there_is_told(train_apart, tmp_path):
     end = train_apart(
-        *TINY,
+        *TINY_SWEEP,
         "seed=0,1",
         "hydra/launcher=ray_cluster",
         "hydra.launcher.ray.init.address=127.0.0.1:1",

@@ -8,24 +8,13 @@ import signal
 from pathlib import Path
 
 import pytest
-from sweep_support import (
-    TINY,
-    checksum,
-    contents,
-    finished,
-    jobs_of,
-    lines_of_metrics,
-    metrics_without_times,
-    processes_of_session,
-    statuses,
-    summary_of,
-    table_of,
-)
+from run_support import checksum, contents, lines_of_metrics, metrics_without_times, processes_of_session, summary_of
+from sweep_support import TINY_SWEEP, finished, jobs_of, statuses, table_of
 
 from lac.sweep import sweep_lock
 
-FAILING = [*TINY, "env=gym", "env.id=failing_env:Failing-v0", "hydra.sweep.dir=sweep"]
-ENDLESS = [*TINY, "train.epochs=100000", "seed=0,1,2,3", "hydra.sweep.dir=sweep"]
+FAILING = [*TINY_SWEEP, "env=gym", "env.id=failing_env:Failing-v0", "hydra.sweep.dir=sweep"]
+ENDLESS = [*TINY_SWEEP, "train.epochs=100000", "seed=0,1,2,3", "hydra.sweep.dir=sweep"]
 
 needs_joblib = pytest.mark.skipif(
     importlib.util.find_spec("hydra_plugins.hydra_joblib_launcher") is None, reason="the extra [sweep] is not installed"
@@ -40,7 +29,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="fi
 @pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["basic", pytest.param("joblib", marks=needs_joblib)], ids=str)
 def test_sweep_that_is_killed_three_times_ends_as_one_that_is_not(launcher, start, train_here, tmp_path):
-    twelve = [*TINY, "seed=0,1,2,3", "algo.alpha3=0.1,0.2,0.3"]
+    twelve = [*TINY_SWEEP, "seed=0,1,2,3", "algo.alpha3=0.1,0.2,0.3"]
     sweep, undisturbed = tmp_path / "killed", tmp_path / "undisturbed"
     command = [*twelve, f"hydra/launcher={launcher}", "hydra.sweep.dir=killed"]
 
@@ -59,7 +48,7 @@ def test_sweep_that_is_killed_three_times_ends_as_one_that_is_not(launcher, star
     consoles = []
     for moment in (two_have_finished, one_is_in_the_middle, one_has_just_begun):
         running = start(*command)
-        running.wait_in_sweep_until(moment)
+        running.wait_alive_until(moment)
         running.kill()
         consoles.append(running.console)
         ends |= {job / "summary.json": fingerprint(job / "summary.json") for job in finished(sweep)}
@@ -107,7 +96,7 @@ def test_joblib_leaves_no_process(number, start, tmp_path):
     """Ctrl-C comes to all processes of a terminal, the others to one."""
     sweep = tmp_path / "sweep"
     running = start(*ENDLESS, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "device.threads=2")
-    running.wait_in_sweep_until(lambda: sum(lines_of_metrics(job) > 0 for job in jobs_of(sweep)) == 2)
+    running.wait_alive_until(lambda: sum(lines_of_metrics(job) > 0 for job in jobs_of(sweep)) == 2)
     assert len(processes_of_session(running.process.pid)) >= 3
     if number == signal.SIGINT:
         os.killpg(running.process.pid, number)
@@ -133,7 +122,7 @@ def test_sweep_that_was_stopped_goes_on(start, tmp_path):
     sweep = tmp_path / "sweep"
     command = [*ENDLESS, "train.epochs=100", "hydra/launcher=joblib"]
     running = start(*command)
-    running.wait_in_sweep_until(lambda: any(lines_of_metrics(job) for job in jobs_of(sweep)))
+    running.wait_alive_until(lambda: any(lines_of_metrics(job) for job in jobs_of(sweep)))
     running.process.send_signal(signal.SIGINT)
     assert running.end() == 128 + signal.SIGINT
     running = start(*command)
@@ -147,7 +136,7 @@ def test_sweep_that_was_stopped_goes_on(start, tmp_path):
 )
 def test_sweep_in_one_process_is_ended_by_a_signal(number, start, tmp_path):
     running = start(*ENDLESS)
-    running.wait_in_sweep_until(lambda: any(lines_of_metrics(job) for job in jobs_of(tmp_path / "sweep")))
+    running.wait_alive_until(lambda: any(lines_of_metrics(job) for job in jobs_of(tmp_path / "sweep")))
     os.killpg(running.process.pid, number)
     assert running.end() == 128 + number
     assert statuses(tmp_path / "sweep") == ["interrupted"]
@@ -231,14 +220,14 @@ def test_killed_worker_does_not_lose_the_other_jobs(start, clean_environment, tm
 
 
 def test_duplicates_run_once(train_here, tmp_path):
-    end = train_here(*TINY, "seed=0,1,0", "hydra.sweep.dir=sweep")
+    end = train_here(*TINY_SWEEP, "seed=0,1,0", "hydra.sweep.dir=sweep")
     assert end.status == 0
     assert "1 of 3 jobs are duplicates, which run once" in end.stdout
     assert [job.name for job in jobs_of(tmp_path / "sweep")] == ["0-seed_0", "1-seed_1"]
 
 
 def test_dry_run_tells_the_jobs_and_creates_nothing(train_here, tmp_path):
-    command = [*TINY, "train.epochs=1,3", "seed=0,1"]
+    command = [*TINY_SWEEP, "train.epochs=1,3", "seed=0,1"]
     end = train_here(*command, "dry_run=true")
     assert end.status == 0, end.stderr
     assert list(tmp_path.iterdir()) == []
@@ -252,7 +241,7 @@ def test_dry_run_tells_the_jobs_and_creates_nothing(train_here, tmp_path):
     ]
     assert "to run: 480 environment steps, 40 updates" in end.stdout
     assert "outputs/multirun/" in end.stdout
-    assert train_here(*TINY, "seed=0", "train.epochs=1", "hydra.sweep.dir=sweep").status == 0
+    assert train_here(*TINY_SWEEP, "seed=0", "train.epochs=1", "hydra.sweep.dir=sweep").status == 0
     end = train_here(*command, "dry_run=true", "hydra.sweep.dir=sweep")
     assert "to run: 420 environment steps, 36 updates" in end.stdout, "what is done is not counted"
 
@@ -260,9 +249,9 @@ def test_dry_run_tells_the_jobs_and_creates_nothing(train_here, tmp_path):
 def test_sweep_takes_more_jobs_and_goes_on_counting(train_here, tmp_path):
     sweep = tmp_path / "sweep, the 'second'"
     folder = f'hydra.sweep.dir="{sweep.name}"'
-    assert train_here(*TINY, "seed=5,6", folder).status == 0
+    assert train_here(*TINY_SWEEP, "seed=5,6", folder).status == 0
     before = [contents(job) for job in jobs_of(sweep)]
-    end = train_here(*TINY, "seed=6,7", folder)
+    end = train_here(*TINY_SWEEP, "seed=6,7", folder)
     assert end.status == 0, end.stderr
     assert [job.name for job in jobs_of(sweep)] == ["0-seed_5", "1-seed_6", "2-seed_7"]
     assert [contents(job) for job in jobs_of(sweep)][:2] == before
@@ -270,8 +259,8 @@ def test_sweep_takes_more_jobs_and_goes_on_counting(train_here, tmp_path):
 
 
 def test_same_command_has_the_same_folder(train_here, tmp_path):
-    assert train_here(*TINY, "seed=0,1").status == 0
-    end = train_here(*TINY[:1], "seed=0,1", *TINY[1:], "fail_fast=true", "wandb.mode=offline")
+    assert train_here(*TINY_SWEEP, "seed=0,1").status == 0
+    end = train_here(*TINY_SWEEP[:1], "seed=0,1", *TINY_SWEEP[1:], "fail_fast=true", "wandb.mode=offline")
     assert "2 of them done already" in end.stdout
     assert [len(jobs_of(folder)) for folder in (tmp_path / "outputs" / "multirun").iterdir()] == [2]
 
@@ -281,7 +270,7 @@ def test_same_command_has_the_same_folder(train_here, tmp_path):
 
 def test_two_sweeps_in_one_folder_are_refused(train_here, tmp_path):
     with sweep_lock(tmp_path / "sweep"):
-        end = train_here(*TINY, "seed=0,1", "hydra.sweep.dir=sweep")
+        end = train_here(*TINY_SWEEP, "seed=0,1", "hydra.sweep.dir=sweep")
     assert end.status == 2
     assert "sweep: this sweep is running already" in end.stderr
     assert jobs_of(tmp_path / "sweep") == []
@@ -289,7 +278,7 @@ def test_two_sweeps_in_one_folder_are_refused(train_here, tmp_path):
 
 @pytest.mark.parametrize("wrong", ["algo.gamma=0.9,2", "algo.gamma=0.9,abc", "train.epochs=1,0"])
 def test_wrong_value_is_refused_before_the_first_job(wrong, train_here, tmp_path):
-    end = train_here(*TINY, wrong, "hydra.sweep.dir=sweep")
+    end = train_here(*TINY_SWEEP, wrong, "hydra.sweep.dir=sweep")
     assert end.status == 2
     key, _, values = wrong.partition("=")
     assert f"{key} is" in end.stderr
@@ -298,7 +287,7 @@ def test_wrong_value_is_refused_before_the_first_job(wrong, train_here, tmp_path
 
 
 def test_misspelt_launcher_is_told_the_options(train_here, tmp_path):
-    end = train_here(*TINY, "seed=0,1", "hydra/launcher=jobli")
+    end = train_here(*TINY_SWEEP, "seed=0,1", "hydra/launcher=jobli")
     assert end.status == 2
     (line,) = [line for line in end.stderr.splitlines() if "hydra/launcher" in line]
     assert "'jobli'" in line
@@ -310,7 +299,7 @@ def test_misspelt_launcher_is_told_the_options(train_here, tmp_path):
 @pytest.mark.parametrize(("launcher", "extra"), [("joblib", "sweep"), ("submitit_slurm", "slurm"), ("ray", "ray")])
 def test_launcher_that_is_not_installed_says_what_to_install(launcher, extra, train_here, monkeypatch, tmp_path):
     monkeypatch.setattr("hydra_plugins.lac_sweepers.find_spec", lambda _name: None)
-    end = train_here(*TINY, "seed=0,1", f"hydra/launcher={launcher}")
+    end = train_here(*TINY_SWEEP, "seed=0,1", f"hydra/launcher={launcher}")
     assert end.status == 2
     assert f"hydra/launcher is '{launcher}'" in end.stderr
     assert f"pip install -c constraints.txt -e '.[{extra}]'" in end.stderr
