@@ -50,3 +50,14 @@ def start(clean_environment, tmp_path) -> Iterator[Callable[..., Running]]:
         for pid in processes_of_session(running.process.pid):
             os.kill(pid, signal.SIGKILL)
         running.process.wait()
+
+
+@pytest.fixture
+def bare_home(monkeypatch, tmp_path) -> Path:
+    """No settings of W&B, and an empty home folder."""
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in [*filter(lambda name: name.startswith("WANDB_"), os.environ), "NETRC"]:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(home))
+    return home
