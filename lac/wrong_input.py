@@ -15,7 +15,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, UnsupportedVa
 
 from lac.config import CONFIG_DIR, allowed_text, config_keys, options, owners
 from lac.disturbance_config import Disturbance, missing_key_sentence
-from lac.experiment import config_problems
+from lac.experiment import choice_problems, config_problems
 from lac.schema import Leaf
 from lac.validation import nearest
 
@@ -42,6 +42,7 @@ def explain(error: Exception, config_name: str, arguments: Sequence[str]) -> lis
                 try:
                     compose(config_name, overrides=[*search, *(first for first, *_ in variants), text])
                     accepted.append(text)
+                    found += choice_problems([text])
                 except Exception as problem:
                     found.append(_sentence(text, problem, "train" if given.config_dir else config_name))
             if accepted:
