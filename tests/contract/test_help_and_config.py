@@ -5,6 +5,8 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import gymnasium
@@ -72,17 +74,30 @@ def overrides_for(group: str, option: str) -> list[str]:
 
 CHOICES = [pytest.param(group, option, id=f"{group}={option}") for group in GROUPS for option in options(group)]
 PRESETS = [p for p in CHOICES if p.values[0] == "experiment" or (p.values[0] == "tuned" and p.values[1] != "none")]
+OTHERS = [p for p in CHOICES if p not in PRESETS]
 
 Compose = Callable[..., DictConfig]
 
 
-@pytest.fixture
-def composed() -> Iterator[Compose]:
+@contextmanager
+def composing() -> Iterator[Compose]:
     """Composes the training config with overrides, as the script does."""
     experiment.register()
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         yield lambda *overrides: compose("train", overrides=list(overrides))
+
+
+@pytest.fixture
+def composed() -> Iterator[Compose]:
+    with composing() as composer:
+        yield composer
+
+
+@cache
+def defaults_of(env: str, algo: str) -> DictConfig:
+    with composing() as composer:
+        return composer(f"env={env}", f"algo={algo}", "tuned=none")
 
 
 def keys_of(node: object, prefix: str = "") -> Iterator[str]:
@@ -98,9 +113,9 @@ def plain(cfg: DictConfig) -> dict:
     return OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
 
 
-def test_help_names_everything(train_here, composed):
+def test_help_names_everything(train_once, composed):
     keys = set(keys_of(plain(composed())))
-    end = train_here("--help")
+    _, end = train_once("help", "--help")
     assert end.status == 0
     assert "python scripts/train.py env=oscillator algo.alpha3=0.1" in end.stdout
     described = {words[0]: words[1:] for words in map(str.split, end.stdout.splitlines()) if words}
@@ -118,19 +133,23 @@ def test_cfg_job_prints_the_config_and_leaves_nothing(train_here, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("arguments", [["--cfg", "job"], ["--help"], ["algo.gamma=2"]])
-def test_telling_needs_neither_torch_nor_wandb(arguments, clean_environment, tmp_path):
+def test_telling_needs_neither_torch_nor_wandb(clean_environment, tmp_path):
     code = (
         "import json, runpy, sys\n"
-        "script, *sys.argv[1:] = sys.argv[1:]\n"
-        "try:\n    runpy.run_path(script, run_name='__main__')\n"
-        "except SystemExit:\n    pass\n"
+        "from hydra.core.global_hydra import GlobalHydra\n"
+        "script = sys.argv[1]\n"
+        "for arguments in (['--cfg', 'job'], ['--help'], ['algo.gamma=2']):\n"
+        "    GlobalHydra.instance().clear()\n"
+        "    sys.argv[1:] = arguments\n"
+        "    try:\n        runpy.run_path(script, run_name='__main__')\n"
+        "    except SystemExit:\n        pass\n"
         "print('\\n' + json.dumps([name for name in ('hydra', 'torch', 'wandb', 'matplotlib') if name in sys.modules]))"
     )
-    command = [sys.executable, "-c", code, str(ROOT / "scripts" / "train.py"), *arguments]
+    command = [sys.executable, "-c", code, str(ROOT / "scripts" / "train.py")]
     result = subprocess.run(
         command, cwd=tmp_path, env=clean_environment, capture_output=True, text=True, timeout=60, check=True
     )
+    assert "algo.gamma is 2" in result.stderr
     assert json.loads(result.stdout.splitlines()[-1]) == ["hydra"]
 
 
@@ -159,7 +178,7 @@ def test_promised_keys_exist(composed):
     assert promised - set(keys_of(plain(composed()))) == set()
 
 
-@pytest.mark.parametrize(("group", "option"), CHOICES)
+@pytest.mark.parametrize(("group", "option"), OTHERS)
 def test_every_option_composes_without_problems(group, option, composed):
     if option == "cuda" and not torch.cuda.is_available():
         pytest.skip("no GPU")
@@ -189,14 +208,16 @@ class StopsAtTheStart:
 
 
 @pytest.mark.parametrize(("group", "option"), [*PRESETS, pytest.param("env", "gym", id="env=gym")])
-def test_presets_build_their_agent(group, option, composed):
-    values = plain(composed(*overrides_for(group, option), "device=cpu"))
+def test_presets_compose_without_problems_and_build_their_agent(group, option, composed):
+    cfg = composed(*overrides_for(group, option), "device=cpu")
+    values = plain(cfg)
     recorder = StopsAtTheStart()
     make = experiment.environment_factory(values["env"])
     try:
         make().close()
     except gymnasium.error.DependencyNotInstalled as error:
         pytest.skip(str(error))
+    assert experiment.config_problems(cfg) == []
     with pytest.raises(BuiltError):
         train_from_settings(AGENTS[values["algo"]["name"].upper()], experiment.api_settings(values), make, recorder)
     agent, hidden = recorder.agent, values["network"]["hidden_sizes"]
@@ -208,12 +229,12 @@ def test_presets_build_their_agent(group, option, composed):
 
 
 @pytest.mark.parametrize("option", options("experiment"))
-def test_experiments_hold_only_what_differs_from_the_defaults(option, composed):
+def test_experiments_hold_only_what_differs_from_the_defaults(option):
     preset = OmegaConf.load(CONF / "experiment" / f"{option}.yaml")
+    chosen = {name: value for entry in preset.defaults if not isinstance(entry, str) for name, value in entry.items()}
     for part in ("defaults", "hydra"):
         preset.pop(part, None)
-    names = composed(f"experiment={option}")
-    defaults = composed(f"env={names.env.name}", f"algo={names.algo.name}", "tuned=none")
+    defaults = defaults_of(chosen.get("override /env", "oscillator"), chosen.get("override /algo", "lac"))
     keys = list(keys_of(OmegaConf.to_container(preset)))
     assert [key for key in keys if OmegaConf.select(defaults, key) == OmegaConf.select(preset, key)] == []
 

@@ -145,11 +145,16 @@ def test_dry_run_tells_the_search_and_leaves_nothing(search, folder):
     ("arguments", "sentences"),
     [
         (
-            ["hydra.sweeper.sampler.name=tep", ANY_LEVEL],
-            ["hydra.sweeper.sampler.name is 'tep'", "tpe, random", "'tpe'?"],
+            [
+                *("hydra.sweeper.sampler.name=tep", "hydra.sweeper.pruner.name=medan", "hydra.sweeper.n_trials=0"),
+                ANY_LEVEL,
+            ],
+            [
+                *("hydra.sweeper.sampler.name is 'tep'", "tpe, random", "'tpe'?"),
+                *("median, percentile, halving, none", "'median'?"),
+                *("hydra.sweeper.n_trials is 0", "of at least 1"),
+            ],
         ),
-        (["hydra.sweeper.pruner.name=medan", ANY_LEVEL], ["median, percentile, halving, none", "'median'?"]),
-        (["hydra.sweeper.n_trials=0", ANY_LEVEL], ["hydra.sweeper.n_trials is 0", "of at least 1"]),
         (["hydra.sweeper.n_jobs=2", ANY_LEVEL], ["the launcher runs 1 at a time", "hydra/launcher=joblib"]),
         (["seed=1"], ["nothing is searched for"]),
         (["algo.gamma=interval(0.5,2.0)"], ["algo.gamma is 2.0", "from 0 to 1"]),
