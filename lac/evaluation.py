@@ -58,53 +58,51 @@ def evaluate(policy: Policy, envs: Sequence[AnyEnv], num_episodes: int, first_se
         num_episodes: Number of episodes.
         first_seed: Episode i starts from ``reset(seed=first_seed + i)``.
     """
-    groups = [range(start, min(start + len(envs), num_episodes)) for start in range(0, num_episodes, len(envs))]
+    costs, lengths, died = np.zeros(num_episodes), np.zeros(num_episodes, np.int64), np.zeros(num_episodes, np.bool_)
     run = _run_at_once if _can_run_at_once(envs) else _run_side_by_side
-    results = [run(policy, envs, [first_seed + i for i in group]) for group in groups]
-    return Episodes(*(np.concatenate(parts) for parts in zip(*results, strict=True)))
+    for start in range(0, num_episodes, len(envs)):
+        group = slice(start, min(start + len(envs), num_episodes))
+        seeds = range(first_seed + group.start, first_seed + group.stop)
+        observations = np.stack([env.reset(seed=seed)[0] for env, seed in zip(envs, seeds, strict=False)])
+        run(policy, envs[: len(seeds)], observations, Episodes(costs[group], lengths[group], died[group]))
+    return Episodes(costs, lengths, died)
 
 
 def _run_side_by_side(
-    policy: Policy, envs: Sequence[AnyEnv], seeds: Sequence[int]
-) -> tuple[FloatArray, npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    number = len(seeds)
-    costs, lengths, died = np.zeros(number), np.zeros(number, np.int64), np.zeros(number, np.bool_)
-    observations = np.stack([env.reset(seed=seed)[0] for env, seed in zip(envs, seeds, strict=False)])
-    running = list(range(number))
+    policy: Policy, envs: Sequence[AnyEnv], observations: npt.NDArray[np.floating], episodes: Episodes
+) -> None:
+    """Run one episode in each environment to its end; what happens is added to ``episodes``."""
+    running = list(range(len(envs)))
     while running:
         actions = policy(observations[running])
         still_running = []
         for i, action in zip(running, actions, strict=True):
             observations[i], cost, terminated, truncated, _ = envs[i].step(action)
-            costs[i] += float(cost)
-            lengths[i] += 1
-            died[i] = terminated
+            episodes.costs[i] += float(cost)
+            episodes.lengths[i] += 1
+            episodes.died[i] = terminated
             if not (terminated or truncated):
                 still_running.append(i)
         running = still_running
-    return costs, lengths, died
 
 
 def _run_at_once(
-    policy: Policy, envs: Sequence[AnyEnv], seeds: Sequence[int]
-) -> tuple[FloatArray, npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    number = len(seeds)
-    costs, lengths, died = np.zeros(number), np.zeros(number, np.int64), np.zeros(number, np.bool_)
-    observations = np.stack([env.reset(seed=seed)[0] for env, seed in zip(envs, seeds, strict=False)])
-    systems = [cast(System, env.unwrapped) for env in envs[:number]]
+    policy: Policy, envs: Sequence[AnyEnv], observations: npt.NDArray[np.floating], episodes: Episodes
+) -> None:
+    """The same for equal systems, which take each step as a batch."""
+    systems = [cast(System, env.unwrapped) for env in envs]
     states = np.stack([system.get_state()["state"] for system in systems])
-    running = np.arange(number)
+    running = np.arange(len(systems))
     for _ in range(_time_limit(envs[0])):
         noise = np.stack([systems[i].draw_noise() for i in running])
         states, step_costs, terminated = systems[0].step_batch(states, policy(observations), noise)
-        costs[running] += step_costs
-        lengths[running] += 1
-        died[running] = terminated
+        episodes.costs[running] += step_costs
+        episodes.lengths[running] += 1
+        episodes.died[running] = terminated
         running, states = running[~terminated], states[~terminated]
         if len(running) == 0:
             break
         observations = systems[0].observe(states)
-    return costs, lengths, died
 
 
 def _can_run_at_once(envs: Sequence[AnyEnv]) -> bool:
