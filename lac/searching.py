@@ -25,7 +25,7 @@ from lac.search.trials import Search
 from lac.seeds import Watch
 from lac.sweep import sweep_lock
 from lac.sweep_job import runs_here
-from lac.sweeping import job_config, placed
+from lac.sweeping import begin_ray, job_config, placed
 from lac.validation import Choice, Number, Rule, problems
 
 Launch = Callable[[Sequence[Sequence[str]], int], object]
@@ -72,8 +72,7 @@ def run_search(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str
         return
     sampler, pruner = settings["sampler"], settings["pruner"]
     proposals = Proposals(lambda seed: SAMPLERS[sampler["name"]](seed, sampler), sampler["seed"], plan.space)
-    if "ray" in config.hydra.launcher:
-        launch([], 0)  # Ray is started by the first launch, which must not be two at once.
+    begin_ray(config.hydra.launcher, launch)  # before the first trials, which may begin at once
     try:
         lock = sweep_lock(plan.folder)
     except RuntimeError as error:

@@ -1,5 +1,7 @@
 """From the overrides of a sweep to its jobs: what Hydra's sweepers of lac do."""
 
+import re
+import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
@@ -23,6 +25,8 @@ from lac.sweep import Sweep, config_digest
 from lac.sweep_job import runs_here
 
 Launch = Callable[[Sequence[Sequence[str]], int], object]
+
+_SECONDS_TO_ANSWER = 10.0
 
 
 def run_grid(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str], launch: Launch) -> None:
@@ -60,6 +64,7 @@ def run_grid(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str],
     if config.dry_run:
         _say(_plan(sweep, [plain for _, plain in configs.values()]))
         return
+    begin_ray(config.hydra.launcher, launch)  # before the sweep handles signals, since Ray takes them over
     try:
         lock = sweep.locked()
     except RuntimeError as error:
@@ -68,8 +73,6 @@ def run_grid(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str],
         done = sum(sweep.status(job) == FINISHED for job in sweep.jobs)
         _say(f"sweep of {len(sweep.jobs)} jobs in {folder}" + (f", {done} of them done already" if done else ""))
         try:
-            if "ray" in config.hydra.launcher:
-                launch([], 0)  # starts Ray, which would replace the signal handlers of the sweep
             with nullcontext() if runs_here(config.hydra.launcher) else orderly_end(folder, sweep.is_busy):
                 sweep.run(
                     lambda jobs: launch([placed(job.overrides, folder, job.folder) for job in jobs], jobs[0].number),
@@ -81,6 +84,27 @@ def run_grid(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str],
         _say(sweep.table())
     if any(sweep.status(job) != FINISHED for job in sweep.jobs):
         sys.exit(1)
+
+
+def begin_ray(launcher: DictConfig, launch: Launch) -> None:
+    """Start Ray, or connect to its cluster, where jobs are to run there.
+
+    Raises:
+        ConfigError: Nothing answers at the address of the cluster.
+    """
+    if "ray" not in launcher:
+        return
+    address = launcher.ray.init.address
+    place = re.fullmatch(r"(?:ray://)?(.+):(\d+)", address or "")
+    try:
+        if place:
+            # Ray itself tries for minutes, and then ends the process.
+            socket.create_connection((place[1], int(place[2])), _SECONDS_TO_ANSWER).close()
+    except OSError as error:
+        raise ConfigError(
+            [f"hydra.launcher.ray.init.address is {address!r}, where no cluster answers: {error}"]
+        ) from None
+    launch([], 0)
 
 
 def job_configs(

@@ -241,11 +241,8 @@ def test_cluster_that_is_not_there_is_told(train_apart, tmp_path):
         "hydra.launcher.ray.init.address=127.0.0.1:1",
         "hydra.sweep.dir=sweep",
         cwd=tmp_path,
-        timeout=300,
-        RAY_gcs_rpc_server_reconnect_timeout_s="1",
         **RAY,
     )
     assert end.status == 2
-    assert "cannot be run" in end.stderr
-    assert "127.0.0.1:1" in end.stderr
-    assert jobs_of(tmp_path / "sweep") == []
+    assert "hydra.launcher.ray.init.address is '127.0.0.1:1', where no cluster answers" in end.stderr
+    assert list(tmp_path.iterdir()) == []

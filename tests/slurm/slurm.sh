@@ -59,7 +59,7 @@ AccountingStorageType=accounting_storage/slurmdbd
 AccountingStorageHost=127.0.0.1
 AccountingStoragePort=$((first_port + 2))
 AccountingStoragePass=$folder/munge/socket
-NodeName=$node NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=$(awk '/MemTotal/ {print int($2 / 1024 * 0.8)}' /proc/meminfo)
+NodeName=$node NodeAddr=127.0.0.1 CPUs=$(getconf _NPROCESSORS_ONLN) RealMemory=$(awk '/MemTotal/ {print int($2 / 1024 * 0.8)}' /proc/meminfo)
 PartitionName=test Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 CONF
     cat >"$folder/slurmdbd.conf" <<CONF
@@ -109,6 +109,10 @@ SQL
 }
 
 stop() {
+    # Jobs first, which would outlive the daemons.
+    if scancel --user="$(id -un)" 2>/dev/null; then
+        wait_for 30 sh -c 'test -z "$(squeue -h)"' || true
+    fi
     # In the other order, each by the number of its own process.
     for file in slurmd.pid slurmctld.pid slurmdbd.pid mariadb.pid munge/pid; do
         [ -s "$folder/$file" ] || continue
