@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
@@ -35,28 +36,62 @@ def explain(error: Exception, config_name: str, arguments: Sequence[str]) -> lis
             if given.config_name:
                 return [f"--config-name is {config_name!r}: {first_sentence(error)}; without it, it is train"]
             return [first_sentence(error)]
-        variants: list[list[str]] = []
-        for singles in _overrides_with_groups_first(given.overrides, given.multirun, found):
-            accepted = []
-            for text in singles:
-                try:
-                    compose(config_name, overrides=[*search, *(first for first, *_ in variants), text])
-                    accepted.append(text)
-                    found += choice_problems([text])
-                except Exception as problem:
-                    found.append(_sentence(text, problem, "train" if given.config_dir else config_name))
-            if accepted:
-                variants.append(accepted)
-        if config_name == "train" or given.config_dir:
-            firsts = [first for first, *_ in variants]
-            others = [[*firsts[:i], other, *firsts[i + 1 :]] for i, (_, *rest) in enumerate(variants) for other in rest]
-            for overrides in [firsts, *others]:
-                try:
-                    found += config_problems(compose(config_name, overrides=[*search, *overrides]))
-                except Exception as problem:
-                    # Values that are right by themselves may not go together.
-                    found.append(f"{', '.join(overrides)}: {_foreign_key(problem) or first_sentence(problem)}")
+        is_training = config_name == "train" or bool(given.config_dir)
+        main = _MainConfig(config_name, "train" if is_training else config_name, tuple(search))
+        found += _problems_of(main, _overrides_with_groups_first(given.overrides, given.multirun, found))
     return list(dict.fromkeys(found))
+
+
+@dataclass(frozen=True)
+class _MainConfig:
+    """The config in which overrides are tried.
+
+    Attributes:
+        name: Its name for Hydra.
+        schema: The script whose keys it has.
+        search: Overrides with which Hydra finds the groups.
+    """
+
+    name: str
+    schema: str
+    search: tuple[str, ...]
+
+    def problem(self, text: str, before: Sequence[str]) -> str | None:
+        """What is wrong with an override by itself, after others that are right."""
+        try:
+            compose(self.name, overrides=[*self.search, *before, text])
+        except Exception as problem:
+            return _sentence(text, problem, self.schema)
+        return next(iter(choice_problems([text])), None)
+
+    def problems(self, overrides: Sequence[str]) -> list[str]:
+        """What is wrong with overrides together, of which each is right by itself, and with the values they lead to."""
+        try:
+            composed = compose(self.name, overrides=[*self.search, *overrides])
+        except Exception as problem:
+            return [f"{', '.join(overrides)}: {_foreign_key(problem) or first_sentence(problem)}"]
+        return config_problems(composed) if self.schema == "train" else []
+
+
+def _problems_of(main: _MainConfig, overrides: Iterable[Sequence[str]]) -> list[str]:
+    """Try overrides one after the other, and each further value of a sweep in the place of the first."""
+    found: list[str] = []
+    firsts: list[str] = []
+    others: list[tuple[int, str]] = []
+    for values in overrides:
+        for number, text in enumerate(values):
+            told = main.problem(text, firsts)
+            if told is None:
+                others += [(len(firsts), other) for other in values[number + 1 :]]
+                firsts.append(text)
+                break
+            found.append(told)
+    found += main.problems(firsts)
+    for place, text in others:
+        problems = main.problems([*firsts[:place], text, *firsts[place + 1 :]])
+        alone = problems and main.problem(text, firsts[:place])
+        found += [alone] if alone else problems
+    return found
 
 
 def _overrides_with_groups_first(arguments: Sequence[str], is_sweep: bool, found: list[str]) -> Iterator[list[str]]:
