@@ -99,7 +99,7 @@ def train_here(script_here: Command) -> Command:
 def train_apart(clean_environment: dict[str, str]) -> Command:
     """Runs the script in a process of its own, in the folder ``cwd``."""
 
-    def train(*arguments: object, cwd: Path, timeout: float = 90, **environment: str) -> Ended:
+    def train(*arguments: object, cwd: Path, timeout: float = 240, **environment: str) -> Ended:
         result = subprocess.run(
             [sys.executable, str(TRAIN), *map(str, arguments)],
             cwd=cwd,

@@ -11,13 +11,13 @@ MODULES = sorted((ROOT / "lac").rglob("*.py"))
 
 def test_layers_hold() -> None:
     lint = Path(sys.executable).with_name("lint-imports")
-    done = subprocess.run([str(lint), "--no-cache"], cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run([str(lint), "--no-cache"], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout
 
 
 def test_import_of_the_package_is_light() -> None:
     heavy = "import sys, lac; print(sorted({'torch', 'wandb', 'matplotlib', 'hydra'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, timeout=180, check=True)
     assert done.stdout.strip() == "[]"
 
 

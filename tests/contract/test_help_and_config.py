@@ -147,7 +147,7 @@ def test_telling_needs_neither_torch_nor_wandb(clean_environment, tmp_path):
     )
     command = [sys.executable, "-c", code, str(ROOT / "scripts" / "train.py")]
     result = subprocess.run(
-        command, cwd=tmp_path, env=clean_environment, capture_output=True, text=True, timeout=60, check=True
+        command, cwd=tmp_path, env=clean_environment, capture_output=True, text=True, timeout=180, check=True
     )
     assert "algo.gamma is 2" in result.stderr
     assert json.loads(result.stdout.splitlines()[-1]) == ["hydra"]

@@ -58,7 +58,7 @@ def wandb_records(file: Path, environment: dict[str, str] | None = None) -> dict
     """The records of an offline run by type, as W&B's own reader tells them."""
     wandb = Path(sys.executable).with_name("wandb")
     command = [str(wandb), "leet", "inspect", "--json", str(file)]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180, check=True)
     records: dict[str, list[dict]] = {}
     for line in result.stdout.splitlines():
         record = json.loads(line)
@@ -89,7 +89,7 @@ class Running:
     def console(self) -> str:
         return self.console_file.read_text()
 
-    def wait_until(self, happened: Callable[[], bool], seconds: float = 120) -> None:
+    def wait_until(self, happened: Callable[[], bool], seconds: float = 300) -> None:
         end = time.monotonic() + seconds
         while not happened():
             assert time.monotonic() < end, f"nothing happens:\n{self.console}"
@@ -103,7 +103,7 @@ class Running:
         self.wait_until(happened_in_time)
 
     def end(self) -> int:
-        return self.process.wait(timeout=120)
+        return self.process.wait(timeout=300)
 
     def kill(self) -> None:
         """Kill the process that was started, and wait for what it has left."""

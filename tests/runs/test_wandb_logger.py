@@ -112,7 +112,7 @@ def test_agent_of_a_sweep_says_which_run_it_is(monkeypatch, logger_in):
 
 
 def wait_until(happened: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 180
     while not happened():
         assert time.monotonic() < end, "nothing happens"
         time.sleep(0.05)

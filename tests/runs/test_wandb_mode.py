@@ -78,7 +78,7 @@ def test_wandb_login_files_the_key_where_auto_looks(bare_home, clean_environment
     """Held against W&B itself, which has moved the place once."""
     environment = clean_environment | {"HOME": str(bare_home)}
     command = [str(Path(sys.executable).with_name("wandb")), "login", "--no-verify", "0123456789" * 4]
-    subprocess.run(command, env=environment, capture_output=True, timeout=60, check=True)
+    subprocess.run(command, env=environment, capture_output=True, timeout=180, check=True)
     assert resolve_mode("auto")[0] == "online"
 
 

@@ -196,13 +196,13 @@ def test_agent_trains_into_its_own_run(sweep_of, monkeypatch, clean_environment,
     agent._forward_signals, agent._run_processes = False, {}
     chosen = {"algo": {"value": "lac"}, "algo.alpha3": {"value": 0.25}}
     agent._command_run({"run_id": "agents1", "program": sweep["program"], "args": chosen})
-    assert agent._run_processes["agents1"]._popen.wait(timeout=120) == 0
+    assert agent._run_processes["agents1"]._popen.wait(timeout=300) == 0
 
     (summary,) = (json.loads(path.read_text()) for path in tmp_path.rglob("summary.json"))
     assert (summary["status"], summary["wandb"]["id"]) == ("finished", "agents1")
     (file,) = tmp_path.rglob("*.wandb")
     command = [str(Path(sys.executable).with_name("wandb")), "leet", "inspect", "--json", str(file)]
-    lines = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.splitlines()
+    lines = subprocess.run(command, capture_output=True, text=True, timeout=180, check=True).stdout.splitlines()
     config: dict = {}
     for record in map(json.loads, lines):
         config |= record.get("run", record).get("config", {}).get("update", {})

@@ -338,11 +338,11 @@ def test_free_slots_are_filled_at_once(runs):
 
     def end(number: int, level: float) -> str:
         if number < 2:
-            both.wait(timeout=10)  # passes only if two run at the same time
+            both.wait(timeout=60)  # passes only if two run at the same time
         if number == 2:
             third.set()
         if number == 1:
-            assert third.wait(timeout=10), "the third trial has to wait for the second"
+            assert third.wait(timeout=60), "the third trial has to wait for the second"
         return "finished"
 
     runs.end = end
