@@ -99,7 +99,7 @@ def begin_ray(launcher: DictConfig, launch: Launch) -> None:
     try:
         if place:
             # Ray itself tries for minutes, and then ends the process.
-            socket.create_connection((place[1], int(place[2])), _SECONDS_TO_ANSWER).close()
+            socket.create_connection((place[1].strip("[]"), int(place[2])), _SECONDS_TO_ANSWER).close()
     except OSError as error:
         raise ConfigError(
             [f"hydra.launcher.ray.init.address is {address!r}, where no cluster answers: {error}"]
