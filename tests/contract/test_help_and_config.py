@@ -234,6 +234,7 @@ def test_experiments_hold_only_what_differs_from_the_defaults(option):
     chosen = {name: value for entry in preset.defaults if not isinstance(entry, str) for name, value in entry.items()}
     for part in ("defaults", "hydra"):
         preset.pop(part, None)
+    # An experiment that stands on another one, which is the oscillator's, chooses nothing itself.
     defaults = defaults_of(chosen.get("override /env", "oscillator"), chosen.get("override /algo", "lac"))
     keys = list(keys_of(OmegaConf.to_container(preset)))
     assert [key for key in keys if OmegaConf.select(defaults, key) == OmegaConf.select(preset, key)] == []

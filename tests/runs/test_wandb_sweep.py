@@ -2,16 +2,15 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
+from run_support import ROOT, wandb_records
 from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 from wandb.wandb_agent import Agent
 
-ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "wandb_sweep.py"
 TINY = [
     "tuned=none",
@@ -201,11 +200,10 @@ def test_agent_trains_into_its_own_run(sweep_of, monkeypatch, clean_environment,
     (summary,) = (json.loads(path.read_text()) for path in tmp_path.rglob("summary.json"))
     assert (summary["status"], summary["wandb"]["id"]) == ("finished", "agents1")
     (file,) = tmp_path.rglob("*.wandb")
-    command = [str(Path(sys.executable).with_name("wandb")), "leet", "inspect", "--json", str(file)]
-    lines = subprocess.run(command, capture_output=True, text=True, timeout=180, check=True).stdout.splitlines()
+    records = wandb_records(file)
     config: dict = {}
-    for record in map(json.loads, lines):
-        config |= record.get("run", record).get("config", {}).get("update", {})
+    for told in [*(run["config"] for run in records["run"]), *records.get("config", [])]:
+        config |= told.get("update", {})
     # W&B keeps its own word for the group, and the keys of the group are found beside it.
     assert config["algo"] == "lac"
     assert (config["algo.name"], config["algo.alpha3"], config["algo.horizon_length"]) == ("lac", 0.25, 0)
