@@ -50,7 +50,7 @@ class GridSweeper(_LacSweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the sweep that these overrides describe."""
-        from lac.sweeping import run_grid  # noqa: PLC0415 (every start imports this file)
+        from lac.sweeps.grid import run_grid  # noqa: PLC0415 (every start imports this file)
 
         run_grid(self._config, self._loader, self._with_params(arguments), self._launch)
 
@@ -75,7 +75,7 @@ class OptunaSweeper(_LacSweeper):
         """Run the search that these overrides describe."""
         if find_spec("optuna") is None:
             _refuse("hydra/sweeper", "optuna", "sweep")
-        from lac.searching import run_search  # noqa: PLC0415 (every start imports this file)
+        from lac.sweeps.search.search import run_search  # noqa: PLC0415 (every start imports this file)
 
         run_search(self._config, self._loader, self._with_params(arguments), self._launch)
 
@@ -91,7 +91,7 @@ def _refuse_missing_launcher(config: DictConfig) -> None:
 
 
 def _refuse(group: str, name: str, extra: str) -> NoReturn:
-    from lac.experiment import ConfigError  # noqa: PLC0415 (as above)
+    from lac.config.checks import ConfigError  # noqa: PLC0415 (as above)
 
     command = f"pip install -c constraints.txt -e '.[{extra}]'"
     raise ConfigError([f"{group} is {name!r}, which is not installed; {command}"])

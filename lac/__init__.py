@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from lac.agents.loading import load_agent
     from lac.agents.sac import SAC
     from lac.api import lac, latc, sac
-    from lac.buffers import FiniteHorizonReplayBuffer, ReplayBuffer
     from lac.networks import LyapunovActorCritic, LyapunovActorTwinCritic, SoftActorCritic
+    from lac.training.buffers import FiniteHorizonReplayBuffer, ReplayBuffer
 
 __version__ = version("lac")
 
@@ -32,8 +32,8 @@ _HOMES = {
     "LyapunovActorCritic": "lac.networks",
     "LyapunovActorTwinCritic": "lac.networks",
     "SoftActorCritic": "lac.networks",
-    "ReplayBuffer": "lac.buffers",
-    "FiniteHorizonReplayBuffer": "lac.buffers",
+    "ReplayBuffer": "lac.training.buffers",
+    "FiniteHorizonReplayBuffer": "lac.training.buffers",
 }
 
 __all__ = [

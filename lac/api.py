@@ -11,13 +11,13 @@ from torch import nn
 
 from lac.agents import LAC, LATC, SAC, Agent
 from lac.agents.base import DEFAULT_AC_KWARGS
-from lac.buffers import ReplayBuffer
 from lac.devices import limited_threads
 from lac.envs import AnyEnv, AnyVectorEnv
 from lac.loggers.wandb import WandbSettings
-from lac.recorder import RecordSettings, RunRecorder
-from lac.training import train_from_settings
-from lac.validation import check, nearest
+from lac.runs.recorder import RecordSettings, RunRecorder
+from lac.settings.rules import check, nearest
+from lac.training.buffers import ReplayBuffer
+from lac.training.trainer import train_from_settings
 
 A = TypeVar("A", bound=Agent)
 P = ParamSpec("P")

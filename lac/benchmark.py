@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from lac.agents import LAC
-from lac.buffers import Batch, ReplayBuffer
 from lac.envs import AnyEnv, make_env, prepare
+from lac.training.buffers import Batch, ReplayBuffer
 
 PRODUCT_SIZE = 256
 """The machine's limit is read off a square matrix product of this size."""

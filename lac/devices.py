@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from threadpoolctl import threadpool_limits
 
-from lac.validation import nearest
+from lac.settings.rules import nearest
 
 
 def torch_device(name: str) -> torch.device:

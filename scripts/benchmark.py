@@ -3,16 +3,16 @@
 import hydra
 from omegaconf import DictConfig
 
-from lac import commands, experiment
-from lac.command_line import run_app, run_job
+from lac.cli import benchmark
+from lac.cli.app import register, run_app, run_job
 
-experiment.register()
+register()
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="benchmark")
 def main(cfg: DictConfig) -> None:
     """Run the benchmark of the config."""
-    run_job(commands.run_benchmark, cfg)
+    run_job(benchmark.run_benchmark, cfg)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,10 @@
 import hydra
 from omegaconf import DictConfig
 
-from lac import dashboard, experiment
-from lac.command_line import run_app, run_job
+from lac.cli import dashboard
+from lac.cli.app import register, run_app, run_job
 
-experiment.register()
+register()
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="dashboard")

@@ -3,16 +3,16 @@
 import hydra
 from omegaconf import DictConfig
 
-from lac import commands, experiment
-from lac.command_line import run_app, run_job
+from lac.cli import evaluate
+from lac.cli.app import register, run_app, run_job
 
-experiment.register()
+register()
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="evaluate")
 def main(cfg: DictConfig) -> None:
     """Test the policies that the config names."""
-    run_job(commands.evaluate_runs, cfg)
+    run_job(evaluate.evaluate_runs, cfg)
 
 
 if __name__ == "__main__":

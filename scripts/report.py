@@ -3,16 +3,16 @@
 import hydra
 from omegaconf import DictConfig
 
-from lac import commands, experiment
-from lac.command_line import run_app, run_job
+from lac.cli import report
+from lac.cli.app import register, run_app, run_job
 
-experiment.register()
+register()
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="report")
 def main(cfg: DictConfig) -> None:
     """Compare the runs that the config names."""
-    run_job(commands.report_runs, cfg)
+    run_job(report.report_runs, cfg)
 
 
 if __name__ == "__main__":

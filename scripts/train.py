@@ -3,16 +3,16 @@
 import hydra
 from omegaconf import DictConfig
 
-from lac import experiment
-from lac.command_line import run_app, run_job
+from lac.cli import train
+from lac.cli.app import register, run_app, run_job
 
-experiment.register()
+register()
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="train")
 def main(cfg: DictConfig) -> float | None:
     """Train as the config says."""
-    return run_job(experiment.run, cfg)
+    return run_job(train.run, cfg)
 
 
 if __name__ == "__main__":

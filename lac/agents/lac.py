@@ -13,7 +13,7 @@ from lac.agents.base import DEFAULT_AC_KWARGS, Agent, frozen, set_log, start_log
 from lac.agents.lac_numpy import LyapunovUpdate
 from lac.envs.making import HasSpaces
 from lac.networks import LyapunovActorCritic
-from lac.validation import check
+from lac.settings.rules import check
 
 _CRITIC_WEIGHTS = {"squared": None, "relative": losses.relative_weight}
 

@@ -7,8 +7,8 @@ from lac.agents.base import Agent
 from lac.agents.description import described_networks, described_spaces
 from lac.agents.lac import LAC
 from lac.agents.latc import LATC
+from lac.agents.policy_files import read_policy
 from lac.agents.sac import SAC
-from lac.checkpoints import read_policy
 
 AGENTS: dict[str, Callable[..., Agent]] = {"LAC": LAC, "LATC": LATC, "SAC": SAC}
 """The algorithms by name."""

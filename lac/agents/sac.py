@@ -12,7 +12,7 @@ from lac.agents.base import DEFAULT_AC_KWARGS, Agent, frozen
 from lac.agents.sac_numpy import SoftUpdate
 from lac.envs.making import HasSpaces
 from lac.networks import SoftActorCritic
-from lac.validation import check
+from lac.settings.rules import check
 
 
 class SAC(Agent):

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from lac.checkpoints import policy_path, read_policy, write_policy
+from lac.agents.policy_files import policy_path, read_policy, write_policy
 
 _NAME_KEY = "alg_name"
 

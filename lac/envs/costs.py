@@ -4,7 +4,7 @@ from typing import Any, SupportsFloat, TypeVar
 
 import gymnasium
 
-from lac.validation import check
+from lac.settings.rules import check
 
 Obs = TypeVar("Obs")
 Act = TypeVar("Act")

@@ -13,7 +13,7 @@ from gymnasium.vector import VectorEnv
 from gymnasium.wrappers import FlattenObservation, TimeLimit
 
 from lac.envs.costs import RewardAsCost
-from lac.validation import nearest
+from lac.settings.rules import nearest
 
 AnyEnv = gymnasium.Env[Any, Any]
 AnyVectorEnv = VectorEnv[Any, Any, Any]

@@ -19,7 +19,7 @@ from gymnasium.envs.mujoco.swimmer_v5 import SwimmerEnv
 from gymnasium.envs.mujoco.walker2d_v5 import Walker2dEnv
 
 from lac.envs.system import FloatArray, Signals
-from lac.validation import Number
+from lac.settings.rules import Number
 
 # Arguments of Gymnasium's robots that mean nothing here: weights of the reward, and what the robots set themselves.
 _NOT_TAKEN = {

@@ -13,7 +13,7 @@ from lac import lac
 def train(tmp_path, monkeypatch):
     """A tiny run; returns the agent, the buffer, the lines of metrics and the run folder."""
     # Drawing takes longer than everything else here; pictures have their own tests.
-    monkeypatch.setattr("lac.recorder.learning_curve", lambda *_: None, raising=False)
+    monkeypatch.setattr("lac.runs.recorder.learning_curve", lambda *_: None, raising=False)
     numbers = iter(range(100))
 
     def run(env_fn=oscillator, function=lac, **changes):

@@ -8,7 +8,7 @@ import gymnasium
 import pytest
 import torch
 
-from lac import training
+from lac.training import trainer as training
 
 
 class TrainingStarted(BaseException):

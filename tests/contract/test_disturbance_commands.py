@@ -12,13 +12,16 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 import lac
-from lac import disturbance_config, experiment
 from lac.agents.loading import load_agent
-from lac.config import CONFIG_DIR, options
-from lac.environment import environment_factory
+from lac.cli.app import register
+from lac.cli.train import api_settings
+from lac.config import disturbances as disturbance_config
+from lac.config.environments import environment_factory
+from lac.config.help import options
+from lac.config.schemas import CONFIG_DIR
 from lac.envs import prepare
 from lac.envs.disturbances import DISTURBANCES, Impulse, Noise
-from lac.evaluation import FIRST_TEST_SEED, evaluate
+from lac.evaluation.rollouts import FIRST_TEST_SEED, evaluate
 
 NEEDED = {
     "noise_process": ["disturbance.dims=[0,3]"],
@@ -39,7 +42,7 @@ TINY = [
 
 
 def composed(*overrides):
-    experiment.register()
+    register()
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
         return compose("train", overrides=list(overrides))
@@ -50,7 +53,7 @@ def saved(tmp_path_factory):
     """The folder of a run with a policy as it is before training."""
     folder, cfg = tmp_path_factory.mktemp("saved") / "run", composed("network=small")
     env = environment_factory(OmegaConf.to_container(cfg.env))()
-    lac.LAC(env, ac_kwargs=experiment.api_settings(OmegaConf.to_container(cfg))["ac_kwargs"]).save(folder)
+    lac.LAC(env, ac_kwargs=api_settings(OmegaConf.to_container(cfg))["ac_kwargs"]).save(folder)
     OmegaConf.save(cfg, folder / "config.yaml")
     return folder
 
@@ -63,7 +66,7 @@ def run(saved, tmp_path):
 @pytest.fixture
 def evaluate_here(script_here, run, monkeypatch):
     # Drawing takes longer than everything else here.
-    monkeypatch.setattr("lac.plots.trajectories", lambda _episodes, path, _title: path.touch())
+    monkeypatch.setattr("lac.figures.trajectories", lambda _episodes, path, _title: path.touch())
     return lambda *arguments: script_here("evaluate.py", f"run_dir={run}", "episodes=3", *arguments)
 
 

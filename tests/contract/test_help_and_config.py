@@ -17,10 +17,16 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
 import lac
-from lac import LAC, config, experiment
+from lac import LAC
 from lac.agents.loading import AGENTS
-from lac.schema import leaves
-from lac.training import train_from_settings
+from lac.cli.app import register
+from lac.cli.train import api_settings
+from lac.config.checks import config_problems
+from lac.config.environments import environment_factory
+from lac.config.schemas import ALGORITHMS
+from lac.config.settings import TrainConfig
+from lac.settings.fields import leaves
+from lac.training.trainer import train_from_settings
 
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf"
@@ -82,7 +88,7 @@ Compose = Callable[..., DictConfig]
 @contextmanager
 def composing() -> Iterator[Compose]:
     """Composes the training config with overrides, as the script does."""
-    experiment.register()
+    register()
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         yield lambda *overrides: compose("train", overrides=list(overrides))
@@ -165,7 +171,7 @@ def test_shell_completion(typed, offered, train_here, monkeypatch):
 
 @pytest.mark.parametrize("algorithm", options("algo"))
 def test_schema_and_files_have_the_same_keys(algorithm, composed):
-    schemas = [leaves(config.TrainConfig), leaves(config.ALGORITHMS[algorithm], "algo.")]
+    schemas = [leaves(TrainConfig), leaves(ALGORITHMS[algorithm], "algo.")]
     assert set(keys_of(plain(composed(f"algo={algorithm}")))) == {name for schema in schemas for name, _ in schema}
 
 
@@ -186,7 +192,7 @@ def test_every_option_composes_without_problems(group, option, composed):
     module = str(gymnasium.spec(cfg.env.id).entry_point).partition(":")[0]
     if module in EXTRAS:
         pytest.importorskip(EXTRAS[module])
-    assert experiment.config_problems(cfg) == []
+    assert config_problems(cfg) == []
     if group in {"algo", "env", "device", "disturbance"}:
         assert cfg[group].name == option
 
@@ -212,14 +218,14 @@ def test_presets_compose_without_problems_and_build_their_agent(group, option, c
     cfg = composed(*overrides_for(group, option), "device=cpu")
     values = plain(cfg)
     recorder = StopsAtTheStart()
-    make = experiment.environment_factory(values["env"])
+    make = environment_factory(values["env"])
     try:
         make().close()
     except gymnasium.error.DependencyNotInstalled as error:
         pytest.skip(str(error))
-    assert experiment.config_problems(cfg) == []
+    assert config_problems(cfg) == []
     with pytest.raises(BuiltError):
-        train_from_settings(AGENTS[values["algo"]["name"].upper()], experiment.api_settings(values), make, recorder)
+        train_from_settings(AGENTS[values["algo"]["name"].upper()], api_settings(values), make, recorder)
     agent, hidden = recorder.agent, values["network"]["hidden_sizes"]
     if values["algo"]["name"] != "sac":
         assert agent.alpha3 == values["algo"]["alpha3"]
@@ -283,7 +289,7 @@ def test_network_on_the_command_line_wins_over_tuned_and_experiment(network, com
 
 
 def test_without_tuned_settings_the_defaults_are_those_of_the_python_api(composed):
-    settings = experiment.api_settings(plain(composed("tuned=none")))
+    settings = api_settings(plain(composed("tuned=none")))
     defaults = {name: p.default for name, p in inspect.signature(lac.lac).parameters.items()}
     # The networks are compared below; a command has its own folder, seed and choice of device.
     apart = {"env_fn", "actor_critic", "ac_kwargs", "logger_kwargs", "seed", "device"}
@@ -294,20 +300,20 @@ def test_without_tuned_settings_the_defaults_are_those_of_the_python_api(compose
 
 def test_without_tuned_settings_the_networks_are_those_of_the_python_api(composed):
     env = gymnasium.make("lac/Oscillator-v1")
-    ac_kwargs = experiment.api_settings(plain(composed("tuned=none")))["ac_kwargs"]
+    ac_kwargs = api_settings(plain(composed("tuned=none")))["ac_kwargs"]
     assert repr(LAC(env, ac_kwargs=ac_kwargs).ac) == repr(LAC(env).ac)
 
 
 def test_arguments_of_the_environment_reach_it(composed):
     values = plain(composed("+env.kwargs.max_cost=1e6", "env.max_episode_steps=7"))
-    env = experiment.environment_factory(values["env"])()
+    env = environment_factory(values["env"])()
     env.reset(seed=0)
     assert env.unwrapped.max_cost == 1e6
     assert [env.step(env.action_space.high)[2:4] for _ in range(7)] == [(False, False)] * 6 + [(False, True)]
 
 
 def test_dashboard_says_what_it_needs_where_its_extra_is_missing(script_here, monkeypatch, tmp_path):
-    monkeypatch.setattr("lac.dashboard.find_spec", lambda name: None)
+    monkeypatch.setattr("lac.cli.dashboard.find_spec", lambda name: None)
     end = script_here(ROOT / "scripts" / "dashboard.py")
     assert end.status == 2
     assert 'pip install -c constraints.txt -e ".[dashboard]"' in end.stderr

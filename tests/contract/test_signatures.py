@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from lac import LAC, LATC, SAC, lac, latc, sac
-from lac.config import register_schemas
+from lac.config.schemas import register_schemas
 
 # Signatures ------------------------------------------------------------------------------------------
 

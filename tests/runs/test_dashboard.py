@@ -164,7 +164,7 @@ def test_wrong_input_is_refused(words, told, script_here, tmp_path):
 
 
 def test_refused_publication_leaves_the_file(script_here, monkeypatch, tmp_path):
-    from lac import workspace  # noqa: PLC0415
+    from lac.reports import workspace  # noqa: PLC0415
 
     def refuse(_built: object) -> str:
         raise ConnectionError("no such host")

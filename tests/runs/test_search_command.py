@@ -13,8 +13,8 @@ import pytest
 
 optuna = pytest.importorskip("optuna")
 
-from lac.run_folder import read_summary  # noqa: E402
-from lac.search.study import open_storage  # noqa: E402
+from lac.runs.folder import read_summary  # noqa: E402
+from lac.sweeps.search.study import open_storage  # noqa: E402
 
 HERE = Path(__file__).parent
 TRAIN = HERE.parents[1] / "scripts" / "train.py"
@@ -38,7 +38,7 @@ def search(train_here, monkeypatch, tmp_path):
     """Runs a search in this process; gives how it ended."""
     monkeypatch.syspath_prepend(HERE)
     # Pictures take longer than these runs; other tests look at them.
-    monkeypatch.setattr("lac.recorder.learning_curve", lambda *arguments: None)
+    monkeypatch.setattr("lac.runs.recorder.learning_curve", lambda *arguments: None)
     return lambda *arguments: train_here(*SEARCH, *arguments)
 
 

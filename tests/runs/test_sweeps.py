@@ -11,7 +11,7 @@ import pytest
 from run_support import checksum, contents, lines_of_metrics, metrics_without_times, processes_of_session, summary_of
 from sweep_support import TINY_SWEEP, finished, jobs_of, statuses, table_of
 
-from lac.sweep import sweep_lock
+from lac.sweeps.queue import sweep_lock
 
 FAILING = [*TINY_SWEEP, "env=gym", "env.id=failing_env:Failing-v0", "hydra.sweep.dir=sweep"]
 ENDLESS = [*TINY_SWEEP, "train.epochs=100000", "seed=0,1,2,3", "hydra.sweep.dir=sweep"]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lac.checkpoints import policy_path, read_policy, write_policy
+from lac.agents.policy_files import policy_path, read_policy, write_policy
 from lac.files import write_bytes, write_json
 
 TENSORS = {"weight": torch.arange(6.0).reshape(2, 3), "bias": torch.tensor([0.1, -0.2]), "scalar": torch.tensor(3.0)}

@@ -4,7 +4,7 @@ import pytest
 from gymnasium import Wrapper
 from gymnasium.spaces import Box
 
-from lac.evaluation import FIRST_TEST_SEED, Episodes, evaluate, run_episode
+from lac.evaluation.rollouts import FIRST_TEST_SEED, Episodes, evaluate, run_episode
 
 
 class Counting(gymnasium.Env):

@@ -1,7 +1,7 @@
 import pytest
 from matplotlib.figure import Figure
 
-from lac.plots import learning_curve
+from lac.figures import learning_curve
 
 ROW = {"env_steps": 100, "test/cost_mean": 5.0, "test/cost_std": 1.0, "test/death_rate": 0.0, "train/cost_mean": 6.0}
 

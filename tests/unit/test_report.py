@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from lac.report import find_runs, group_runs, write_report
-from lac.run_folder import FINISHED
+from lac.reports.comparison import find_runs, group_runs, write_report
+from lac.runs.folder import FINISHED
 
 
 def a_run(folder, seed, cost, alpha3=0.1, status=FINISHED, **evaluation):

@@ -1,7 +1,7 @@
 import pytest
 
-from lac.schedules import Schedule, schedules
-from lac.training import TrainSettings
+from lac.training.schedules import Schedule, schedules
+from lac.training.trainer import TrainSettings
 
 RATES = ("lr_a", "lr_c", "lr_alpha", "lr_labda")
 

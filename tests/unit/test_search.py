@@ -16,13 +16,13 @@ from optuna.pruners import MedianPruner, NopPruner, PercentilePruner  # noqa: E4
 from optuna.trial import TrialState  # noqa: E402
 
 from lac.files import write_json  # noqa: E402
-from lac.run_folder import run_lock  # noqa: E402
-from lac.search.result import Plan, ended, is_complete, search_result  # noqa: E402
-from lac.search.space import Parameter  # noqa: E402
-from lac.search.study import PRUNERS, SAMPLERS, Proposals, open_storage, open_study, storage_url, watch_trial  # noqa: E402
-from lac.search.trials import Search  # noqa: E402
-from lac.searching import parameter_of  # noqa: E402
-from lac.sweep import is_stopped  # noqa: E402
+from lac.runs.folder import run_lock  # noqa: E402
+from lac.sweeps.queue import is_stopped  # noqa: E402
+from lac.sweeps.search.result import Plan, ended, is_complete, search_result  # noqa: E402
+from lac.sweeps.search.search import parameter_of  # noqa: E402
+from lac.sweeps.search.space import Parameter  # noqa: E402
+from lac.sweeps.search.study import PRUNERS, SAMPLERS, Proposals, open_storage, open_study, storage_url, watch_trial  # noqa: E402
+from lac.sweeps.search.trials import Search  # noqa: E402
 
 LEVEL = Parameter("env.level", 1.0, 100.0)
 SAMPLER = {"n_startup_trials": 3}

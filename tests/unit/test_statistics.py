@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lac.statistics import estimate, interquartile_mean
+from lac.evaluation.statistics import estimate, interquartile_mean
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lac.run_folder import run_lock, status
-from lac.sweep import Job, Sweep, config_digest, is_stopped, stop, sweep_lock
+from lac.runs.folder import run_lock, status
+from lac.sweeps.queue import Job, Sweep, config_digest, is_stopped, stop, sweep_lock
 
 CONFIG = {"algo": {"alpha3": 0.1}, "seed": 0, "wandb": {"mode": "online"}, "dry_run": False, "fail_fast": False}
 
@@ -152,7 +152,7 @@ def test_job_of_another_process_is_waited_for_and_not_run(sweep, monkeypatch):
         (folder / "summary.json").write_text('{"status": "finished"}')
         lock.release()
 
-    monkeypatch.setattr("lac.sweep.time.sleep", end_elsewhere)
+    monkeypatch.setattr("lac.sweeps.queue.time.sleep", end_elsewhere)
     launcher = Launcher(jobs.folder)
     jobs.run(launcher, ignore)
     assert launcher.calls == [[1]]
@@ -164,7 +164,7 @@ def test_job_that_another_process_has_left_is_run_in_the_end(sweep, monkeypatch)
     begin(jobs.folder / "0-seed_0")
     lock = run_lock(jobs.folder / "0-seed_0")
     lock.acquire()
-    monkeypatch.setattr("lac.sweep.time.sleep", lambda _seconds: lock.release())
+    monkeypatch.setattr("lac.sweeps.queue.time.sleep", lambda _seconds: lock.release())
     launcher = Launcher(jobs.folder)
     jobs.run(launcher, ignore)
     assert launcher.calls == [[1], [0]]

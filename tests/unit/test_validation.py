@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from lac.validation import Choice, Number, check, nearest, problems
+from lac.settings.rules import Choice, Number, check, nearest, problems
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lac.envs.disturbances.base import AnyEnv, Disturbance, DisturbanceError, refuse, title
-from lac.validation import nearest
+from lac.settings.rules import nearest
 
 # The attribute that each argument of Reference sets; a period becomes a frequency.
 REFERENCE_ATTRIBUTES = {

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium.spaces import Box
 
-from lac import validation
+from lac.settings import rules as validation
 
 AnyEnv = gymnasium.Env[Any, Any]
 FloatArray = npt.NDArray[np.float64]

@@ -1,0 +1,20 @@
+"""Measure the speed: the command ``benchmark``."""
+
+from omegaconf import DictConfig
+
+from lac.config.checks import ConfigError
+from lac.settings.rules import problems
+
+
+def run_benchmark(cfg: DictConfig) -> None:
+    """Time updates and training steps against the machine's matrix products, and print the table."""
+    found = problems({f"{name}": cfg[name] for name in ("batch_size", "threads", "width", "rounds")})
+    if found:
+        raise ConfigError(found)
+    from lac import benchmark  # noqa: PLC0415 (imports torch)
+    from lac.devices import limited_threads  # noqa: PLC0415
+
+    print(f"actor and critic {cfg.width}-{cfg.width}, batch {cfg.batch_size}, {cfg.threads} thread(s)")
+    with limited_threads(cfg.threads):
+        timings = benchmark.run_benchmark(cfg.width, cfg.batch_size, cfg.rounds, cfg.round_seconds)
+    print(benchmark.table(timings))

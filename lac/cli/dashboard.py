@@ -1,0 +1,58 @@
+"""From a config to a workspace on Weights & Biases: a file, and a page where an API key is configured."""
+
+import json
+from dataclasses import fields
+from importlib.util import find_spec
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from lac.config.checks import ConfigError
+from lac.config.schemas import config_keys
+from lac.config.settings import TrainConfig
+from lac.settings.rules import Choice, nearest
+
+MODES = ("auto", "online", "offline")
+
+
+def run(cfg: DictConfig) -> None:
+    """Build the workspace of a config, write it to a file, and publish it where an API key is configured.
+
+    Raises:
+        ConfigError: The config is wrong, wandb-workspaces is missing, or W&B did not take the workspace.
+    """
+    found = _problems(cfg)
+    if found:
+        raise ConfigError(found)
+    from lac.loggers.wandb import resolve_mode  # noqa: PLC0415
+    from lac.reports import workspace  # noqa: PLC0415 (imports wandb, which `--help` does not need)
+
+    built = workspace.build(cfg.env.id, cfg.group_by, cfg.project, cfg.entity)
+    output = Path(cfg.output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps(workspace.serialised(built), indent=2) + "\n", encoding="utf-8")
+    print(f"{output}: workspace {built.name!r} of project {cfg.project!r}")
+    mode, reason = resolve_mode(cfg.mode)
+    if mode != "online":
+        print(f"not published ({reason}); `wandb login`, then this command again, publishes it")
+        return
+    try:
+        print(f"published: {workspace.publish(built)}")
+    except Exception as error:
+        raise ConfigError([f"W&B did not take the workspace, which is in {output}: {error}"]) from error
+
+
+def _problems(cfg: DictConfig) -> list[str]:
+    found = (
+        [] if cfg.mode in MODES else [f"mode is {cfg.mode!r}; it must be {Choice(MODES)}.{nearest(cfg.mode, MODES)}"]
+    )
+    # A group stands for itself where an agent of a W&B sweep chose its option.
+    keys = list(config_keys("train")) + [f.name for f in fields(TrainConfig)]
+    if cfg.group_by not in keys:
+        hint = nearest(cfg.group_by, keys)
+        found.append(f"group_by is {cfg.group_by!r}; it must be a key of scripts/train.py, such as algo.name.{hint}")
+    if OmegaConf.is_missing(cfg.env, "id"):
+        found.append("env.id is not set; give the id of a Gymnasium environment, such as env.id=Pendulum-v1")
+    if find_spec("wandb_workspaces") is None:
+        found.append('wandb-workspaces is not installed; pip install -c constraints.txt -e ".[dashboard]" installs it')
+    return found

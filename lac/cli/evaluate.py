@@ -1,0 +1,110 @@
+"""Test trained policies: the command ``evaluate``."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from lac.config.checks import ConfigError
+from lac.config.environments import disturbance_problems, environment_factory, unfit_disturbance
+from lac.envs.making import prepare
+from lac.files import write_json
+from lac.runs.folder import ATTEMPTS, CONFIG, EVALUATION, FINISHED, SUMMARY, is_several, status
+from lac.settings.rules import problems
+
+_MAX_ENVS = 50  # test episodes side by side
+
+
+_SHOWN_EPISODES = 10  # in the picture of trajectories
+
+
+def evaluate_runs(cfg: DictConfig) -> None:
+    """Test the policies of run folders; each gets ``evaluation.json`` and ``trajectories.png``.
+
+    Under a disturbance the names are ``evaluation-NAME.json`` and ``trajectories-NAME.png``.
+    """
+    runs = [run for folder in _folders(cfg, "run_dir") for run in _runs_in(folder)]
+    found = problems({"episodes": cfg.episodes, "seed": cfg.first_seed})
+    found += disturbance_problems(cfg.disturbance)
+    found += [
+        f"run_dir: {run} has no {CONFIG}, and no finished runs in it; give the folder of a run or of a sweep"
+        for run in runs
+        if not _is_run(run)
+    ]
+    if cfg.policy not in {"final", "best"}:
+        found.append(f"policy is {cfg.policy!r}; it must be final or best")
+    if found:
+        raise ConfigError(found)
+    disturbance: dict[str, Any] = OmegaConf.to_container(cfg.disturbance, resolve=True)  # type: ignore[assignment]
+    configs = {run: _read_config(run) for run in runs}
+    for plain in configs.values():
+        found += unfit_disturbance(plain, disturbance)
+    if found:
+        raise ConfigError(list(dict.fromkeys(found)))
+    from lac.devices import limited_threads  # noqa: PLC0415 (imports torch)
+
+    if disturbance["kind"] != "none":
+        print("disturbance: " + ", ".join(f"{name}={value}" for name, value in disturbance.items()))
+    print(f"{'run':<60} {'cost':>9} {'± std':>8} {'min':>8} {'max':>8} {'length':>7} {'deaths':>7}")
+    for folder, plain in configs.items():
+        with limited_threads():
+            s = _evaluate_run(folder, plain, disturbance, cfg)
+        print(
+            f"{folder!s:<60} {s['cost_mean']:9.1f} {s['cost_std']:8.1f} {s['cost_min']:8.1f} {s['cost_max']:8.1f} "
+            f"{s['ep_len_mean']:7.0f} {s['death_rate']:7.0%}",
+            flush=True,
+        )
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    plain: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(folder / CONFIG))  # type: ignore[assignment]
+    return plain
+
+
+def _folders(cfg: DictConfig, name: str) -> list[Path]:
+    if OmegaConf.is_missing(cfg, name):
+        raise ConfigError([f"{name} is not set; give a folder, as {name}=outputs/..."])
+    given = [cfg[name]] if isinstance(cfg[name], str) else list(cfg[name])
+    return [Path(path) for path in given]
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / CONFIG).is_file()
+
+
+def _runs_in(folder: Path) -> list[Path]:
+    """The run, or the finished ones that a sweep or a job of several seeds holds; itself if it is neither."""
+    if _is_run(folder) and not is_several(folder):
+        return [folder]
+    found = (path.parent for path in sorted(folder.rglob(SUMMARY)) if ATTEMPTS not in path.parts)
+    return [run for run in found if status(run) == FINISHED and not is_several(run)] or [folder]
+
+
+def _evaluate_run(
+    folder: Path, plain: Mapping[str, Any], disturbance: Mapping[str, Any], cfg: DictConfig
+) -> dict[str, float]:
+    from lac.agents.loading import load_agent  # noqa: PLC0415
+    from lac.agents.policy_files import policy_path  # noqa: PLC0415
+    from lac.evaluation.rollouts import FIRST_TEST_SEED, evaluate, run_episode  # noqa: PLC0415
+    from lac.figures import trajectories  # noqa: PLC0415
+
+    agent = load_agent(policy_path(folder, cfg.policy))
+    make = environment_factory(plain["env"], disturbance)
+    number = min(cfg.episodes, _MAX_ENVS)
+    envs = [prepare(make(), plain["algo"]["opt_type"], plain["train"]["max_ep_len"]) for _ in range(number)]
+    first_seed = FIRST_TEST_SEED if cfg.first_seed is None else cfg.first_seed
+    policy = partial(agent.get_action, deterministic=True)
+    summary = evaluate(policy, envs, cfg.episodes, first_seed).summary()
+    is_disturbed = disturbance["kind"] != "none"
+    suffix = f"-{disturbance['name']}" if is_disturbed else ""
+    described = {"policy": cfg.policy, "episodes": cfg.episodes, "first_seed": first_seed}
+    described |= {"disturbance": disturbance if is_disturbed else None}
+    write_json(folder / (f"evaluation{suffix}.json" if is_disturbed else EVALUATION), described | summary)
+    shown = [run_episode(policy, envs[0], first_seed + i) for i in range(min(cfg.episodes, _SHOWN_EPISODES))]
+    told = [episode for episode in shown if episode is not None]
+    if told:
+        title = f"{plain['algo']['name'].upper()} on {plain['env']['id']}"
+        trajectories(told, folder / f"trajectories{suffix}.png", f"{title} under {suffix[1:]}" if suffix else title)
+    return summary

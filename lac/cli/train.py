@@ -1,0 +1,205 @@
+"""From a config to objects to a run: the only assembly that knows Hydra's configs."""
+
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from hydra_plugins.lac_sweepers import OptunaSweeper
+from lac.config.checks import ConfigError, choice_problems, config_problems
+from lac.config.environments import environment_factory, unfit_disturbance
+from lac.envs.checks import trial_problems
+from lac.envs.making import check_usable, prepare
+from lac.files import shown
+from lac.runs.folder import CONFIG, SUMMARY
+from lac.sweeps.seeds import Report, Watch, penalised_cost, train_seeds, watched
+
+_HEADER = """\
+# The resolved config of this run. To run it again:
+#   python scripts/train.py --config-dir {folder} --config-name config
+defaults:
+  - /schema/train@_here_
+  - /schema/disturbance/{disturbance}@disturbance
+  - /schema/algo/{algo}@algo
+  - cli@hydra: train
+  - _self_
+  - override hydra/job_logging: none
+  - override hydra/hydra_logging: none
+
+"""
+
+
+def run(cfg: DictConfig) -> float | None:
+    """Train as a config says, into Hydra's output folder.
+
+    Returns:
+        The mean test cost of the final policy, with a penalty on deaths, which sweepers minimise; None without test
+        episodes.
+
+    Raises:
+        ConfigError: The config cannot be run.
+    """
+    found = config_problems(cfg) + choice_problems(HydraConfig.get().overrides.task)
+    if found:
+        raise ConfigError(found)
+    if cfg.seed is None:
+        cfg.seed = secrets.randbits(32)
+    plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    _refuse_unusable(plain)
+
+    # Torch and wandb are imported here: what comes before has to be quick.
+    from lac.devices import limited_threads  # noqa: PLC0415
+
+    run_dir, train = Path(HydraConfig.get().runtime.output_dir), plain["train"]
+    if (run_dir / SUMMARY).exists():
+        raise ConfigError([f"hydra.run.dir is {str(run_dir)!r}, which holds a run already; give another folder"])
+    watch = _watch(last_test=train["seeds"] * train["epochs"])
+    with limited_threads(plain["device"]["threads"]):
+        if train["seeds"] == 1:
+            return penalised_cost(_train(cfg, run_dir, watched(watch, [], train["epochs"])))
+        _write_config(cfg, run_dir)
+        seeds = range(plain["seed"], plain["seed"] + train["seeds"])
+        return penalised_cost(
+            train_seeds(
+                run_dir,
+                seeds,
+                train["epochs"],
+                lambda seed, folder, is_hopeless: _train(_single(cfg, seed), folder, is_hopeless),
+                watch,
+            )
+        )
+
+
+def _watch(last_test: int) -> Watch | None:
+    """What may end the job early: it does if it is a trial of a search."""
+    hydra = HydraConfig.get()
+    if hydra.mode == RunMode.RUN or not str(hydra.sweeper._target_).endswith(f".{OptunaSweeper.__name__}"):
+        return None
+    from lac.sweeps.search.search import trial_watch  # noqa: PLC0415 (imports Optuna)
+
+    return trial_watch(last_test)
+
+
+def _train(cfg: DictConfig, run_dir: Path, is_hopeless: Callable[[Report], bool] | None) -> Report:
+    """Train one seed into a run folder; gives the report of its last epoch."""
+    from lac.agents.loading import AGENTS  # noqa: PLC0415 (imports torch)
+    from lac.runs.recorder import Pruned, RunRecorder  # noqa: PLC0415
+    from lac.training.trainer import train_from_settings  # noqa: PLC0415
+
+    plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    recorder = RunRecorder(_record_settings(plain, run_dir, is_hopeless))
+    with suppress(Pruned), recorder:
+        _write_config(cfg, run_dir)
+        make = environment_factory(plain["env"], plain["disturbance"])
+        train_from_settings(AGENTS[plain["algo"]["name"].upper()], api_settings(plain), make, recorder)
+    return recorder.final
+
+
+def _single(cfg: DictConfig, seed: int) -> DictConfig:
+    """The config of one seed."""
+    cfg = deepcopy(cfg)
+    cfg.seed, cfg.train.seeds = seed, 1
+    return cfg
+
+
+def _write_config(cfg: DictConfig, run_dir: Path) -> None:
+    header = _HEADER.format(folder=shown(run_dir), algo=cfg.algo.name, disturbance=cfg.disturbance.kind)
+    (run_dir / CONFIG).write_text(header + OmegaConf.to_yaml(cfg, resolve=True))
+
+
+def api_settings(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """A config as the flat arguments of :func:`lac.api.lac`."""
+    from lac.agents.description import named_activations  # noqa: PLC0415 (imports torch)
+
+    schedule = {f"lr_{k}" if k.startswith("decay") else k: v for k, v in plain["lr_schedule"].items()}
+    return {
+        **plain["algo"],
+        **plain["train"],
+        "num_envs": plain["env"]["num_envs"],
+        **schedule,
+        "ac_kwargs": named_activations(plain["network"]),
+        "seed": plain["seed"],
+        "device": plain["device"]["name"],
+    }
+
+
+def _refuse_unusable(plain: Mapping[str, Any]) -> None:
+    """Build environment and device once before anything else, to refuse what only that can tell."""
+    from lac.agents.policy_files import read_policy  # noqa: PLC0415 (imports torch)
+    from lac.devices import torch_device  # noqa: PLC0415
+
+    env_id, scale = plain["env"]["id"], plain["network"]["observation_scale"]
+    found: list[str] = []
+    try:
+        torch_device(plain["device"]["name"])
+    except ValueError as error:
+        found.append(f"device.name: {error}")
+    try:
+        if plain["train"]["start_policy"] is not None:
+            saved_by = read_policy(plain["train"]["start_policy"])[1].get("alg_name")
+            if saved_by not in {None, plain["algo"]["name"].upper()}:
+                found.append(f"train.start_policy is a policy of {saved_by}; choose it with algo={saved_by.lower()}")
+    except (ValueError, FileNotFoundError) as error:
+        found.append(f"train.start_policy: {error}")
+    if found:
+        raise ConfigError(found)
+    try:
+        env = prepare(environment_factory(plain["env"])(), plain["algo"]["opt_type"], plain["train"]["max_ep_len"])
+        n_observations = check_usable(env)[0].shape[0]
+        found += [f"env.id={env_id} cannot be used: {problem}" for problem in trial_problems(env)]
+        env.close()
+        if isinstance(scale, list) and len(scale) != n_observations:
+            found.append(
+                f"network.observation_scale has {len(scale)} numbers, but {env_id} has {n_observations} observations"
+            )
+        found += unfit_disturbance(plain, plain["disturbance"])
+    except (ValueError, TypeError, gymnasium.error.Error, ImportError) as error:
+        text = re.sub(r"^opt_type is", "algo.opt_type is", re.sub(r"^max_ep_len is", "train.max_ep_len is", str(error)))
+        found.append(f"env.id={env_id} cannot be used: {text}")
+    if found:
+        raise ConfigError(found)
+
+
+def _record_settings(plain: Mapping[str, Any], run_dir: Path, is_hopeless: Callable[[Report], bool] | None) -> Any:
+    from lac.loggers.wandb import WandbSettings  # noqa: PLC0415 (as above)
+    from lac.runs.recorder import RecordSettings  # noqa: PLC0415
+
+    hydra = HydraConfig.get()
+    is_single = hydra.mode == RunMode.RUN
+    env, algo = plain["env"], plain["algo"]
+    title = f"{algo['name'].upper()} on {env['id']}"
+    wandb = plain["wandb"]
+    wandb_settings = WandbSettings(
+        mode=wandb["mode"],
+        project=wandb["project"],
+        entity=wandb["entity"],
+        group=wandb["group"] or (None if is_single else Path(hydra.sweep.dir).name),
+        name=wandb["name"] or f"{env['name']}-{algo['name']}-{plain['seed']}",
+        job_type="train",
+        tags=[env["name"], algo["name"], *wandb["tags"]],
+    )
+    folder = shown(run_dir)
+    return RecordSettings(
+        run_dir=folder,
+        title=title,
+        config=plain,
+        save_freq=plain["train"]["save_freq"],
+        # Jobs of a sweep would write into each other; each has its train.log.
+        quiet=not is_single,
+        next_steps=[
+            f"python scripts/evaluate.py run_dir={folder}",
+            f"python scripts/train.py --config-dir {folder} --config-name config seed=1",
+        ]
+        if is_single
+        else [],
+        wandb=wandb_settings,
+        is_hopeless=is_hopeless,
+    )

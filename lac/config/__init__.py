@@ -1,0 +1,1 @@
+"""The Hydra side of the settings: schemas, checks, help, names."""

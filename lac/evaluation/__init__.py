@@ -1,0 +1,1 @@
+"""Test episodes of a policy, and statistics over seeds."""

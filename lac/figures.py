@@ -1,0 +1,107 @@
+"""Pictures; the only place that imports matplotlib."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lac.evaluation.rollouts import Trajectory
+
+if TYPE_CHECKING:
+    from lac.evaluation.statistics import Estimate  # imports scipy.stats, which takes a second, for reports alone
+
+Rows = Sequence[Mapping[str, float | None]]
+
+
+def learning_curve(rows: Rows, path: Path, title: str) -> None:
+    """Test cost and multipliers over environment steps, from the lines of ``metrics.jsonl``."""
+    figure = Figure(figsize=(7, 6), layout="constrained")
+    cost_axes, multiplier_axes = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    steps = _column(rows, "env_steps")
+
+    mean, std = _column(rows, "test/cost_mean"), _column(rows, "test/cost_std")
+    if np.isfinite(mean).any():
+        cost_axes.plot(steps, mean, color="C0", marker=".", label="test, mean ± std over episodes")
+        cost_axes.fill_between(steps, np.maximum(mean - std, mean / 10), mean + std, color="C0", alpha=0.2, linewidth=0)
+        deaths = _column(rows, "test/death_rate")
+        died = deaths > 0
+        if died.any():
+            cost_axes.plot(steps[died], mean[died], "x", color="C3", label="some test episodes died")
+    cost_axes.plot(steps, _column(rows, "train/cost_mean"), color="C7", linewidth=1, label="training episodes")
+    cost_axes.set_ylabel("cost of an episode")
+    cost_axes.set_title(title)
+    _log_scale_if_wide(cost_axes, mean)
+    cost_axes.legend()
+
+    for name, style in (("labda", "C1-"), ("alpha", "C2--")):
+        if f"train/{name}" in rows[-1]:
+            multiplier_axes.plot(steps, _column(rows, f"train/{name}"), style, label=name)
+    multiplier_axes.set_yscale("log")
+    multiplier_axes.set_ylabel("multipliers")
+    multiplier_axes.set_xlabel("environment steps")
+    multiplier_axes.legend()
+    figure.savefig(path, dpi=120)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A series over environment steps for a panel of its own name, with its interval."""
+
+    panel: str
+    label: str
+    steps: "np.typing.NDArray[np.float64]"
+    cost: "Estimate"
+
+
+def learning_curves(curves: Sequence[Curve], path: Path) -> None:
+    """Test cost over environment steps: a panel for each environment, a line with a band for each method."""
+    panels = list(dict.fromkeys(curve.panel for curve in curves))
+    figure = Figure(figsize=(7, 3.5 * len(panels)), layout="constrained")
+    for axes, panel in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels, strict=True):
+        shown = [curve for curve in curves if curve.panel == panel]
+        for curve in shown:
+            (line,) = axes.plot(curve.steps, curve.cost.value, marker=".", label=curve.label)
+            axes.fill_between(
+                curve.steps, curve.cost.low, curve.cost.high, color=line.get_color(), alpha=0.2, linewidth=0
+            )
+        axes.set_title(panel)
+        axes.set_xlabel("environment steps")
+        axes.set_ylabel("test cost, IQM over seeds")
+        _log_scale_if_wide(axes, np.concatenate([curve.cost.value for curve in shown]))
+        axes.legend()
+    figure.savefig(path, dpi=120)
+
+
+def trajectories(episodes: Sequence[Trajectory], path: Path, title: str) -> None:
+    """State of interest against its reference, and the cost, over the steps of some episodes."""
+    n_signals = episodes[0].states.shape[1]
+    figure = Figure(figsize=(7, 2.5 * (n_signals + 1)), layout="constrained")
+    axes = figure.subplots(n_signals + 1, 1, sharex=True)
+    for episode in episodes:
+        for i in range(n_signals):
+            axes[i].plot(episode.states[:, i], color="C0", linewidth=0.8, alpha=0.6)
+            axes[i].plot(episode.references[:, i], "k--", linewidth=1)
+        axes[-1].plot(np.arange(1, len(episode.costs) + 1), episode.costs, color="C3", linewidth=0.8, alpha=0.6)
+    for i in range(n_signals):
+        axes[i].set_ylabel("state of interest" + (f" {i + 1}" if n_signals > 1 else ""))
+    axes[0].set_title(f"{title}: {len(episodes)} episodes, reference dashed")
+    axes[-1].set_ylabel("cost")
+    axes[-1].set_yscale("symlog", linthresh=0.01)
+    axes[-1].set_ylim(bottom=0)
+    axes[-1].set_xlabel("step")
+    figure.savefig(path, dpi=120)
+
+
+def _column(rows: Rows, name: str) -> "np.typing.NDArray[np.float64]":
+    values = [row.get(name) for row in rows]
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def _log_scale_if_wide(axes: Axes, values: "np.typing.NDArray[np.float64]") -> None:
+    finite = values[np.isfinite(values) & (values > 0)]
+    if finite.size and finite.max() > 10 * finite.min():
+        axes.set_yscale("log")

@@ -1,0 +1,248 @@
+"""What a run leaves: its folder, its status, its policies, and the loggers that copy its metrics."""
+
+import os
+import platform
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+
+from lac.agents import Agent
+from lac.agents.policy_files import BEST, FINAL, policy_path
+from lac.envs.checks import OffendingTransitionError
+from lac.figures import learning_curve
+from lac.files import shown, write_json
+from lac.loggers.console import ConsoleLogger
+from lac.loggers.jsonl import JsonlLogger, read_metrics
+from lac.loggers.wandb import WandbLogger, WandbSettings
+from lac.runs.folder import FAILED, FINISHED, INTERRUPTED, LOG, METRICS, PICTURE, PRUNED, RUNNING, SUMMARY, run_lock
+from lac.training.divergence import DivergenceError, has_finite_weights
+from lac.training.trainer import Metrics, TrainSettings
+
+TRANSITION = "offending_transition.json"
+
+_REPORTED = ("epoch", "env_steps", "updates", "test/cost_mean", "test/cost_std", "test/ep_len_mean", "test/death_rate")
+
+
+class Pruned(Exception):  # noqa: N818 (nothing is wrong with it)
+    """Ends a run that is not worth going on with; it is recorded as ``pruned``, with what it has learned."""
+
+
+@dataclass(frozen=True)
+class RecordSettings:
+    """What is recorded of a run, and where it is shown.
+
+    Attributes:
+        run_dir: The run folder; it must not hold a run yet.
+        title: Name of the run in summaries and pictures.
+        config: The resolved configuration, for W&B.
+        save_freq: Every how many epochs the policy is saved.
+        keep_policies: Whether each saved policy is kept under its epoch's name.
+        quiet: Whether the console stays quiet.
+        columns: Metrics of the console's table; None takes a choice of them.
+        next_steps: Commands that are told at the end.
+        wandb: Where the run is filed on Weights & Biases.
+        is_hopeless: Told the report of each epoch; true ends the run as pruned.
+    """
+
+    run_dir: Path
+    title: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    save_freq: int = 1
+    keep_policies: bool = False
+    quiet: bool = False
+    columns: Sequence[str] | None = None
+    next_steps: Sequence[str] = ()
+    wandb: WandbSettings = field(default_factory=WandbSettings)
+    is_hopeless: Callable[[Mapping[str, float]], bool] | None = None
+
+
+class RunRecorder:
+    """Records one run; a context, since a run ends in one of several ways.
+
+    Raises:
+        FileExistsError: The run folder holds a run already.
+    """
+
+    def __init__(self, settings: RecordSettings) -> None:
+        self._settings = settings
+        self._dir = settings.run_dir
+        if (self._dir / SUMMARY).exists():
+            raise FileExistsError(f"{self._dir} holds a run already; give another output folder")
+        self._dir.mkdir(parents=True, exist_ok=True)
+        self._lock = run_lock(self._dir)
+        self._lock.acquire(timeout=1)  # whoever looks whether it is free holds it for a moment
+        self._console = ConsoleLogger(self._dir / LOG, settings.quiet, settings.columns)
+        self._wandb = WandbLogger(settings.wandb, self._dir, settings.config, self._console.warn)
+        self._metrics = JsonlLogger(self._dir / METRICS)
+        self._agent: Agent | None = None
+        self._started = time.time()
+        self._summary: dict[str, Any] = {
+            "status": RUNNING,
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def start(self, agent: Agent, settings: TrainSettings) -> None:
+        """The run begins: everything is built."""
+        self._agent = agent
+        self._wandb.start()
+        self._summary |= {"seed": settings.seed, "wandb": self._wandb.description, **_provenance()}
+        write_json(self._dir / SUMMARY, self._summary)
+        self._console.say(self._introduction(agent, settings))
+        self._console.start(settings.total_steps)
+
+    def progress(self, env_steps: int, values: Mapping[str, float]) -> None:
+        """The run has come to ``env_steps``."""
+        self._console.progress(env_steps, values)
+
+    def epoch(self, metrics: Metrics, agent: Agent) -> None:
+        """An epoch has ended.
+
+        Raises:
+            Pruned: The run is hopeless.
+        """
+        self._metrics.log(metrics)
+        self._wandb.log(metrics)
+        self._console.log(metrics)
+        report = {name.removeprefix("test/"): metrics[name] for name in _REPORTED if name in metrics}
+        self._summary["final"] = report
+        if "cost_mean" in report and _is_better(report, self._summary.get("best")):
+            self._summary["best"] = report
+            agent.save(policy_path(self._dir, BEST))
+        epoch = int(metrics["epoch"])
+        if epoch % self._settings.save_freq == 0:
+            agent.save(policy_path(self._dir, FINAL))
+            if self._settings.keep_policies:
+                agent.save(policy_path(self._dir, f"epoch-{epoch:04d}"))
+        write_json(self._dir / SUMMARY, self._summary)
+        if self._settings.is_hopeless is not None and self._settings.is_hopeless(report):
+            raise Pruned
+
+    @property
+    def final(self) -> dict[str, float]:
+        """The report of the last epoch; without costs if it was not tested."""
+        return dict(self._summary.get("final", {}))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._console.stop()
+        status = _status(error)
+        self._summary["status"] = status
+        self._summary["wall_time"] = round(time.time() - self._started, 2)
+        if status == FAILED:
+            self._summary["error"] = "".join(traceback.format_exception(error))
+        if isinstance(error, OffendingTransitionError):
+            # NaN and Infinity stand in it as Python's json writes and reads them: that is what it is about.
+            write_json(self._dir / TRANSITION, error.transition)
+            error.add_note(f"The transition is in {self._dir / TRANSITION}")
+        # A policy that has diverged must not replace the last good one.
+        is_good = not isinstance(error, DivergenceError)
+        if self._agent is not None and is_good and has_finite_weights(self._agent):
+            self._agent.save(policy_path(self._dir, FINAL))
+        self._metrics.close()
+        picture = self._draw()
+        self._wandb.finish(
+            _flat(self._summary), picture, self._dir / "policy", exit_code=0 if status in {FINISHED, PRUNED} else 1
+        )
+        self._summary["wandb"] = self._wandb.description
+        write_json(self._dir / SUMMARY, self._summary)
+        self._console.say(self._conclusion(status, picture))
+        if status == FAILED:
+            self._console.note(self._summary["error"])
+        self._console.close()
+        self._lock.release()
+
+    def _draw(self) -> Path | None:
+        rows = read_metrics(self._dir / METRICS)
+        if not rows:
+            return None
+        learning_curve(rows, self._dir / PICTURE, self._settings.title)
+        return self._dir / PICTURE
+
+    def _introduction(self, agent: Agent, settings: TrainSettings) -> str:
+        n_weights = sum(p.numel() for p in agent.ac.parameters())
+        threads = torch.get_num_threads()
+        members = f"{settings.num_envs} environments; " if settings.num_envs > 1 else ""
+        horizon = f"horizon {settings.horizon_length}" if settings.horizon_length else "infinite horizon"
+        lines = [
+            f"{self._settings.title}  (lac {version('lac')})",
+            f"  networks   {n_weights} weights on {agent.device}, {threads} thread{'s' if threads > 1 else ''}",
+            f"  training   {settings.epochs} epochs of {settings.steps_per_epoch} steps; "
+            f"{settings.steps_per_update} updates of batch {settings.batch_size} every {settings.update_every} steps "
+            f"from step {settings.update_after} on; {members}{horizon}; seed {settings.seed}",
+            f"  results    {self._dir}",
+            f"  W&B        {self._wandb.mode} ({self._wandb.reason})",
+        ]
+        if settings.update_after > settings.total_steps:
+            lines.append(f"  note       nothing is learned: the run ends before update_after={settings.update_after}")
+        return "\n".join(lines)
+
+    def _conclusion(self, status: str, picture: Path | None) -> str:
+        lines = [f"{status} after {self._summary['wall_time']:.1f} s"]
+        if status == FAILED:
+            lines.append(f"  error      {self._summary['error'].strip().splitlines()[-1]}")
+        if (self._dir / TRANSITION).exists():
+            lines.append(f"  transition {self._dir / TRANSITION}")
+        for name in ("final", "best"):
+            report = self._summary.get(name, {})
+            if "cost_mean" in report:
+                lines.append(
+                    f"  {name:<10} test cost {report['cost_mean']:.1f} ± {report['cost_std']:.1f}, length "
+                    f"{report['ep_len_mean']:.0f}, deaths {report['death_rate']:.0%} (epoch {report['epoch']:.0f})"
+                )
+        if picture is not None:
+            lines.append(f"  picture    {picture}")
+        next_steps = list(self._settings.next_steps)
+        if self._wandb.offline_folder is not None:
+            next_steps.append(f"wandb sync {shown(self._wandb.offline_folder)}")
+        if status == FINISHED and next_steps:
+            lines += ["next:", *(f"  {command}" for command in next_steps)]
+        return "\n".join(lines)
+
+
+def _status(error: BaseException | None) -> str:
+    if isinstance(error, Pruned):
+        return PRUNED
+    return FINISHED if error is None else FAILED if isinstance(error, Exception) else INTERRUPTED
+
+
+def _is_better(report: Mapping[str, float], best: Mapping[str, float] | None) -> bool:
+    """Fewer deaths first: an episode that ends early costs little, and is a failure."""
+    return best is None or (report["death_rate"], report["cost_mean"]) < (best["death_rate"], best["cost_mean"])
+
+
+def _flat(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """The results of a summary with one level of names, as W&B shows them."""
+    flat = {key: summary[key] for key in ("status", "wall_time", "seed") if key in summary}
+    return flat | {f"{name}/{key}": value for name in ("final", "best") for key, value in summary.get(name, {}).items()}
+
+
+def _provenance() -> dict[str, Any]:
+    packages = ("lac", "torch", "numpy", "gymnasium", "hydra-core", "wandb")
+    return {
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
+        "git_commit": _git_commit(),
+        "machine": {"platform": platform.platform(), "cpus": os.cpu_count(), "threads": torch.get_num_threads()},
+        "command": sys.argv,
+    }
+
+
+def _git_commit() -> str | None:
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

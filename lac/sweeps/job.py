@@ -1,0 +1,84 @@
+"""One job of a sweep, in whatever process a launcher has put it."""
+
+import os
+import shutil
+import traceback
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import TypeVar
+
+from filelock import Timeout
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from lac.files import shown
+from lac.runs.folder import FAILED, FINISHED, INTERRUPTED, LOG, mark_failed, read_summary, run_lock, status
+from lac.sweeps.queue import is_stopped, set_aside, stop
+from lac.sweeps.shutdown import Terminated, ended_with_the_sweep
+
+T = TypeVar("T")
+
+
+def runs_here(launcher: DictConfig) -> bool:
+    """Whether a launcher runs jobs in the sweep's own process."""
+    return str(launcher._target_).endswith(".BasicLauncher")
+
+
+def run_sweep_job(task: Callable[[DictConfig], T], cfg: DictConfig) -> T | None:
+    """Run a job and keep what goes wrong in its own folder; returns None then, and where there is nothing to do.
+
+    In a worker process the job ends itself, as ``interrupted``, when the sweep is stopped.
+    """
+    hydra = HydraConfig.get()
+    sweep_folder, folder = Path(hydra.sweep.dir), Path(hydra.runtime.output_dir)
+    if is_stopped(sweep_folder):
+        _remove_what_hydra_made(folder)
+        return None
+    if status(folder) == INTERRUPTED:
+        # The cluster has put the job back into its queue; Hydra has written its record anew.
+        shutil.copytree(set_aside(sweep_folder, folder.name) / ".hydra", folder / ".hydra")
+    if status(folder) is not None:
+        return None  # a queue may hold a job twice, from a sweep that was killed
+    try:
+        lock = run_lock(folder).acquire(timeout=1)
+    except Timeout:
+        return None
+    with lock:
+        return _run(task, cfg, sweep_folder, folder)
+
+
+def _run(task: Callable[[DictConfig], T], cfg: DictConfig, sweep_folder: Path, folder: Path) -> T | None:
+    hydra = HydraConfig.get()
+    is_here = runs_here(hydra.launcher)
+    if not is_here:
+        os.chdir(hydra.runtime.cwd)  # workers of Ray start elsewhere
+    try:
+        with nullcontext() if is_here else ended_with_the_sweep(sweep_folder):
+            cost = task(cfg)
+    except Terminated:
+        return None
+    except Exception as error:
+        if read_summary(folder).get("status") != FAILED:
+            mark_failed(folder, "".join(traceback.format_exception(error)))
+        _say(f"{folder.name}: failed, {type(error).__name__}: {error}\n  see {shown(folder / LOG)}")
+        if cfg.fail_fast:
+            stop(sweep_folder)
+        return None
+    summary = read_summary(folder)
+    final = summary.get("final", {})
+    told = f", test cost {final['cost_mean']:.1f}, deaths {final['death_rate']:.0%}" if "cost_mean" in final else ""
+    _say(f"{folder.name}: {summary.get('status', FINISHED)} after {summary.get('wall_time')} s{told}")
+    return cost
+
+
+def _remove_what_hydra_made(folder: Path) -> None:
+    """A job that is not begun leaves no folder."""
+    if status(folder) is None:
+        shutil.rmtree(folder / ".hydra", ignore_errors=True)
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)

@@ -1,0 +1,144 @@
+"""What is searched, and what has come of it: the table, the file and the last lines of a search."""
+
+import math
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+from tabulate import tabulate
+
+from lac.runs.folder import read_summary
+from lac.sweeps.search.space import Parameter
+
+RESULT = "search.json"
+
+FOLDER = "folder"
+"""Attribute of a trial: the name of its run folder."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is searched, and where.
+
+    Attributes:
+        folder: The sweep folder, which holds a run folder a trial.
+        space: The parameters.
+        fixed: The other overrides of each trial.
+        identity: Those of them on which results depend.
+        n_trials: Trials that the study is to have in the end, those of earlier calls included.
+        steps: Environment steps of a trial that is not pruned.
+        name: Gives a short name for the folder of a trial, from its overrides.
+    """
+
+    folder: Path
+    space: Sequence[Parameter]
+    fixed: Sequence[str]
+    identity: Sequence[str]
+    n_trials: int
+    steps: int
+    name: Callable[[Sequence[str]], str]
+
+    @property
+    def wanted(self) -> int:
+        """Trials in the end: no more than there are points."""
+        return int(min(self.n_trials, math.prod(parameter.size for parameter in self.space)))
+
+
+def asked_trials(study: Study) -> list[FrozenTrial]:
+    """The trials but those that someone has put into the queue."""
+    return [trial for trial in study.get_trials(deepcopy=False) if trial.state != TrialState.WAITING]
+
+
+def overrides_of(trial: FrozenTrial, space: Sequence[Parameter]) -> list[str]:
+    """The parameters of a trial as on the command line."""
+    return [parameter.override(trial.params[parameter.name]) for parameter in space]
+
+
+def search_result(plan: Plan, study: Study) -> dict[str, Any]:
+    """The search in numbers, for ``search.json``."""
+    trials = [_told(trial, plan) for trial in asked_trials(study)]
+    complete = [trial for trial in asked_trials(study) if trial.state == TrialState.COMPLETE]
+    best = min(complete, key=lambda trial: trial.values[0], default=None)
+    command = ["python", "scripts/train.py", *plan.fixed, *(overrides_of(best, plan.space) if best else [])]
+    states = [trial["state"] for trial in trials]
+    return {
+        "study": study.study_name,
+        "n_trials": plan.wanted,
+        "states": {state: states.count(state) for state in dict.fromkeys(states)},
+        "env_steps": sum(trial["env_steps"] for trial in trials),
+        "env_steps_without_pruning": plan.steps * len(trials),
+        "best": None if best is None else _told(best, plan) | {"command": shlex.join(command)},
+        "trials": trials,
+    }
+
+
+def _told(trial: FrozenTrial, plan: Plan) -> dict[str, Any]:
+    folder = trial.user_attrs.get(FOLDER)
+    summary = read_summary(plan.folder / folder) if folder else {}
+    final = summary.get("final", {})
+    return {
+        "number": trial.number,
+        "state": trial.state.name.lower(),
+        "value": trial.value,
+        "params": trial.params,
+        "cost_mean": final.get("cost_mean"),
+        "death_rate": final.get("death_rate"),
+        "env_steps": int(final.get("env_steps", 0)),
+        "seconds": summary.get("wall_time"),
+        "folder": folder,
+    }
+
+
+def is_complete(result: Mapping[str, Any]) -> bool:
+    """Whether all trials have come to an end, and one of them to a result."""
+    return result["best"] is not None and ended(result) >= result["n_trials"]
+
+
+def ended(result: Mapping[str, Any]) -> int:
+    """Number of trials that have come to an end."""
+    return sum(trial["state"] != "running" for trial in result["trials"])
+
+
+def result_table(result: Mapping[str, Any], space: Sequence[Parameter]) -> str:
+    """All trials with what became of them."""
+    names = [parameter.name for parameter in space]
+    rows = [
+        (
+            trial["number"],
+            trial["state"],
+            trial["cost_mean"],
+            None if trial["death_rate"] is None else f"{trial['death_rate']:.0%}",
+            trial["env_steps"],
+            trial["seconds"],
+            *(_shown(trial["params"].get(name)) for name in names),
+            trial["folder"],
+        )
+        for trial in result["trials"]
+    ]
+    headings = ("trial", "state", "test cost", "deaths", "env steps", "seconds", *names, "folder")
+    table: str = tabulate(rows, headings, floatfmt=".1f", missingval="-", disable_numparse=range(6, 6 + len(names)))
+    return table
+
+
+def _shown(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def conclusion(result: Mapping[str, Any], folder: Path) -> str:
+    """The result in a few lines."""
+    states = ", ".join(f"{number} {state}" for state, number in result["states"].items())
+    lines = [f"{ended(result)} of {result['n_trials']} trials have ended ({states})"]
+    steps, without = result["env_steps"], result["env_steps_without_pruning"]
+    if without:
+        lines.append(f"  env steps  {steps}, {steps / without:.0%} of those without pruning")
+    if result["best"] is None:
+        lines.append("  best       none: no trial has come to a result")
+    else:
+        best = result["best"]
+        told = f"test cost {best['cost_mean']:.1f}, deaths {best['death_rate']:.0%}"
+        lines += [f"  best       {told} in {folder / best['folder']}", "next:", f"  {best['command']}"]
+    return "\n".join(lines)

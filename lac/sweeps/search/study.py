@@ -1,0 +1,157 @@
+"""The study on Optuna: its database, its samplers and its pruners."""
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.pruners import BasePruner, MedianPruner, NopPruner, PercentilePruner, SuccessiveHalvingPruner
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.storages import RDBStorage
+from optuna.study import Study
+from optuna.trial import FrozenTrial
+
+from lac.sweeps.search.space import Parameter
+from lac.sweeps.seeds import Watch
+
+_DATABASE_TIMEOUT = 60.0  # of SQLite, which one process at a time may write
+_TRIES_OF_SAMPLER = 10
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def _tpe(seed: int, settings: Mapping[str, Any]) -> BaseSampler:
+    with warnings.catch_warnings():
+        # The defaults of Optuna 5 are experimental in Optuna 4.
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return TPESampler(
+            seed=seed,
+            n_startup_trials=settings["n_startup_trials"],
+            multivariate=True,
+            constant_liar=True,
+        )
+
+
+def _random(seed: int, settings: Mapping[str, Any]) -> BaseSampler:
+    return RandomSampler(seed)
+
+
+SAMPLERS: dict[str, Callable[[int, Mapping[str, Any]], BaseSampler]] = {"tpe": _tpe, "random": _random}
+
+
+def _percentile(settings: Mapping[str, Any]) -> BasePruner:
+    return PercentilePruner(settings["percentile"], settings["n_startup_trials"], settings["n_warmup_steps"] + 1)
+
+
+def _median(settings: Mapping[str, Any]) -> BasePruner:
+    return MedianPruner(settings["n_startup_trials"], settings["n_warmup_steps"] + 1)
+
+
+def _halving(settings: Mapping[str, Any]) -> BasePruner:
+    return SuccessiveHalvingPruner(settings["min_resource"], settings["reduction_factor"])
+
+
+def _none(settings: Mapping[str, Any]) -> BasePruner:
+    return NopPruner()
+
+
+# Steps are counted from one here: the number of tests so far.
+PRUNERS: dict[str, Callable[[Mapping[str, Any]], BasePruner]] = {
+    "median": _median,
+    "percentile": _percentile,
+    "halving": _halving,
+    "none": _none,
+}
+
+
+class Proposals(BaseSampler):
+    """A sampler that never proposes a point of the study twice.
+
+    Each trial has random numbers of its own, from the seed and the trial's number. So a study that was
+    interrupted goes on as it would have without, and a seed does not repeat its points.
+
+    Args:
+        make: Makes the sampler whose proposals these are, from a seed.
+        seed: Of all random numbers.
+        space: The parameters.
+    """
+
+    def __init__(self, make: Callable[[int], BaseSampler], seed: int, space: Sequence[Parameter]) -> None:
+        self._make, self._seed = make, seed
+        self._space = {parameter.name: parameter.distribution for parameter in space}
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """The whole space: points are compared as a whole."""
+        return self._space
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """A new point; the study must not hold all of them."""
+        others = [other.params for other in study.get_trials(deepcopy=False) if other.number != trial.number]
+        for attempt in count():
+            seed = int(np.random.SeedSequence([self._seed, trial.number, attempt]).generate_state(1)[0])
+            # A sampler that has found its optimum in a small space may insist on it.
+            sampler = self._make(seed) if attempt < _TRIES_OF_SAMPLER else RandomSampler(seed)
+            point = sampler.sample_relative(study, trial, sampler.infer_relative_search_space(study, trial))
+            for name, distribution in self._space.items():
+                if name not in point:
+                    point[name] = sampler.sample_independent(study, trial, name, distribution)
+            if point not in others:
+                return point
+        raise AssertionError("unreachable")
+
+    def sample_independent(self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: Any) -> Any:
+        """Not asked, since every parameter is part of the space."""
+        raise AssertionError(f"{param_name} is not part of the search space")
+
+
+def storage_url(given: str | None, folder: Path) -> str:
+    """The address of the study's database: as given, or a file in the sweep folder."""
+    return given or f"sqlite:///{(folder / 'study.db').resolve()}"
+
+
+def open_storage(url: str) -> RDBStorage:
+    """Open the database, and create it where it is a file that does not exist."""
+    if url.startswith("sqlite:///"):
+        Path(url.removeprefix("sqlite:///").partition("?")[0]).parent.mkdir(parents=True, exist_ok=True)
+        return RDBStorage(url, engine_kwargs={"connect_args": {"timeout": _DATABASE_TIMEOUT}})
+    return RDBStorage(url)
+
+
+def open_study(storage: RDBStorage, name: str, sampler: BaseSampler | None, pruner: BasePruner) -> Study:
+    """Open a study that minimises, and create it if there is none."""
+    return optuna.create_study(
+        storage=storage, study_name=name, sampler=sampler, pruner=pruner, direction="minimize", load_if_exists=True
+    )
+
+
+def watch_trial(url: str, name: str, pruner: BasePruner, number: int, last_test: int) -> Watch:
+    """What reports the results of a running trial to its study, and asks whether it is hopeless.
+
+    Args:
+        url: Address of the database.
+        name: Name of the study.
+        pruner: What compares the trial with the others.
+        number: Number of the trial.
+        last_test: Number of the test with which the trial is complete; nothing is saved by pruning there.
+    """
+    storage = open_storage(url)
+    study = open_study(storage, name, RandomSampler(), pruner)
+    trial_id = study.get_trials(deepcopy=False)[number]._trial_id
+
+    def is_hopeless(test: int, result: float) -> bool:
+        # A database that is out of reach for a moment must not end a training; the next test reports again.
+        with suppress(StorageInternalError):
+            # Not with Trial.report, which keeps what an interrupted attempt has reported.
+            storage.set_trial_intermediate_value(trial_id, test, result)
+            return test < last_test and pruner.prune(study, storage.get_trial(trial_id))
+        return False
+
+    return is_hopeless
