@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lac.agents import LAC
-from lac.envs import AnyEnv, make_env, prepare
+from lac.envs import AnyEnv, make_env, wrap_env
 from lac.training.buffers import Batch, ReplayBuffer
 
 PRODUCT_SIZE = 256
@@ -49,7 +49,7 @@ def run_benchmark(width: int, batch_size: int, rounds: int, round_seconds: float
     Returns:
         The first entry is the floor: the products of one update, at the speed of a large one.
     """
-    env = prepare(make_env("lac/Oscillator-v1"))
+    env = wrap_env(make_env("lac/Oscillator-v1"))
     agent, torch_agent = _agent(env, width), _agent(env, width)
     torch_agent.use_kernels = False
     buffer = _filled_buffer(agent)

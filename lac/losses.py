@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 
-def worst(values: Sequence[Tensor]) -> Tensor:
+def pessimistic(values: Sequence[Tensor]) -> Tensor:
     """The largest cost that any critic of an ensemble predicts, element by element.
 
     Costs are minimised, so the pessimistic member is the largest one.

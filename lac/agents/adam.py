@@ -36,7 +36,7 @@ class Adam:
         # One counter serves all: every step moves every parameter.
         self.steps = torch.zeros((), device=self.parameters[0].device)
 
-    def descend(self, loss: Tensor) -> None:
+    def minimize(self, loss: Tensor) -> None:
         """One step down the gradient of ``loss``, which is formed for these parameters alone."""
         self.step(list(torch.autograd.grad(loss, self.parameters, materialize_grads=True)))
 

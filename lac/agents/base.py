@@ -22,7 +22,7 @@ from lac.agents.numpy_update import NumpyUpdate
 from lac.agents.saving import SavedModule
 from lac.devices import torch_device
 from lac.envs.costs import reward_maximum
-from lac.envs.making import HasSpaces, check_usable
+from lac.envs.making import HasSpaces, validate_spaces
 from lac.networks.kernels import ActorKernel, has_kernels
 
 DEFAULT_AC_KWARGS: Mapping[str, Any] = MappingProxyType(
@@ -82,7 +82,7 @@ class Agent(SavedModule, ABC):
     ) -> None:
         super().__init__()
         self._device = torch_device(device)
-        self._observation_space, self._action_space = check_usable(env)
+        self._observation_space, self._action_space = validate_spaces(env)
         self._reward_max = reward_maximum(env) if opt_type == "maximize" else None
         actor_critic = actor_critic or self._default_actor_critic
         self._description = describe(self._observation_space, self._action_space, actor_critic, ac_kwargs)
@@ -95,7 +95,7 @@ class Agent(SavedModule, ABC):
         self.ac: Any = actor_critic(self._observation_space, self._action_space, **ac_kwargs)
         self.ac_targ: Any = copy.deepcopy(self.ac).requires_grad_(False)
         self.critics, self.target_critics = self._critics_of(self.ac), self._critics_of(self.ac_targ)
-        self.log_alpha = nn.Parameter(torch.tensor(start_log(alpha)))
+        self.log_alpha = nn.Parameter(torch.tensor(safe_log(alpha)))
         act: Any = self.ac.act
         self.register_load_state_dict_post_hook(_follow_assigned)  # type: ignore[no-untyped-call]
         self._act_is_deterministic_on_request = "deterministic" in inspect.signature(act).parameters
@@ -206,14 +206,14 @@ class Agent(SavedModule, ABC):
         """The scalar of the batch as a cost."""
         return data["rew"] if self._reward_max is None else self._reward_max - data["rew"]
 
-    def _descend_policy(self, actor_loss: Tensor, logp: Tensor, *other_losses: Tensor) -> Tensor:
+    def _minimize_policy_losses(self, actor_loss: Tensor, logp: Tensor, *other_losses: Tensor) -> Tensor:
         """A step of actor, temperature and other multipliers; returns the temperature's loss.
 
         None of these losses depends on another's step, so that one optimiser moves them together.
         """
         alpha_loss = losses.temperature_loss(self.log_alpha.exp(), logp.detach(), self._target_entropy)
         adapted = (alpha_loss,) if self._adaptive_temperature else ()
-        self.policy_optimizer.descend(reduce(torch.add, (actor_loss, *other_losses, *adapted)))
+        self.policy_optimizer.minimize(reduce(torch.add, (actor_loss, *other_losses, *adapted)))
         return alpha_loss
 
     def _told(self, *values: Tensor) -> dict[str, Tensor]:
@@ -287,7 +287,7 @@ def frozen(parameters: Iterable[Tensor]) -> Iterator[None]:
             parameter.requires_grad = True
 
 
-def start_log(value: float) -> float:
+def safe_log(value: float) -> float:
     """The logarithm of a multiplier, finite also for a multiplier of 0."""
     return math.log(max(float(value), _SMALLEST))
 
@@ -297,4 +297,4 @@ def set_log(parameter: Tensor, value: float, high: float = math.inf) -> None:
     """Set a log-parametrised multiplier in place, cut to [0, ``high``]."""
     if math.isnan(float(value)):
         raise ValueError("a multiplier cannot be NaN")
-    parameter.fill_(start_log(min(float(value), high)))
+    parameter.fill_(safe_log(min(float(value), high)))

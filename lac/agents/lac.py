@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lac import losses
-from lac.agents.base import DEFAULT_AC_KWARGS, Agent, frozen, set_log, start_log
+from lac.agents.base import DEFAULT_AC_KWARGS, Agent, frozen, safe_log, set_log
 from lac.agents.lac_numpy import LyapunovUpdate
 from lac.envs.making import HasSpaces
 from lac.networks import LyapunovActorCritic
@@ -118,10 +118,10 @@ class LAC(Agent):
         self.twin_drift, self.drift_weights = twin_drift, drift_weights
         self._critic_weight = _CRITIC_WEIGHTS[critic_loss]
         self._log_labda_bounds = (
-            start_log(labda_min) if labda_min > 0 else -math.inf,
+            safe_log(labda_min) if labda_min > 0 else -math.inf,
             0.0 if anti_windup else math.inf,
         )
-        self.log_labda = nn.Parameter(torch.tensor(start_log(labda)))
+        self.log_labda = nn.Parameter(torch.tensor(safe_log(labda)))
         self._finish_building({"lr_a": lr_a, "lr_c": lr_c, "lr_alpha": lr_alpha, "lr_labda": lr_labda})
 
     def _policy_groups(self) -> dict[str, Iterable[Tensor]]:
@@ -156,21 +156,21 @@ class LAC(Agent):
         weight = self._critic_weight(target) if self._critic_weight else None
         critic_loss = reduce(torch.add, [losses.critic_loss(value, target, weight) for value in values])
         if self.drift_weights != "before":
-            self.critic_optimizer.descend(critic_loss)
+            self.critic_optimizer.minimize(critic_loss)
 
         _, logp = self.ac.pi(obs)
         act_next, _ = self.ac.pi(obs_next)
         with frozen(self.critic_optimizer.parameters):
-            l_next = losses.worst([critic(obs_next, act_next) for critic in self.critics])
+            l_next = losses.pessimistic([critic(obs_next, act_next) for critic in self.critics])
             drift_values = [critic(obs, act) for critic in self.critics] if self.drift_weights == "after" else values
-        l_now = losses.worst(drift_values) if self.twin_drift == "symmetric" else drift_values[0]
+        l_now = losses.pessimistic(drift_values) if self.twin_drift == "symmetric" else drift_values[0]
         decrease = losses.lyapunov_decrease(l_next, l_now.detach(), cost, self.alpha3)
         actor_loss = losses.actor_loss(decrease, logp, self.labda, self.alpha)
         labda_loss = losses.multiplier_loss(self.log_labda, decrease.detach())
-        alpha_loss = self._descend_policy(actor_loss, logp, labda_loss)
+        alpha_loss = self._minimize_policy_losses(actor_loss, logp, labda_loss)
         self.bound_multiplier()
         if self.drift_weights == "before":
-            self.critic_optimizer.descend(critic_loss)
+            self.critic_optimizer.minimize(critic_loss)
 
         self._update_targets()
         return self._told(critic_loss, actor_loss, alpha_loss, labda_loss, decrease, values[0].mean(), -logp.mean())
@@ -193,7 +193,7 @@ class LAC(Agent):
         if "horizon_rew" in data:
             return data["horizon_rew"]
         act_next, _ = self.ac_targ.pi(data["obs_next"])
-        l_next = losses.worst([critic(data["obs_next"], act_next) for critic in self.target_critics])
+        l_next = losses.pessimistic([critic(data["obs_next"], act_next) for critic in self.target_critics])
         return losses.discounted_target(cost, data["done"], l_next, self.gamma)
 
     @torch.no_grad()

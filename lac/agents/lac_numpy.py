@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from lac.agents.numpy_update import NumpyUpdate, Pass
-from lac.networks.kernels import ActorKernel, Array, memory, worst
+from lac.networks.kernels import ActorKernel, Array, memory, pessimistic
 
 if TYPE_CHECKING:
     from lac.agents.lac import LAC
@@ -51,12 +51,12 @@ class LyapunovUpdate(NumpyUpdate["LAC"]):
         if "horizon_rew" in data:
             return data["horizon_rew"].numpy()
         act_next = self._actor_targ.action(obs_next, self._noise(len(obs_next)))
-        return self._target(data, self._worst_target(obs_next, act_next))
+        return self._target(data, self._pessimistic_target(obs_next, act_next))
 
     def _subtrahend(self, passes: list[Pass]) -> Array:
         """``L(s, a)`` in the drift."""
         values = [value for value, _ in passes]
-        return worst(values)[0] if self._agent.twin_drift == "symmetric" else values[0]
+        return pessimistic(values)[0] if self._agent.twin_drift == "symmetric" else values[0]
 
     def _policy_step(
         self, obs: Array, obs_next: Array, values: Array, cost: Array
@@ -69,7 +69,7 @@ class LyapunovUpdate(NumpyUpdate["LAC"]):
         alpha, labda = float(np.exp(self._log_alpha)), min(float(np.exp(self._log_labda)), 1.0)
 
         grad_action = np.zeros_like(both.action)
-        l_next, grad_action[batch:] = self._worst_action_gradient(self._pass(obs_next, act_next), labda / batch)
+        l_next, grad_action[batch:] = self._pessimistic_action_gradient(self._pass(obs_next, act_next), labda / batch)
         decrease = float((l_next - values + agent.alpha3 * cost).mean())
         actor_loss = labda * decrease + alpha * float(logp.mean())
         labda_loss = -float(self._log_labda) * decrease

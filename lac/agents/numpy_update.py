@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lac.networks.kernels import ActorKernel, Array, Sample, critic_kernel, memory, worst
+from lac.networks.kernels import ActorKernel, Array, Sample, critic_kernel, memory, pessimistic
 
 if TYPE_CHECKING:
     from lac.agents.base import Agent
@@ -38,12 +38,12 @@ class NumpyUpdate(ABC, Generic[A]):
 
     def _target(self, data: Mapping[str, Tensor], next_value: Array) -> Array:
         """Equation 8."""
-        cost, goes_on = memory(self._agent.cost(data)), 1.0 - memory(data["done"])
-        return cost + self._agent.gamma * goes_on * next_value
+        cost, not_done = memory(self._agent.cost(data)), 1.0 - memory(data["done"])
+        return cost + self._agent.gamma * not_done * next_value
 
-    def _worst_target(self, obs: Array, act: Array) -> Array:
+    def _pessimistic_target(self, obs: Array, act: Array) -> Array:
         """The largest value of the target critics, ``[B]``."""
-        return worst([critic.forward(obs, act)[0] for critic in self._target_critics])[0]
+        return pessimistic([critic.forward(obs, act)[0] for critic in self._target_critics])[0]
 
     def _pass(self, obs: Array, act: Array) -> list[Pass]:
         return [critic.forward(obs, act) for critic in self._critics]
@@ -63,9 +63,9 @@ class NumpyUpdate(ABC, Generic[A]):
     def _step_critics(self, gradients: Sequence[Array]) -> None:
         self._agent.critic_optimizer.step([torch.from_numpy(gradient) for gradient in gradients])
 
-    def _worst_action_gradient(self, passes: Sequence[Pass], factor: float) -> tuple[Array, Array]:
+    def _pessimistic_action_gradient(self, passes: Sequence[Pass], factor: float) -> tuple[Array, Array]:
         """The largest value ``[B]``, and the gradient of the actions of ``factor`` times its sum."""
-        largest, shares = worst([value for value, _ in passes])
+        largest, shares = pessimistic([value for value, _ in passes])
         gradients = [
             critic.action_gradient(share * np.float32(factor), outputs, self._agent.act_dim)
             for critic, share, (_, outputs) in zip(self._critics, shares, passes, strict=True)

@@ -96,13 +96,13 @@ class SAC(Agent):
         target = self._critic_target(data)
         values = [critic(obs, act) for critic in self.critics]
         critic_loss = reduce(torch.add, [losses.critic_loss(value, target) for value in values])
-        self.critic_optimizer.descend(critic_loss)
+        self.critic_optimizer.minimize(critic_loss)
 
         act_new, logp = self.ac.pi(obs)
         with frozen(self.critic_optimizer.parameters):
-            q = losses.worst([critic(obs, act_new) for critic in self.critics])
+            q = losses.pessimistic([critic(obs, act_new) for critic in self.critics])
         actor_loss = losses.soft_value(q, logp, self.alpha).mean()
-        alpha_loss = self._descend_policy(actor_loss, logp)
+        alpha_loss = self._minimize_policy_losses(actor_loss, logp)
 
         self._update_targets()
         return self._told(critic_loss, actor_loss, alpha_loss, values[0].mean(), -logp.mean())
@@ -111,6 +111,6 @@ class SAC(Agent):
     def _critic_target(self, data: Mapping[str, Tensor]) -> Tensor:
         obs_next = data["obs_next"]
         act_next, logp_next = self.ac.pi(obs_next)
-        q_next = losses.worst([critic(obs_next, act_next) for critic in self.target_critics])
+        q_next = losses.pessimistic([critic(obs_next, act_next) for critic in self.target_critics])
         next_value = losses.soft_value(q_next, logp_next, self.alpha)
         return losses.discounted_target(self.cost(data), data["done"], next_value, self.gamma)

@@ -27,7 +27,7 @@ class SoftUpdate(NumpyUpdate["SAC"]):
         self._step_critics(gradients)
 
         sample = self._actor.sample(obs, self._noise(batch))
-        q, grad_action = self._worst_action_gradient(self._pass(obs, sample.action), 1.0 / batch)
+        q, grad_action = self._pessimistic_action_gradient(self._pass(obs, sample.action), 1.0 / batch)
         alpha_loss = self._step_policy(sample, grad_action, sample.logp)
         self._agent._update_targets()
 
@@ -39,5 +39,5 @@ class SoftUpdate(NumpyUpdate["SAC"]):
     def _soft_next_value(self, obs_next: Array, alpha: float) -> Array:
         """Haarnoja et al. eq. 3, with the present policy and the target critics."""
         drawn = self._actor.sample(obs_next, self._noise(len(obs_next)))
-        value: Array = self._worst_target(obs_next, drawn.action) + np.float32(alpha) * drawn.logp
+        value: Array = self._pessimistic_target(obs_next, drawn.action) + np.float32(alpha) * drawn.logp
         return value

@@ -86,17 +86,17 @@ class SavedModule(nn.Module):
             raise StateDictError(
                 f"these weights are of {name}, this agent is {type(self).__name__}; build a {name} to load them"
             )
-        found = [
+        errors = [
             f"{key} has shape {tuple(state[key].shape)} and must have {tuple(value.shape)}"
             for key, value in own.items()
             if isinstance(value, Tensor) and key in state and state[key].shape != value.shape
         ]
         if strict:
-            found += [f"{key} is missing" for key in own if key not in state and key != _NAME_KEY]
-            found += [f"{key} is not part of this agent" for key in state if key not in own]
-        if found:
+            errors += [f"{key} is missing" for key in own if key not in state and key != _NAME_KEY]
+            errors += [f"{key} is not part of this agent" for key in state if key not in own]
+        if errors:
             raise StateDictError(
-                f"these weights do not fit this {type(self).__name__}: {'; '.join(found)}; "
+                f"these weights do not fit this {type(self).__name__}: {'; '.join(errors)}; "
                 "build it with the spaces and ac_kwargs of the agent they come from"
             )
 

@@ -64,7 +64,7 @@ def run_app(main: Callable[[], Any], config_name: str) -> NoReturn:
     except ConfigError as error:
         if WANTS_TRACEBACK:
             raise
-        _refuse(error.problems)
+        _refuse(error.errors)
     except Exception as error:
         if WANTS_TRACEBACK or getattr(error, _IN_A_JOB, False):
             raise
@@ -93,13 +93,13 @@ def run_job(task: Callable[[DictConfig], T], cfg: DictConfig) -> T | None:
     except ConfigError as error:
         if WANTS_TRACEBACK:
             raise
-        _refuse(error.problems)
+        _refuse(error.errors)
     except Exception as error:
         setattr(error, _IN_A_JOB, True)
         raise
 
 
-def _refuse(problems: Sequence[str]) -> NoReturn:
-    heading = "This cannot be run:" if len(problems) == 1 else f"This cannot be run, for {len(problems)} reasons:"
-    print("\n  ".join([heading, *problems]), file=sys.stderr)
+def _refuse(errors: Sequence[str]) -> NoReturn:
+    heading = "This cannot be run:" if len(errors) == 1 else f"This cannot be run, for {len(errors)} reasons:"
+    print("\n  ".join([heading, *errors]), file=sys.stderr)
     sys.exit(2)

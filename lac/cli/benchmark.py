@@ -3,14 +3,14 @@
 from omegaconf import DictConfig
 
 from lac.config.checks import ConfigError
-from lac.settings.rules import problems
+from lac.settings.rules import setting_errors
 
 
 def run_benchmark(cfg: DictConfig) -> None:
     """Time updates and training steps against the machine's matrix products, and print the table."""
-    found = problems({f"{name}": cfg[name] for name in ("batch_size", "threads", "width", "rounds")})
-    if found:
-        raise ConfigError(found)
+    errors = setting_errors({f"{name}": cfg[name] for name in ("batch_size", "threads", "width", "rounds")})
+    if errors:
+        raise ConfigError(errors)
     from lac import benchmark  # noqa: PLC0415 (imports torch)
     from lac.devices import limited_threads  # noqa: PLC0415
 

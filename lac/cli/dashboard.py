@@ -21,9 +21,9 @@ def run(cfg: DictConfig) -> None:
     Raises:
         ConfigError: The config is wrong, wandb-workspaces is missing, or W&B did not take the workspace.
     """
-    found = _problems(cfg)
-    if found:
-        raise ConfigError(found)
+    errors = _errors_in(cfg)
+    if errors:
+        raise ConfigError(errors)
     from lac.loggers.wandb import resolve_mode  # noqa: PLC0415
     from lac.reports import workspace  # noqa: PLC0415 (imports wandb, which `--help` does not need)
 
@@ -42,17 +42,17 @@ def run(cfg: DictConfig) -> None:
         raise ConfigError([f"W&B did not take the workspace, which is in {output}: {error}"]) from error
 
 
-def _problems(cfg: DictConfig) -> list[str]:
-    found = (
+def _errors_in(cfg: DictConfig) -> list[str]:
+    errors = (
         [] if cfg.mode in MODES else [f"mode is {cfg.mode!r}; it must be {Choice(MODES)}.{nearest(cfg.mode, MODES)}"]
     )
     # A group stands for itself where an agent of a W&B sweep chose its option.
     keys = list(config_keys("train")) + [f.name for f in fields(TrainConfig)]
     if cfg.group_by not in keys:
         hint = nearest(cfg.group_by, keys)
-        found.append(f"group_by is {cfg.group_by!r}; it must be a key of scripts/train.py, such as algo.name.{hint}")
+        errors.append(f"group_by is {cfg.group_by!r}; it must be a key of scripts/train.py, such as algo.name.{hint}")
     if OmegaConf.is_missing(cfg.env, "id"):
-        found.append("env.id is not set; give the id of a Gymnasium environment, such as env.id=Pendulum-v1")
+        errors.append("env.id is not set; give the id of a Gymnasium environment, such as env.id=Pendulum-v1")
     if find_spec("wandb_workspaces") is None:
-        found.append('wandb-workspaces is not installed; pip install -c constraints.txt -e ".[dashboard]" installs it')
-    return found
+        errors.append('wandb-workspaces is not installed; pip install -c constraints.txt -e ".[dashboard]" installs it')
+    return errors

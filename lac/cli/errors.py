@@ -14,7 +14,7 @@ from hydra.core.override_parser.types import Glob, IntervalSweep, Override
 from hydra.errors import HydraException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, UnsupportedValueType, ValidationError
 
-from lac.config.checks import choice_problems, config_problems
+from lac.config.checks import choice_errors, config_errors
 from lac.config.disturbances import Disturbance, missing_key_sentence
 from lac.config.help import allowed_text, options
 from lac.config.schemas import CONFIG_DIR, config_keys, owners
@@ -26,7 +26,7 @@ def explain(error: Exception, config_name: str, arguments: Sequence[str]) -> lis
     """All problems of a command line, found by trying its overrides one by one; ``error`` is what Hydra said."""
     given = get_args_parser().parse_args(list(arguments))
     config_name = given.config_name or config_name
-    found: list[str] = []
+    errors: list[str] = []
     main_dir = Path(given.config_dir).resolve() if given.config_dir else CONFIG_DIR
     search = [] if main_dir == CONFIG_DIR else [f"hydra.searchpath=[file://{CONFIG_DIR}]"]
     GlobalHydra.instance().clear()
@@ -39,8 +39,8 @@ def explain(error: Exception, config_name: str, arguments: Sequence[str]) -> lis
             return [first_sentence(error)]
         is_training = config_name == "train" or bool(given.config_dir)
         main = _MainConfig(config_name, "train" if is_training else config_name, tuple(search))
-        found += _problems_of(main, _overrides_with_groups_first(given.overrides, given.multirun, found))
-    return list(dict.fromkeys(found))
+        errors += _errors_of(main, _overrides_with_groups_first(given.overrides, given.multirun, errors))
+    return list(dict.fromkeys(errors))
 
 
 @dataclass(frozen=True)
@@ -63,20 +63,20 @@ class _MainConfig:
             compose(self.name, overrides=[*self.search, *before, text])
         except Exception as problem:
             return _sentence(text, problem, self.schema)
-        return next(iter(choice_problems([text])), None)
+        return next(iter(choice_errors([text])), None)
 
-    def problems(self, overrides: Sequence[str]) -> list[str]:
+    def errors(self, overrides: Sequence[str]) -> list[str]:
         """What is wrong with overrides together, of which each is right by itself, and with the values they lead to."""
         try:
             composed = compose(self.name, overrides=[*self.search, *overrides])
         except Exception as problem:
             return [f"{', '.join(overrides)}: {_foreign_key(problem) or first_sentence(problem)}"]
-        return config_problems(composed) if self.schema == "train" else []
+        return config_errors(composed) if self.schema == "train" else []
 
 
-def _problems_of(main: _MainConfig, overrides: Iterable[Sequence[str]]) -> list[str]:
+def _errors_of(main: _MainConfig, overrides: Iterable[Sequence[str]]) -> list[str]:
     """Try overrides one after the other, and each further value of a sweep in the place of the first."""
-    found: list[str] = []
+    errors: list[str] = []
     firsts: list[str] = []
     others: list[tuple[int, str]] = []
     for values in overrides:
@@ -86,31 +86,31 @@ def _problems_of(main: _MainConfig, overrides: Iterable[Sequence[str]]) -> list[
                 others += [(len(firsts), other) for other in values[number + 1 :]]
                 firsts.append(text)
                 break
-            found.append(told)
-    found += main.problems(firsts)
+            errors.append(told)
+    errors += main.errors(firsts)
     for place, text in others:
-        problems = main.problems([*firsts[:place], text, *firsts[place + 1 :]])
+        problems = main.errors([*firsts[:place], text, *firsts[place + 1 :]])
         alone = problems and main.problem(text, firsts[:place])
-        found += [alone] if alone else problems
-    return found
+        errors += [alone] if alone else problems
+    return errors
 
 
-def _overrides_with_groups_first(arguments: Sequence[str], is_sweep: bool, found: list[str]) -> Iterator[list[str]]:
-    """The values of each override, sweeps taken apart; what cannot be parsed is told in ``found``."""
+def _overrides_with_groups_first(arguments: Sequence[str], is_sweep: bool, errors: list[str]) -> Iterator[list[str]]:
+    """The values of each override, sweeps taken apart; what cannot be parsed is added to ``errors``."""
     parser = OverridesParser.create()
     parsed: list[tuple[bool, list[str]]] = []
     for text in arguments:
         try:
             override = parser.parse_override(text)
         except HydraException as problem:
-            found.append(f"{text!r} is not KEY=VALUE as Hydra reads it: {first_sentence(problem)}")
+            errors.append(f"{text!r} is not KEY=VALUE as Hydra reads it: {first_sentence(problem)}")
             continue
         if not override.key_or_group:
-            found.append(f"{text!r} is not KEY=VALUE: the key is missing")
+            errors.append(f"{text!r} is not KEY=VALUE: the key is missing")
             continue
         if override.is_sweep_override() and not is_sweep:
             key, _, value = text.partition("=")
-            found.append(f"{key} is {value!r}, several values; add -m to run one job for each")
+            errors.append(f"{key} is {value!r}, several values; add -m to run one job for each")
             continue
         is_group = (CONFIG_DIR / override.key_or_group).is_dir()
         parsed.append((not is_group, list(_singles(override, text))))

@@ -8,11 +8,11 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from lac.config.checks import ConfigError
-from lac.config.environments import disturbance_problems, environment_factory, unfit_disturbance
-from lac.envs.making import prepare
+from lac.config.environments import disturbance_errors, disturbance_fit_errors, environment_factory
+from lac.envs.making import wrap_env
 from lac.files import write_json
-from lac.runs.folder import ATTEMPTS, CONFIG, EVALUATION, FINISHED, SUMMARY, is_several, status
-from lac.settings.rules import problems
+from lac.runs.folder import ATTEMPTS, CONFIG, EVALUATION, FINISHED, SUMMARY, is_multi_seed, status
+from lac.settings.rules import setting_errors
 
 _MAX_ENVS = 50  # test episodes side by side
 
@@ -26,23 +26,23 @@ def evaluate_runs(cfg: DictConfig) -> None:
     Under a disturbance the names are ``evaluation-NAME.json`` and ``trajectories-NAME.png``.
     """
     runs = [run for folder in _folders(cfg, "run_dir") for run in _runs_in(folder)]
-    found = problems({"episodes": cfg.episodes, "seed": cfg.first_seed})
-    found += disturbance_problems(cfg.disturbance)
-    found += [
+    errors = setting_errors({"episodes": cfg.episodes, "seed": cfg.first_seed})
+    errors += disturbance_errors(cfg.disturbance)
+    errors += [
         f"run_dir: {run} has no {CONFIG}, and no finished runs in it; give the folder of a run or of a sweep"
         for run in runs
         if not _is_run(run)
     ]
     if cfg.policy not in {"final", "best"}:
-        found.append(f"policy is {cfg.policy!r}; it must be final or best")
-    if found:
-        raise ConfigError(found)
+        errors.append(f"policy is {cfg.policy!r}; it must be final or best")
+    if errors:
+        raise ConfigError(errors)
     disturbance: dict[str, Any] = OmegaConf.to_container(cfg.disturbance, resolve=True)  # type: ignore[assignment]
     configs = {run: _read_config(run) for run in runs}
     for plain in configs.values():
-        found += unfit_disturbance(plain, disturbance)
-    if found:
-        raise ConfigError(list(dict.fromkeys(found)))
+        errors += disturbance_fit_errors(plain, disturbance)
+    if errors:
+        raise ConfigError(list(dict.fromkeys(errors)))
     from lac.devices import limited_threads  # noqa: PLC0415 (imports torch)
 
     if disturbance["kind"] != "none":
@@ -76,10 +76,10 @@ def _is_run(folder: Path) -> bool:
 
 def _runs_in(folder: Path) -> list[Path]:
     """The run, or the finished ones that a sweep or a job of several seeds holds; itself if it is neither."""
-    if _is_run(folder) and not is_several(folder):
+    if _is_run(folder) and not is_multi_seed(folder):
         return [folder]
     found = (path.parent for path in sorted(folder.rglob(SUMMARY)) if ATTEMPTS not in path.parts)
-    return [run for run in found if status(run) == FINISHED and not is_several(run)] or [folder]
+    return [run for run in found if status(run) == FINISHED and not is_multi_seed(run)] or [folder]
 
 
 def _evaluate_run(
@@ -93,7 +93,7 @@ def _evaluate_run(
     agent = load_agent(policy_path(folder, cfg.policy))
     make = environment_factory(plain["env"], disturbance)
     number = min(cfg.episodes, _MAX_ENVS)
-    envs = [prepare(make(), plain["algo"]["opt_type"], plain["train"]["max_ep_len"]) for _ in range(number)]
+    envs = [wrap_env(make(), plain["algo"]["opt_type"], plain["train"]["max_ep_len"]) for _ in range(number)]
     first_seed = FIRST_TEST_SEED if cfg.first_seed is None else cfg.first_seed
     policy = partial(agent.get_action, deterministic=True)
     summary = evaluate(policy, envs, cfg.episodes, first_seed).summary()

@@ -14,13 +14,13 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from hydra_plugins.lac_sweepers import OptunaSweeper
-from lac.config.checks import ConfigError, choice_problems, config_problems
-from lac.config.environments import environment_factory, unfit_disturbance
-from lac.envs.checks import trial_problems
-from lac.envs.making import check_usable, prepare
-from lac.files import shown
+from lac.config.checks import ConfigError, choice_errors, config_errors
+from lac.config.environments import disturbance_fit_errors, environment_factory
+from lac.envs.checks import smoke_test_errors
+from lac.envs.making import validate_spaces, wrap_env
+from lac.files import relative_to_cwd
 from lac.runs.folder import CONFIG, SUMMARY
-from lac.sweeps.seeds import Report, Watch, penalised_cost, train_seeds, watched
+from lac.sweeps.seeds import PruningCallback, Report, objective, pruning_decision, train_seeds
 
 _HEADER = """\
 # The resolved config of this run. To run it again:
@@ -47,9 +47,9 @@ def run(cfg: DictConfig) -> float | None:
     Raises:
         ConfigError: The config cannot be run.
     """
-    found = config_problems(cfg) + choice_problems(HydraConfig.get().overrides.task)
-    if found:
-        raise ConfigError(found)
+    errors = config_errors(cfg) + choice_errors(HydraConfig.get().overrides.task)
+    if errors:
+        raise ConfigError(errors)
     if cfg.seed is None:
         cfg.seed = secrets.randbits(32)
     plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
@@ -64,38 +64,38 @@ def run(cfg: DictConfig) -> float | None:
     watch = _watch(last_test=train["seeds"] * train["epochs"])
     with limited_threads(plain["device"]["threads"]):
         if train["seeds"] == 1:
-            return penalised_cost(_train(cfg, run_dir, watched(watch, [], train["epochs"])))
+            return objective(_train(cfg, run_dir, pruning_decision(watch, [], train["epochs"])))
         _write_config(cfg, run_dir)
         seeds = range(plain["seed"], plain["seed"] + train["seeds"])
-        return penalised_cost(
+        return objective(
             train_seeds(
                 run_dir,
                 seeds,
                 train["epochs"],
-                lambda seed, folder, is_hopeless: _train(_single(cfg, seed), folder, is_hopeless),
+                lambda seed, folder, should_prune: _train(_single(cfg, seed), folder, should_prune),
                 watch,
             )
         )
 
 
-def _watch(last_test: int) -> Watch | None:
+def _watch(last_test: int) -> PruningCallback | None:
     """What may end the job early: it does if it is a trial of a search."""
     hydra = HydraConfig.get()
     if hydra.mode == RunMode.RUN or not str(hydra.sweeper._target_).endswith(f".{OptunaSweeper.__name__}"):
         return None
-    from lac.sweeps.search.search import trial_watch  # noqa: PLC0415 (imports Optuna)
+    from lac.sweeps.search.search import trial_pruning_callback  # noqa: PLC0415 (imports Optuna)
 
-    return trial_watch(last_test)
+    return trial_pruning_callback(last_test)
 
 
-def _train(cfg: DictConfig, run_dir: Path, is_hopeless: Callable[[Report], bool] | None) -> Report:
+def _train(cfg: DictConfig, run_dir: Path, should_prune: Callable[[Report], bool] | None) -> Report:
     """Train one seed into a run folder; gives the report of its last epoch."""
     from lac.agents.loading import AGENTS  # noqa: PLC0415 (imports torch)
     from lac.runs.recorder import Pruned, RunRecorder  # noqa: PLC0415
     from lac.training.trainer import train_from_settings  # noqa: PLC0415
 
     plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    recorder = RunRecorder(_record_settings(plain, run_dir, is_hopeless))
+    recorder = RunRecorder(_record_settings(plain, run_dir, should_prune))
     with suppress(Pruned), recorder:
         _write_config(cfg, run_dir)
         make = environment_factory(plain["env"], plain["disturbance"])
@@ -111,7 +111,7 @@ def _single(cfg: DictConfig, seed: int) -> DictConfig:
 
 
 def _write_config(cfg: DictConfig, run_dir: Path) -> None:
-    header = _HEADER.format(folder=shown(run_dir), algo=cfg.algo.name, disturbance=cfg.disturbance.kind)
+    header = _HEADER.format(folder=relative_to_cwd(run_dir), algo=cfg.algo.name, disturbance=cfg.disturbance.kind)
     (run_dir / CONFIG).write_text(header + OmegaConf.to_yaml(cfg, resolve=True))
 
 
@@ -137,38 +137,38 @@ def _refuse_unusable(plain: Mapping[str, Any]) -> None:
     from lac.devices import torch_device  # noqa: PLC0415
 
     env_id, scale = plain["env"]["id"], plain["network"]["observation_scale"]
-    found: list[str] = []
+    errors: list[str] = []
     try:
         torch_device(plain["device"]["name"])
     except ValueError as error:
-        found.append(f"device.name: {error}")
+        errors.append(f"device.name: {error}")
     try:
         if plain["train"]["start_policy"] is not None:
             saved_by = read_policy(plain["train"]["start_policy"])[1].get("alg_name")
             if saved_by not in {None, plain["algo"]["name"].upper()}:
-                found.append(f"train.start_policy is a policy of {saved_by}; choose it with algo={saved_by.lower()}")
+                errors.append(f"train.start_policy is a policy of {saved_by}; choose it with algo={saved_by.lower()}")
     except (ValueError, FileNotFoundError) as error:
-        found.append(f"train.start_policy: {error}")
-    if found:
-        raise ConfigError(found)
+        errors.append(f"train.start_policy: {error}")
+    if errors:
+        raise ConfigError(errors)
     try:
-        env = prepare(environment_factory(plain["env"])(), plain["algo"]["opt_type"], plain["train"]["max_ep_len"])
-        n_observations = check_usable(env)[0].shape[0]
-        found += [f"env.id={env_id} cannot be used: {problem}" for problem in trial_problems(env)]
+        env = wrap_env(environment_factory(plain["env"])(), plain["algo"]["opt_type"], plain["train"]["max_ep_len"])
+        n_observations = validate_spaces(env)[0].shape[0]
+        errors += [f"env.id={env_id} cannot be used: {problem}" for problem in smoke_test_errors(env)]
         env.close()
         if isinstance(scale, list) and len(scale) != n_observations:
-            found.append(
+            errors.append(
                 f"network.observation_scale has {len(scale)} numbers, but {env_id} has {n_observations} observations"
             )
-        found += unfit_disturbance(plain, plain["disturbance"])
+        errors += disturbance_fit_errors(plain, plain["disturbance"])
     except (ValueError, TypeError, gymnasium.error.Error, ImportError) as error:
         text = re.sub(r"^opt_type is", "algo.opt_type is", re.sub(r"^max_ep_len is", "train.max_ep_len is", str(error)))
-        found.append(f"env.id={env_id} cannot be used: {text}")
-    if found:
-        raise ConfigError(found)
+        errors.append(f"env.id={env_id} cannot be used: {text}")
+    if errors:
+        raise ConfigError(errors)
 
 
-def _record_settings(plain: Mapping[str, Any], run_dir: Path, is_hopeless: Callable[[Report], bool] | None) -> Any:
+def _record_settings(plain: Mapping[str, Any], run_dir: Path, should_prune: Callable[[Report], bool] | None) -> Any:
     from lac.loggers.wandb import WandbSettings  # noqa: PLC0415 (as above)
     from lac.runs.recorder import RecordSettings  # noqa: PLC0415
 
@@ -186,7 +186,7 @@ def _record_settings(plain: Mapping[str, Any], run_dir: Path, is_hopeless: Calla
         job_type="train",
         tags=[env["name"], algo["name"], *wandb["tags"]],
     )
-    folder = shown(run_dir)
+    folder = relative_to_cwd(run_dir)
     return RecordSettings(
         run_dir=folder,
         title=title,
@@ -201,5 +201,5 @@ def _record_settings(plain: Mapping[str, Any], run_dir: Path, is_hopeless: Calla
         if is_single
         else [],
         wandb=wandb_settings,
-        is_hopeless=is_hopeless,
+        should_prune=should_prune,
     )

@@ -42,11 +42,11 @@ def run(cfg: DictConfig) -> None:
         ConfigError: The words are no sweep of ``scripts/train.py``, or none that W&B can carry out.
     """
     words: list[str] = OmegaConf.to_container(cfg.overrides)  # type: ignore[assignment]
-    found = [] if cfg.method in {None, *METHODS} else [_method_problem(cfg.method)]
-    overrides = _parsed(words, found)
-    found += _train_problems(overrides)
-    if found:
-        raise ConfigError(found)
+    errors = [] if cfg.method in {None, *METHODS} else [_method_problem(cfg.method)]
+    overrides = _parsed(words, errors)
+    errors += _train_errors(overrides)
+    if errors:
+        raise ConfigError(errors)
     sweep = sweep_definition(overrides, cfg.method, cfg.metric, cfg.name)
     Path(cfg.output).parent.mkdir(parents=True, exist_ok=True)
     Path(cfg.output).write_text(OmegaConf.to_yaml(OmegaConf.create(sweep)), encoding="utf-8")
@@ -70,16 +70,18 @@ def sweep_definition(
     Raises:
         ConfigError: Nothing is swept, or W&B has no such sweep.
     """
-    found: list[str] = []
-    parameters = {o.key_or_group: _parameter(o, found) for o in overrides if o.is_sweep_override()}
+    errors: list[str] = []
+    parameters = {o.key_or_group: _parameter(o, errors) for o in overrides if o.is_sweep_override()}
     fixed = [str(o.input_line) for o in overrides if not o.is_sweep_override()]
     if not parameters:
-        found.append("nothing is swept; give a key several values, as seed=0,1,2")
+        errors.append("nothing is swept; give a key several values, as seed=0,1,2")
     intervals = [key for key, parameter in parameters.items() if "distribution" in parameter]
     if method == "grid" and intervals:
-        found.append(f"method is 'grid', which needs a list of values for {', '.join(intervals)}; take random or bayes")
-    if found:
-        raise ConfigError(found)
+        errors.append(
+            f"method is 'grid', which needs a list of values for {', '.join(intervals)}; take random or bayes"
+        )
+    if errors:
+        raise ConfigError(errors)
     wandb = _composed(fixed).wandb
     return {
         **({"name": name} if name is not None else {}),
@@ -93,24 +95,24 @@ def sweep_definition(
     }
 
 
-def _parsed(words: Sequence[str], found: list[str]) -> list[Override]:
+def _parsed(words: Sequence[str], errors: list[str]) -> list[Override]:
     parser = OverridesParser.create()
     overrides = []
     for word in words:
         try:
             override = parser.parse_override(word)
         except HydraException as problem:
-            found.append(f"{word!r} is not KEY=VALUE as Hydra reads it: {str(problem).splitlines()[0]}")
+            errors.append(f"{word!r} is not KEY=VALUE as Hydra reads it: {str(problem).splitlines()[0]}")
             continue
         key = override.key_or_group
         if key.partition("/")[0].partition(".")[0] == "hydra":
-            found.append(f"{key} is a setting of Hydra, and agents start one run at a time; leave it out")
+            errors.append(f"{key} is a setting of Hydra, and agents start one run at a time; leave it out")
             continue
         overrides.append(override)
     return overrides
 
 
-def _train_problems(overrides: Sequence[Override]) -> list[str]:
+def _train_errors(overrides: Sequence[Override]) -> list[str]:
     """What ``scripts/train.py -m`` would say, intervals tried at their ends."""
     words = []
     for o in overrides:
@@ -122,25 +124,27 @@ def _train_problems(overrides: Sequence[Override]) -> list[str]:
     return explain(ValueError(), "train", ["-m", *words])
 
 
-def _parameter(override: Override, found: list[str]) -> dict[str, Any]:
+def _parameter(override: Override, errors: list[str]) -> dict[str, Any]:
     key, value = override.key_or_group, override.value()
     if isinstance(value, IntervalSweep):
-        return _distribution(key, value, found)
+        return _distribution(key, value, errors)
     if isinstance(value, Glob):
         return {"values": value.filter(list(options(key)))}
     return {"values": [_plain(element) for element in override.sweep_iterator(Transformer.identity)]}
 
 
-def _distribution(key: str, interval: IntervalSweep, found: list[str]) -> dict[str, Any]:
+def _distribution(key: str, interval: IntervalSweep, errors: list[str]) -> dict[str, Any]:
     leaf = config_keys("train").get(key)
     is_whole, is_log = leaf is not None and leaf.type in {int, int | None}, "log" in interval.tags
     low, high = float(interval.start or 0), float(interval.end or 0)
     if not low < high:
-        found.append(f"{key} is an interval from {low:g} to {high:g}; the second number must be above the first")
+        errors.append(f"{key} is an interval from {low:g} to {high:g}; the second number must be above the first")
     if is_log and is_whole:
-        found.append(f"{key} is a whole number, for which W&B has no logarithmic distribution; leave out tag(log, ...)")
+        errors.append(
+            f"{key} is a whole number, for which W&B has no logarithmic distribution; leave out tag(log, ...)"
+        )
     if is_log and low <= 0:
-        found.append(f"{key} begins at {low:g}; a logarithmic interval begins above 0")
+        errors.append(f"{key} begins at {low:g}; a logarithmic interval begins above 0")
     if is_whole:
         return {"distribution": "int_uniform", "min": int(low), "max": int(high)}
     return {"distribution": "log_uniform_values" if is_log else "uniform", "min": low, "max": high}

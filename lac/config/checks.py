@@ -9,39 +9,39 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
 from lac.config.disturbances import Disturbance
-from lac.config.environments import disturbance_problems
+from lac.config.environments import disturbance_errors
 from lac.config.help import options
 from lac.config.schemas import ALGORITHMS, owners
 from lac.config.settings import ACTIVATION_NAMES, WANDB_MODES, Algo, TrainConfig
-from lac.envs.making import env_problems
-from lac.settings.rules import Choice, nearest, problems
+from lac.envs.making import env_errors
+from lac.settings.rules import Choice, nearest, setting_errors
 
 
 class ConfigError(ValueError):
-    """A config that cannot be run; ``problems`` are sentences that name the keys."""
+    """A config that cannot be run; ``errors`` are sentences that name the keys."""
 
     def __init__(self, sentences: Sequence[str]) -> None:
         super().__init__("; ".join(sentences))
-        self.problems = list(sentences)
+        self.errors = list(sentences)
 
 
-def config_problems(cfg: DictConfig) -> list[str]:
+def config_errors(cfg: DictConfig) -> list[str]:
     """Everything wrong with a training config that can be told without building anything."""
     try:
         missing = sorted(name for name in OmegaConf.missing_keys(cfg) if not name.startswith("disturbance."))
     except InterpolationResolutionError as error:
         return [f"{error.full_key}: {str(error).splitlines()[0]}"]
-    found = [f"{name} is not set; {_HINTS.get(name, 'give it a value')}" for name in missing]
-    found += _value_problems(cfg) + disturbance_problems(cfg.disturbance)
+    errors = [f"{name} is not set; {_HINTS.get(name, 'give it a value')}" for name in missing]
+    errors += _value_errors(cfg) + disturbance_errors(cfg.disturbance)
     if "env.id" in missing:
-        return found
-    return found + env_problems(cfg.env.id, OmegaConf.to_container(cfg.env.kwargs))  # type: ignore[arg-type]
+        return errors
+    return errors + env_errors(cfg.env.id, OmegaConf.to_container(cfg.env.kwargs))  # type: ignore[arg-type]
 
 
 _HINTS = {"env.id": "give the id of a Gymnasium environment, such as env.id=Pendulum-v1"}
 
 
-def choice_problems(overrides: Sequence[str]) -> list[str]:
+def choice_errors(overrides: Sequence[str]) -> list[str]:
     """The group of recommended settings is optional, so that Hydra takes any option of it."""
     choices = options("tuned")
     given = [text.partition("=")[2] for text in overrides if text.startswith("tuned=")]
@@ -52,50 +52,50 @@ def choice_problems(overrides: Sequence[str]) -> list[str]:
     ]
 
 
-def _value_problems(cfg: DictConfig) -> list[str]:
+def _value_errors(cfg: DictConfig) -> list[str]:
     """Everything that is wrong with the values of a training config, as sentences that name the key."""
     plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     algo_schema = OmegaConf.get_type(cfg.algo) or Algo
-    found = list(_unknown_keys(TrainConfig, plain, algo=algo_schema))
+    errors = list(_unknown_keys(TrainConfig, plain, algo=algo_schema))
     for group in ("algo", "env", "lr_schedule", "device", "train"):
-        found += problems(plain[group], f"{group}.")
-    found += problems({"seed": plain["seed"]})
-    found += _network_problems(plain["network"])
+        errors += setting_errors(plain[group], f"{group}.")
+    errors += setting_errors({"seed": plain["seed"]})
+    errors += _network_errors(plain["network"])
     algorithm = plain["algo"]["name"]
     if ALGORITHMS.get(algorithm) is not algo_schema:
-        found.append(f"algo.name is {algorithm!r}; it must be {Choice(tuple(ALGORITHMS))}; choose it with algo=NAME")
+        errors.append(f"algo.name is {algorithm!r}; it must be {Choice(tuple(ALGORITHMS))}; choose it with algo=NAME")
     mode = plain["wandb"]["mode"]
     if mode not in WANDB_MODES:
-        found.append(f"wandb.mode is {mode!r}; it must be {Choice(WANDB_MODES)}.{nearest(mode, WANDB_MODES)}")
+        errors.append(f"wandb.mode is {mode!r}; it must be {Choice(WANDB_MODES)}.{nearest(mode, WANDB_MODES)}")
     start_policy = plain["train"]["start_policy"]
     if start_policy is not None and not Path(start_policy).exists():
-        found.append(
+        errors.append(
             f"train.start_policy is {start_policy!r}, which does not exist; give a run folder or a policy file"
         )
     if plain["train"]["export"]:
-        found.append("train.export is true; exporting comes with a later release, the policy is saved all the same")
-    return found
+        errors.append("train.export is true; exporting comes with a later release, the policy is saved all the same")
+    return errors
 
 
-def _network_problems(network: Mapping[str, Any]) -> list[str]:
-    found = []
+def _network_errors(network: Mapping[str, Any]) -> list[str]:
+    errors = []
     for part, sizes in network["hidden_sizes"].items():
         if not sizes or any(size < 1 for size in sizes):
-            found.append(
+            errors.append(
                 f"network.hidden_sizes.{part} is {sizes}; it must be a list of at least one whole number above 0"
             )
     for setting in ("activation", "output_activation"):
         for part, name in network[setting].items():
             if name not in ACTIVATION_NAMES:
                 hint = nearest(name, ACTIVATION_NAMES)
-                found.append(f"network.{setting}.{part} is {name!r}; it must be {Choice(ACTIVATION_NAMES)}.{hint}")
+                errors.append(f"network.{setting}.{part} is {name!r}; it must be {Choice(ACTIVATION_NAMES)}.{hint}")
     scale = network["observation_scale"]
     numbers = scale if isinstance(scale, list) else [scale]
     if scale is not None and not all(
         isinstance(n, (int, float)) and not isinstance(n, bool) and n > 0 for n in numbers
     ):
-        found.append(f"network.observation_scale is {scale}; it must be null, a number above 0 or a list of them")
-    return found
+        errors.append(f"network.observation_scale is {scale}; it must be null, a number above 0 or a list of them")
+    return errors
 
 
 def _unknown_keys(schema: type, node: Mapping[str, Any], prefix: str = "", **parts: type) -> Iterator[str]:

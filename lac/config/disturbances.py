@@ -106,7 +106,7 @@ def missing_key_sentence(full_key: str, schema: type) -> str:
     return f"{full_key} is not a key of this disturbance; it has {', '.join(has)}.{hint}"
 
 
-def key_problems(node: DictConfig) -> list[str]:
+def key_errors(node: DictConfig) -> list[str]:
     """What is wrong with the keys of a disturbance, before anything looks at its arguments."""
     if OmegaConf.is_missing(node, "kind") or OmegaConf.is_missing(node, "name"):
         return ["disturbance is not set; choose one with disturbance=OPTION, or disturbance=none"]
@@ -114,9 +114,9 @@ def key_problems(node: DictConfig) -> list[str]:
     if node.kind != kind:
         return [f"disturbance.kind is {node.kind!r}; it must be {kind} here: choose it with disturbance=OPTION"]
     known = [f.name for f in fields(schema)]
-    found = [missing_key_sentence(f"disturbance.{name}", schema) for name in map(str, node) if name not in known]
+    errors = [missing_key_sentence(f"disturbance.{name}", schema) for name in map(str, node) if name not in known]
     if not re.fullmatch(r"[\w.+-]+", node.name):
-        found.append(
+        errors.append(
             f"disturbance.name is {node.name!r}; it must be letters, digits and any of _ . + -: it names files"
         )
-    return found
+    return errors

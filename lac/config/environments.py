@@ -6,8 +6,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from lac.config.disturbances import key_problems
-from lac.envs.disturbances import DisturbanceError, disturbed, setting_problems
+from lac.config.disturbances import key_errors
+from lac.envs.disturbances import DisturbanceError, argument_errors, disturbed
 from lac.envs.making import AnyEnv, flattened, make_env
 
 
@@ -21,13 +21,13 @@ def _make_disturbed(make: Callable[[], AnyEnv], disturbance: Mapping[str, Any]) 
     return disturbed(flattened(make()), disturbance)
 
 
-def disturbance_problems(node: DictConfig) -> list[str]:
+def disturbance_errors(node: DictConfig) -> list[str]:
     """What is wrong with a disturbance, whatever the environment."""
     settings: dict[str, Any] = OmegaConf.to_container(node, resolve=True)  # type: ignore[assignment]
-    return key_problems(node) or setting_problems(settings, "disturbance.")
+    return key_errors(node) or argument_errors(settings, "disturbance.")
 
 
-def unfit_disturbance(plain: Mapping[str, Any], disturbance: Mapping[str, Any]) -> list[str]:
+def disturbance_fit_errors(plain: Mapping[str, Any], disturbance: Mapping[str, Any]) -> list[str]:
     """What is wrong with a disturbance in the environment of a training config, found by building it once."""
     if disturbance["kind"] == "none":
         return []
@@ -37,5 +37,5 @@ def unfit_disturbance(plain: Mapping[str, Any], disturbance: Mapping[str, Any]) 
     try:
         environment_factory(plain["env"], disturbance)().close()
     except DisturbanceError as error:
-        return [f"disturbance.{problem}" for problem in error.problems]
+        return [f"disturbance.{problem}" for problem in error.errors]
     return []

@@ -23,7 +23,7 @@ class OffendingTransitionError(ValueError):
         self.transition = transition
 
 
-def trial_problems(env: AnyEnv) -> list[str]:
+def smoke_test_errors(env: AnyEnv) -> list[str]:
     """What is wrong with the observations and the cost of one reset and one step, as sentences.
 
     Args:
@@ -31,10 +31,10 @@ def trial_problems(env: AnyEnv) -> list[str]:
     """
     env.action_space.seed(0)
     obs, _ = env.reset(seed=0)
-    found = [observation_problem(obs, env.observation_space, "reset()")]
+    errors = [observation_problem(obs, env.observation_space, "reset()")]
     obs, cost, *_ = env.step(env.action_space.sample())
-    found += [observation_problem(obs, env.observation_space, "step()"), cost_problem(cost, "step()")]
-    return [problem for problem in found if problem is not None]
+    errors += [observation_problem(obs, env.observation_space, "step()"), cost_problem(cost, "step()")]
+    return [problem for problem in errors if problem is not None]
 
 
 def observation_problem(obs: object, space: Space[Any], source: str) -> str | None:

@@ -52,7 +52,7 @@ def flattened(env: AnyEnv) -> AnyEnv:
     return env if is_flat else FlattenObservation(env)
 
 
-def prepare(env: AnyEnv | AnyVectorEnv, opt_type: str = "minimize", max_ep_len: int | None = None) -> AnyEnv:
+def wrap_env(env: AnyEnv | AnyVectorEnv, opt_type: str = "minimize", max_ep_len: int | None = None) -> AnyEnv:
     """An environment as agents expect it: flat observations, a cost as the scalar, a time limit.
 
     Args:
@@ -83,7 +83,7 @@ def prepare(env: AnyEnv | AnyVectorEnv, opt_type: str = "minimize", max_ep_len: 
     return env
 
 
-def check_usable(env: HasSpaces) -> tuple[Box, Box]:
+def validate_spaces(env: HasSpaces) -> tuple[Box, Box]:
     """The two spaces of an environment, if an agent can work with them.
 
     Raises:
@@ -107,7 +107,7 @@ def check_usable(env: HasSpaces) -> tuple[Box, Box]:
     return observations, actions
 
 
-def env_problems(env_id: str, kwargs: Mapping[str, Any]) -> list[str]:
+def env_errors(env_id: str, kwargs: Mapping[str, Any]) -> list[str]:
     """What is wrong with an environment's id or constructor arguments, found without building it."""
     module = env_id.rpartition(":")[0]
     try:

@@ -13,7 +13,7 @@ from gymnasium.wrappers.vector import TransformReward
 
 from lac.envs.checks import OffendingTransitionError, all_finite, cost_problem, observation_problem
 from lac.envs.costs import reward_maximum
-from lac.envs.making import AnyEnv, AnyVectorEnv, prepare
+from lac.envs.making import AnyEnv, AnyVectorEnv, wrap_env
 
 Array = npt.NDArray[Any]
 Transition = tuple[int, Array, Array, float, Array, bool, bool]
@@ -89,10 +89,10 @@ class SerialVectorEnv(VectorEnv[Array, Array, Array]):
             env.close()
 
 
-def prepare_vector(
+def wrap_vector_env(
     env_fn: Callable[[], AnyEnv | AnyVectorEnv], num_envs: int, opt_type: str, max_ep_len: int | None
 ) -> AnyVectorEnv:
-    """The environments of a training, as agents expect them; see :func:`lac.envs.making.prepare`.
+    """The environments of a training, as agents expect them; see :func:`lac.envs.making.wrap_env`.
 
     Args:
         env_fn: Makes one environment, or a vector environment with an autoreset mode.
@@ -105,12 +105,12 @@ def prepare_vector(
     """
     first = env_fn()
     if isinstance(first, VectorEnv):
-        return _prepared(first, num_envs, opt_type, max_ep_len)
+        return _wrapped_vector(first, num_envs, opt_type, max_ep_len)
     others = [env_fn() for _ in range(num_envs - 1)]
-    return SerialVectorEnv([prepare(env, opt_type, max_ep_len) for env in (first, *others)])
+    return SerialVectorEnv([wrap_env(env, opt_type, max_ep_len) for env in (first, *others)])
 
 
-def _prepared(envs: AnyVectorEnv, num_envs: int, opt_type: str, max_ep_len: int | None) -> AnyVectorEnv:
+def _wrapped_vector(envs: AnyVectorEnv, num_envs: int, opt_type: str, max_ep_len: int | None) -> AnyVectorEnv:
     mode = envs.metadata.get("autoreset_mode")
     if mode not in (AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP):
         raise ValueError(

@@ -156,10 +156,10 @@ def critic_kernel(critic: LyapunovCritic | QCritic) -> CriticKernel:
     return QKernel(critic) if isinstance(critic, QCritic) else LyapunovKernel(critic)
 
 
-def worst(values: Sequence[Array]) -> tuple[Array, list[Array]]:
+def pessimistic(values: Sequence[Array]) -> tuple[Array, list[Array]]:
     """The largest of the critics' values ``[B]``, and the share of its gradient that each of them gets.
 
-    As :func:`lac.losses.worst` in torch, where the largest ones share evenly.
+    As :func:`lac.losses.pessimistic` in torch, where the largest ones share evenly.
     """
     if len(values) == 1:
         return values[0], [np.ones_like(values[0])]

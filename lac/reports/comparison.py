@@ -13,9 +13,9 @@ from tabulate import tabulate
 
 from lac.evaluation.statistics import estimate
 from lac.figures import Curve, learning_curves
-from lac.files import shown, write_bytes, write_json
+from lac.files import relative_to_cwd, write_bytes, write_json
 from lac.loggers.jsonl import read_metrics
-from lac.runs.folder import ATTEMPTS, EVALUATION, FINISHED, METRICS, SUMMARY, is_several, read_summary, status
+from lac.runs.folder import ATTEMPTS, EVALUATION, FINISHED, METRICS, SUMMARY, is_multi_seed, read_summary, status
 
 HEADINGS = (
     "environment",
@@ -92,18 +92,18 @@ def find_runs(folders: Iterable[Path], read_config: Callable[[Path], Mapping[str
     left_out = []
     found = {path.parent for given in folders for path in given.rglob(SUMMARY)}
     for folder in sorted(folder for folder in found if ATTEMPTS not in folder.parts):
-        if is_several(folder):
+        if is_multi_seed(folder):
             continue
         state = status(folder)
         if state != FINISHED:
-            left_out.append(f"{shown(folder)} is {state}")
+            left_out.append(f"{relative_to_cwd(folder)} is {state}")
         elif "cost_mean" not in read_summary(folder).get("final", {}):
-            left_out.append(f"{shown(folder)} has no test episodes")
+            left_out.append(f"{relative_to_cwd(folder)} has no test episodes")
         else:
             run = Run(folder, read_config(folder), read_metrics(folder / METRICS), _result(folder))
             same = runs.setdefault(json.dumps([_method(run.config), run.config["seed"]], sort_keys=True), run)
             if same is not run:
-                left_out.append(f"{shown(folder)} has config and seed of {shown(same.folder)}")
+                left_out.append(f"{relative_to_cwd(folder)} has config and seed of {relative_to_cwd(same.folder)}")
     return list(runs.values()), left_out
 
 

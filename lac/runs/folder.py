@@ -43,7 +43,7 @@ def read_summary(folder: Path) -> dict[str, Any]:
     return summary
 
 
-def is_several(folder: Path) -> bool:
+def is_multi_seed(folder: Path) -> bool:
     """Whether it is a job of several seeds, which holds a run for each."""
     return "seeds" in read_summary(folder)
 

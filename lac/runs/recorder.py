@@ -20,7 +20,7 @@ from lac.agents import Agent
 from lac.agents.policy_files import BEST, FINAL, policy_path
 from lac.envs.checks import OffendingTransitionError
 from lac.figures import learning_curve
-from lac.files import shown, write_json
+from lac.files import relative_to_cwd, write_json
 from lac.loggers.console import ConsoleLogger
 from lac.loggers.jsonl import JsonlLogger, read_metrics
 from lac.loggers.wandb import WandbLogger, WandbSettings
@@ -51,7 +51,7 @@ class RecordSettings:
         columns: Metrics of the console's table; None takes a choice of them.
         next_steps: Commands that are told at the end.
         wandb: Where the run is filed on Weights & Biases.
-        is_hopeless: Told the report of each epoch; true ends the run as pruned.
+        should_prune: Told the report of each epoch; true ends the run as pruned.
     """
 
     run_dir: Path
@@ -63,7 +63,7 @@ class RecordSettings:
     columns: Sequence[str] | None = None
     next_steps: Sequence[str] = ()
     wandb: WandbSettings = field(default_factory=WandbSettings)
-    is_hopeless: Callable[[Mapping[str, float]], bool] | None = None
+    should_prune: Callable[[Mapping[str, float]], bool] | None = None
 
 
 class RunRecorder:
@@ -127,7 +127,7 @@ class RunRecorder:
             if self._settings.keep_policies:
                 agent.save(policy_path(self._dir, f"epoch-{epoch:04d}"))
         write_json(self._dir / SUMMARY, self._summary)
-        if self._settings.is_hopeless is not None and self._settings.is_hopeless(report):
+        if self._settings.should_prune is not None and self._settings.should_prune(report):
             raise Pruned
 
     @property
@@ -207,7 +207,7 @@ class RunRecorder:
             lines.append(f"  picture    {picture}")
         next_steps = list(self._settings.next_steps)
         if self._wandb.offline_folder is not None:
-            next_steps.append(f"wandb sync {shown(self._wandb.offline_folder)}")
+            next_steps.append(f"wandb sync {relative_to_cwd(self._wandb.offline_folder)}")
         if status == FINISHED and next_steps:
             lines += ["next:", *(f"  {command}" for command in next_steps)]
         return "\n".join(lines)

@@ -168,7 +168,9 @@ ALLOWED: dict[str, Rule] = {
 }
 
 
-def problems(settings: Mapping[str, object], prefix: str = "", allowed: Mapping[str, Rule] = ALLOWED) -> list[str]:
+def setting_errors(
+    settings: Mapping[str, object], prefix: str = "", allowed: Mapping[str, Rule] = ALLOWED
+) -> list[str]:
     """A sentence for each setting whose value is not allowed; settings without a rule are passed over."""
     return [
         f"{prefix}{name} is {value!r}; it must be {allowed[name]}{_nearest_choice(value, allowed[name])}"
@@ -190,9 +192,9 @@ def _nearest_choice(value: object, rule: Rule) -> str:
 
 def check(settings: Mapping[str, object]) -> None:
     """Raise a ValueError that tells every problem at once."""
-    found = problems(settings)
-    if found:
-        raise ValueError("; ".join(found))
+    errors = setting_errors(settings)
+    if errors:
+        raise ValueError("; ".join(errors))
 
 
 def nearest(word: str, options: Iterable[str]) -> str:

@@ -18,12 +18,12 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import DictConfig, OmegaConf, open_dict
 from tabulate import tabulate
 
-from lac.config.checks import ConfigError, choice_problems, config_problems
+from lac.config.checks import ConfigError, choice_errors, config_errors
 from lac.config.naming import override_name
 from lac.runs.folder import FINISHED
 from lac.sweeps.job import runs_here
 from lac.sweeps.queue import Sweep, config_digest
-from lac.sweeps.shutdown import orderly_end
+from lac.sweeps.shutdown import graceful_shutdown
 
 Launch = Callable[[Sequence[Sequence[str]], int], object]
 
@@ -52,13 +52,13 @@ def run_grid(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str],
         )
     combinations = BasicSweeper.split_arguments(parsed, None)[0]
     configs: dict[str, tuple[Sequence[str], dict[str, Any]]] = {}
-    found: list[str] = []
+    errors: list[str] = []
     for overrides, composed in zip(combinations, job_configs(loader, config, combinations), strict=True):
-        found += config_problems(composed) + choice_problems(overrides)
-        plain: dict[str, Any] = OmegaConf.to_container(composed, resolve=not found)  # type: ignore[assignment]
+        errors += config_errors(composed) + choice_errors(overrides)
+        plain: dict[str, Any] = OmegaConf.to_container(composed, resolve=not errors)  # type: ignore[assignment]
         configs.setdefault(config_digest(plain), (overrides, plain))
-    if found:
-        raise ConfigError(list(dict.fromkeys(found)))
+    if errors:
+        raise ConfigError(list(dict.fromkeys(errors)))
     if len(combinations) > len(configs):
         _say(f"{len(combinations) - len(configs)} of {len(combinations)} jobs are duplicates, which run once")
     sweep = Sweep(folder, [(overrides, digest) for digest, (overrides, _) in configs.items()], override_name)
@@ -74,9 +74,11 @@ def run_grid(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str],
         done = sum(sweep.status(job) == FINISHED for job in sweep.jobs)
         _say(f"sweep of {len(sweep.jobs)} jobs in {folder}" + (f", {done} of them done already" if done else ""))
         try:
-            with nullcontext() if runs_here(config.hydra.launcher) else orderly_end(folder, sweep.is_busy):
+            with nullcontext() if runs_here(config.hydra.launcher) else graceful_shutdown(folder, sweep.is_busy):
                 sweep.run(
-                    lambda jobs: launch([placed(job.overrides, folder, job.folder) for job in jobs], jobs[0].number),
+                    lambda jobs: launch(
+                        [with_output_dir(job.overrides, folder, job.folder) for job in jobs], jobs[0].number
+                    ),
                     _say,
                 )
         except (KeyboardInterrupt, SystemExit):
@@ -137,7 +139,7 @@ def job_config(loader: ConfigLoader, config: DictConfig, overrides: Sequence[str
     return next(job_configs(loader, config, [overrides]))
 
 
-def placed(overrides: Sequence[str], folder: Path, name: str) -> list[str]:
+def with_output_dir(overrides: Sequence[str], folder: Path, name: str) -> list[str]:
     """The overrides of a job, with those that put it into its folder in a sweep folder."""
     # Given as values, since workers may have another folder, and do not know the resolvers these are made of.
     sweep_dir, subdir = (QuotedString(str(path), Quote.single).with_quotes() for path in (folder.absolute(), name))

@@ -12,10 +12,10 @@ from filelock import Timeout
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from lac.files import shown
+from lac.files import relative_to_cwd
 from lac.runs.folder import FAILED, FINISHED, INTERRUPTED, LOG, mark_failed, read_summary, run_lock, status
-from lac.sweeps.queue import is_stopped, set_aside, stop
-from lac.sweeps.shutdown import Terminated, ended_with_the_sweep
+from lac.sweeps.queue import archive_attempt, is_stopped, request_stop
+from lac.sweeps.shutdown import Terminated, stopped_with_sweep
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ def run_sweep_job(task: Callable[[DictConfig], T], cfg: DictConfig) -> T | None:
         return None
     if status(folder) == INTERRUPTED:
         # The cluster has put the job back into its queue; Hydra has written its record anew.
-        shutil.copytree(set_aside(sweep_folder, folder.name) / ".hydra", folder / ".hydra")
+        shutil.copytree(archive_attempt(sweep_folder, folder.name) / ".hydra", folder / ".hydra")
     if status(folder) is not None:
         return None  # a queue may hold a job twice, from a sweep that was killed
     try:
@@ -54,16 +54,16 @@ def _run(task: Callable[[DictConfig], T], cfg: DictConfig, sweep_folder: Path, f
     if not is_here:
         os.chdir(hydra.runtime.cwd)  # workers of Ray start elsewhere
     try:
-        with nullcontext() if is_here else ended_with_the_sweep(sweep_folder):
+        with nullcontext() if is_here else stopped_with_sweep(sweep_folder):
             cost = task(cfg)
     except Terminated:
         return None
     except Exception as error:
         if read_summary(folder).get("status") != FAILED:
             mark_failed(folder, "".join(traceback.format_exception(error)))
-        _say(f"{folder.name}: failed, {type(error).__name__}: {error}\n  see {shown(folder / LOG)}")
+        _say(f"{folder.name}: failed, {type(error).__name__}: {error}\n  see {relative_to_cwd(folder / LOG)}")
         if cfg.fail_fast:
-            stop(sweep_folder)
+            request_stop(sweep_folder)
         return None
     summary = read_summary(folder)
     final = summary.get("final", {})

@@ -176,7 +176,7 @@ class Sweep:
     ) -> Exception | None:
         for job in jobs:
             if self.status(job) is not None:
-                set_aside(self.folder, job.folder)
+                archive_attempt(self.folder, job.folder)
         try:
             launch(jobs)
         except Exception as error:
@@ -228,11 +228,11 @@ def sweep_lock(folder: Path) -> AcquireReturnProxy[FileLock]:
         lock = FileLock(folder / ".lock").acquire(timeout=0)
     except Timeout:
         raise RuntimeError(f"{folder}: this sweep is running already; wait for it, or stop it first") from None
-    go_on(folder)
+    clear_stop_request(folder)
     return lock
 
 
-def set_aside(folder: Path, name: str) -> Path:
+def archive_attempt(folder: Path, name: str) -> Path:
     """Keep what an earlier attempt left under ``attempts/``, out of the way of the next one; returns where."""
     attempts = folder / ATTEMPTS
     attempts.mkdir(exist_ok=True)
@@ -242,7 +242,7 @@ def set_aside(folder: Path, name: str) -> Path:
     return (folder / name).rename(attempts / f"{name}-{number}")
 
 
-def stop(folder: Path) -> None:
+def request_stop(folder: Path) -> None:
     """Ask the jobs of a sweep to end."""
     (folder / _STOP).touch()
 
@@ -252,6 +252,6 @@ def is_stopped(folder: Path) -> bool:
     return (folder / _STOP).exists()
 
 
-def go_on(folder: Path) -> None:
-    """Take back what :func:`stop` asked for."""
+def clear_stop_request(folder: Path) -> None:
+    """Take back what :func:`request_stop` asked for."""
     (folder / _STOP).unlink(missing_ok=True)

@@ -12,26 +12,28 @@ import numpy as np
 from lac.files import write_json
 from lac.runs.folder import FAILED, INTERRUPTED, LOG, PRUNED, RUNNING, SUMMARY, read_summary, run_lock
 
-DEATH_PENALTY = 1e6
+TERMINATION_PENALTY = 1e6
 """What a death rate of one adds to a cost: an episode that ends early costs little, and must never look good."""
 
 Report = Mapping[str, float]
 
-Watch = Callable[[int, float], bool]
+PruningCallback = Callable[[int, float], bool]
 """Told the number of tests so far and the result at the last of them; true ends the training as hopeless."""
 
 TrainOne = Callable[[int, Path, Callable[[Report], bool] | None], Report]
 """Trains one seed into a run folder; the third argument is told each report, and true ends the run as pruned."""
 
 
-def penalised_cost(report: Report) -> float | None:
+def objective(report: Report) -> float | None:
     """What a policy is judged by: its mean test cost, with a penalty on deaths; None if it was not tested."""
     if "cost_mean" not in report:
         return None
-    return report["cost_mean"] + DEATH_PENALTY * report["death_rate"]
+    return report["cost_mean"] + TERMINATION_PENALTY * report["death_rate"]
 
 
-def watched(watch: Watch | None, finished: Sequence[float], epochs: int) -> Callable[[Report], bool] | None:
+def pruning_decision(
+    watch: PruningCallback | None, finished: Sequence[float], epochs: int
+) -> Callable[[Report], bool] | None:
     """What is told the reports of one seed, after others have finished.
 
     The k-th seed's e-th test is number ``k * epochs + e`` of the trial, and its result is the mean over the
@@ -46,16 +48,18 @@ def watched(watch: Watch | None, finished: Sequence[float], epochs: int) -> Call
     if watch is None:
         return None
 
-    def is_hopeless(report: Report) -> bool:
-        cost = penalised_cost(report)
+    def should_prune(report: Report) -> bool:
+        cost = objective(report)
         return cost is not None and watch(
             len(finished) * epochs + int(report["epoch"]), float(np.mean([*finished, cost]))
         )
 
-    return is_hopeless
+    return should_prune
 
 
-def train_seeds(folder: Path, seeds: Sequence[int], epochs: int, train_one: TrainOne, watch: Watch | None) -> Report:
+def train_seeds(
+    folder: Path, seeds: Sequence[int], epochs: int, train_one: TrainOne, watch: PruningCallback | None
+) -> Report:
     """Train seeds one after another, each into ``seed-K``, and sum them up in the summary of the folder.
 
     Args:
@@ -80,8 +84,8 @@ def train_seeds(folder: Path, seeds: Sequence[int], epochs: int, train_one: Trai
         reports: list[Report] = []
         try:
             for seed, run in zip(seeds, runs, strict=True):
-                finished = [cost for cost in map(penalised_cost, reports) if cost is not None]
-                reports.append(train_one(seed, run, watched(watch, finished, epochs)))
+                finished = [cost for cost in map(objective, reports) if cost is not None]
+                reports.append(train_one(seed, run, pruning_decision(watch, finished, epochs)))
                 summary |= {"final": mean_report(reports), "costs": [report.get("cost_mean") for report in reports]}
                 write_json(folder / SUMMARY, summary)
                 if read_summary(run)["status"] == PRUNED:

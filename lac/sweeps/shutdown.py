@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from lac.sweeps.queue import is_stopped, stop
+from lac.sweeps.queue import is_stopped, request_stop
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SECONDS_BETWEEN_LOOKS = 0.5
@@ -32,7 +32,7 @@ def exit_on_signal(number: int, _frame: FrameType | None) -> NoReturn:
 
 
 @contextmanager
-def orderly_end(folder: Path, is_busy: Callable[[], bool]) -> Iterator[None]:
+def graceful_shutdown(folder: Path, is_busy: Callable[[], bool]) -> Iterator[None]:
     """Lets jobs in other processes end by themselves, and keep what they have, when the sweep is to end.
 
     Launchers would kill them, or leave them alone. A second signal ends the sweep at once.
@@ -50,7 +50,7 @@ def orderly_end(folder: Path, is_busy: Callable[[], bool]) -> Iterator[None]:
     def on_signal(number: int, _frame: FrameType | None) -> None:
         if not ended.is_set() and not received:
             received.append((number, time.monotonic()))
-            stop(folder)
+            request_stop(folder)
         # One request may come twice: to the process, and to its group.
         elif ended.is_set() or time.monotonic() - received[0][1] > 1.0:
             raise Terminated
@@ -90,7 +90,7 @@ def orderly_end(folder: Path, is_busy: Callable[[], bool]) -> Iterator[None]:
 
 
 @contextmanager
-def ended_with_the_sweep(folder: Path) -> Iterator[None]:
+def stopped_with_sweep(folder: Path) -> Iterator[None]:
     """Ends a job in a worker process when the sweep is stopped, with a signal, or when the sweep's process has died.
 
     Args:

@@ -24,13 +24,13 @@ def has_finite_weights(agent: nn.Module) -> bool:
     return math.isfinite(get_total_norm(parameters)) or all(bool(torch.isfinite(p).all()) for p in parameters)
 
 
-def refuse_weights(agent: nn.Module, env_steps: int) -> None:
+def raise_if_weights_not_finite(agent: nn.Module, env_steps: int) -> None:
     """Raise a :class:`DivergenceError` unless all weights are finite."""
     if not has_finite_weights(agent):
         raise DivergenceError(f"weights are no finite numbers any more after {env_steps} steps")
 
 
-def refuse_loss(critic_loss: float, env_steps: int) -> None:
+def raise_if_loss_not_finite(critic_loss: float, env_steps: int) -> None:
     """Raise a :class:`DivergenceError` unless the critic's loss is finite."""
     if not math.isfinite(critic_loss):
         raise DivergenceError(f"the critic's loss is {critic_loss} after {env_steps} steps")

@@ -17,13 +17,13 @@ import torch
 from torch import Tensor
 
 from lac.agents import Agent
-from lac.envs import AnyEnv, AnyVectorEnv, prepare, prepare_vector
+from lac.envs import AnyEnv, AnyVectorEnv, wrap_env, wrap_vector_env
 from lac.envs.making import HasSpaces
 from lac.envs.vector import Spaces, transitions
 from lac.evaluation.rollouts import evaluate
 from lac.settings.rules import check
 from lac.training.buffers import FiniteHorizonReplayBuffer, ReplayBuffer
-from lac.training.divergence import refuse_loss, refuse_weights
+from lac.training.divergence import raise_if_loss_not_finite, raise_if_weights_not_finite
 from lac.training.schedules import Schedule, schedules
 
 A = TypeVar("A", bound=Agent)
@@ -141,10 +141,10 @@ def train(
         recorder: Told what happens.
     """
     seeds = seed_everything(settings.seed)
-    envs = prepare_vector(env_fn, settings.num_envs, settings.opt_type, settings.max_ep_len)
+    envs = wrap_vector_env(env_fn, settings.num_envs, settings.opt_type, settings.max_ep_len)
     envs.action_space.seed(seeds["actions"])
     num_test_envs = min(settings.num_test_episodes, MAX_TEST_ENVS)
-    test_envs = [prepare(env_fn(), settings.opt_type, settings.max_ep_len) for _ in range(num_test_envs)]
+    test_envs = [wrap_env(env_fn(), settings.opt_type, settings.max_ep_len) for _ in range(num_test_envs)]
     spaces = Spaces(envs.single_observation_space, envs.single_action_space)
     # A prepared environment gives costs, whatever its reward was.
     agent = agent_class(spaces, **agent_kwargs, opt_type="minimize")
@@ -245,7 +245,7 @@ class _Loop:
             for batch in self._buffer.sample_batches(settings.steps_per_update, settings.batch_size):
                 self._diagnostics.append(self._agent.update(batch))
         # Here, since an environment may take an action that is NaN without a word.
-        refuse_weights(self._agent, env_steps)
+        raise_if_weights_not_finite(self._agent, env_steps)
         self._updates += settings.steps_per_update
         if settings.decay_ref == "step":
             self._agent._set_learning_rates(**settings.rates(env_steps))
@@ -259,7 +259,7 @@ class _Loop:
         metrics: Metrics = {"epoch": epoch, "env_steps": env_steps, "updates": self._updates}
         metrics |= self._training_metrics()
         if self._diagnostics:
-            refuse_loss(metrics["train/critic_loss"], env_steps)
+            raise_if_loss_not_finite(metrics["train/critic_loss"], env_steps)
         metrics |= self._test_metrics() | self._rate_metrics()
         metrics |= self._clock.metrics(settings.steps_per_epoch, len(self._diagnostics))
         self._episodes, self._diagnostics = [], []

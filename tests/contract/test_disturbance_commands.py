@@ -19,7 +19,7 @@ from lac.config import disturbances as disturbance_config
 from lac.config.environments import environment_factory
 from lac.config.help import options
 from lac.config.schemas import CONFIG_DIR
-from lac.envs import prepare
+from lac.envs import wrap_env
 from lac.envs.disturbances import DISTURBANCES, Impulse, Noise
 from lac.evaluation.rollouts import FIRST_TEST_SEED, evaluate
 
@@ -129,7 +129,7 @@ def test_a_policy_is_tested_under_a_disturbance_beside_its_other_test(evaluate_h
 
     # The same by hand.
     policy = load_agent(run)
-    envs = [Impulse(prepare(composed_environment()), 80, at_step=2) for _ in range(3)]
+    envs = [Impulse(wrap_env(composed_environment()), 80, at_step=2) for _ in range(3)]
     costs = evaluate(lambda obs: policy.get_action(obs, deterministic=True), envs, 3, FIRST_TEST_SEED).costs
     assert told["cost_mean"] == pytest.approx(costs.mean(), rel=1e-12)
     assert told["cost_mean"] != json.loads(before)["cost_mean"]

@@ -21,7 +21,7 @@ from lac import LAC
 from lac.agents.loading import AGENTS
 from lac.cli.app import register
 from lac.cli.train import api_settings
-from lac.config.checks import config_problems
+from lac.config.checks import config_errors
 from lac.config.environments import environment_factory
 from lac.config.schemas import ALGORITHMS
 from lac.config.settings import TrainConfig
@@ -192,7 +192,7 @@ def test_every_option_composes_without_problems(group, option, composed):
     module = str(gymnasium.spec(cfg.env.id).entry_point).partition(":")[0]
     if module in EXTRAS:
         pytest.importorskip(EXTRAS[module])
-    assert config_problems(cfg) == []
+    assert config_errors(cfg) == []
     if group in {"algo", "env", "device", "disturbance"}:
         assert cfg[group].name == option
 
@@ -223,7 +223,7 @@ def test_presets_compose_without_problems_and_build_their_agent(group, option, c
         make().close()
     except gymnasium.error.DependencyNotInstalled as error:
         pytest.skip(str(error))
-    assert config_problems(cfg) == []
+    assert config_errors(cfg) == []
     with pytest.raises(BuiltError):
         train_from_settings(AGENTS[values["algo"]["name"].upper()], api_settings(values), make, recorder)
     agent, hidden = recorder.agent, values["network"]["hidden_sizes"]

@@ -114,11 +114,11 @@ def test_argument_lr_decay_ref(train, lr_decay_ref, expected):
 def test_argument_batch_size(train, monkeypatch, batch_size):
     sizes, update = set(), LAC.update
 
-    def watched(self, data):
+    def pruning_decision(self, data):
         sizes.update(len(column) for column in data.values())
         return update(self, data)
 
-    monkeypatch.setattr(LAC, "update", watched)
+    monkeypatch.setattr(LAC, "update", pruning_decision)
     train(batch_size=batch_size)
     assert sizes == {batch_size}
 

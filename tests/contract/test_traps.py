@@ -14,7 +14,7 @@ from lac import (
     FiniteHorizonReplayBuffer,
     LyapunovActorTwinCritic,
 )
-from lac.envs import prepare
+from lac.envs import wrap_env
 
 # The traps of the field, numbered as in the specification --------------------------------------------
 
@@ -118,7 +118,7 @@ def test_trap_8_an_invalid_decay_type_is_refused(train, tmp_path, name):
 def test_trap_9_parameters_on_the_unwrapped_environment_change_the_system(attribute):
     after = []
     for factor in (None, 1.5):
-        env = prepare(oscillator(), max_ep_len=10)
+        env = wrap_env(oscillator(), max_ep_len=10)
         env.reset(seed=0)
         if factor is not None:
             nominal = getattr(env.unwrapped, attribute)

@@ -7,7 +7,7 @@ from api_support import SMALL, Constant, Rewarded, oscillator, same, tensors
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from lac import LAC, FiniteHorizonReplayBuffer, ReplayBuffer
-from lac.envs import prepare
+from lac.envs import wrap_env
 from lac.training.trainer import seed_everything
 
 TOTAL = 202  # two epochs of 101 steps
@@ -169,7 +169,7 @@ def test_the_policy_is_asked_once_for_all_environments(train):
 
 def plain_training(env_fn, opt_type, horizon_length, steps=130):
     seeds = seed_everything(0)
-    env = prepare(env_fn(), opt_type, max_ep_len=30)
+    env = wrap_env(env_fn(), opt_type, max_ep_len=30)
     env.action_space.seed(seeds["actions"])
     agent = LAC(env, ac_kwargs=SMALL)
     dims = env.observation_space.shape[0], env.action_space.shape[0]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from disturbance_support import ACTION, N_STEPS, Foreign, cart, oscillator, states_of
 
-from lac.envs import prepare
+from lac.envs import wrap_env
 from lac.envs.disturbances import (
     DisturbanceError,
     Impulse,
@@ -13,8 +13,8 @@ from lac.envs.disturbances import (
     Parameters,
     Reference,
     Sinusoid,
+    argument_errors,
     disturbed,
-    setting_problems,
 )
 
 EVERY_KIND = {
@@ -31,7 +31,7 @@ RANDOM = [name for name in EVERY_KIND if "noise" in name or name == "sinusoid"]
 
 @pytest.mark.parametrize("name", EVERY_KIND)
 def test_the_simulated_system_changes_below_other_wrappers(name):
-    nominal, other = prepare(oscillator(), max_ep_len=50), prepare(EVERY_KIND[name](oscillator()), max_ep_len=50)
+    nominal, other = wrap_env(oscillator(), max_ep_len=50), wrap_env(EVERY_KIND[name](oscillator()), max_ep_len=50)
     observations = []
     for env in (nominal, other):
         env.reset(seed=0)
@@ -159,12 +159,12 @@ def test_what_makes_no_sense_is_refused_when_it_is_built(make, told):
 def test_all_problems_are_told_at_once():
     with pytest.raises(DisturbanceError) as refusal:
         Impulse(oscillator(), "big", every=0, direction="up", channel="air")
-    assert [problem.split()[0] for problem in refusal.value.problems] == ["magnitude", "every", "direction", "channel"]
+    assert [problem.split()[0] for problem in refusal.value.errors] == ["magnitude", "every", "direction", "channel"]
 
 
 def test_a_config_is_found_by_its_kind():
     settings = {"name": "gust", "kind": "noise", "target": "action", "mean": 0.0, "std": -1.0, "dims": None}
-    assert setting_problems(settings, "disturbance.")[0].startswith("disturbance.std is -1.0; it must be")
+    assert argument_errors(settings, "disturbance.")[0].startswith("disturbance.std is -1.0; it must be")
     env = disturbed(oscillator(), settings | {"std": 0.1})
     assert isinstance(env, Noise)
     plain = oscillator()

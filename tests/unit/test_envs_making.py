@@ -6,9 +6,9 @@ import pytest
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary
 from gymnasium.wrappers import TimeLimit
 
-from lac.envs import RewardAsCost, make_env, prepare
+from lac.envs import RewardAsCost, make_env, wrap_env
 from lac.envs.costs import reward_maximum
-from lac.envs.making import check_usable, env_problems
+from lac.envs.making import env_errors, validate_spaces
 
 REAL = Box(-np.inf, np.inf, (3,))
 UNIT = Box(-1.0, 1.0, (2,))
@@ -89,14 +89,14 @@ def test_a_bound_that_is_no_finite_number_is_refused(bound):
         reward_maximum(env)
 
 
-# prepare ---------------------------------------------------------------------------------------------
+# wrap_env ---------------------------------------------------------------------------------------------
 
 
 def test_minimize_leaves_the_scalar_alone_and_maximize_turns_it():
     kept, turned = Rewarding([2.0]), Rewarding([2.0])
     turned.reward_max = 10.0
     scalars = []
-    for env in (prepare(kept, "minimize"), prepare(turned, "maximize")):
+    for env in (wrap_env(kept, "minimize"), wrap_env(turned, "maximize")):
         env.reset()
         scalars.append(env.step(np.zeros(2))[1])
     assert scalars == [2.0, 8.0]
@@ -104,45 +104,45 @@ def test_minimize_leaves_the_scalar_alone_and_maximize_turns_it():
 
 def test_maximize_without_a_bound_is_refused():
     with pytest.raises(ValueError, match=r"env\.reward_max"):
-        prepare(Rewarding(), "maximize")
+        wrap_env(Rewarding(), "maximize")
 
 
 def test_max_ep_len_truncates():
-    env = prepare(Rewarding([0.0] * 9), max_ep_len=3)
+    env = wrap_env(Rewarding([0.0] * 9), max_ep_len=3)
     env.reset()
     assert [env.step(np.zeros(2))[2:4] for _ in range(3)] == [(False, False), (False, False), (False, True)]
 
 
 def test_max_ep_len_shortens_an_environment_that_has_a_limit():
-    env = prepare(make_env("Pendulum-v1"), max_ep_len=2)
+    env = wrap_env(make_env("Pendulum-v1"), max_ep_len=2)
     env.reset(seed=0)
     assert [env.step(np.zeros(1, np.float32))[3] for _ in range(2)] == [False, True]
 
 
 def test_max_ep_len_beyond_the_own_limit_is_refused():
-    prepare(make_env("Pendulum-v1"), max_ep_len=200)
+    wrap_env(make_env("Pendulum-v1"), max_ep_len=200)
     with pytest.raises(ValueError, match=r"max_ep_len is 201.*200 steps.*max_episode_steps"):
-        prepare(make_env("Pendulum-v1"), max_ep_len=201)
+        wrap_env(make_env("Pendulum-v1"), max_ep_len=201)
 
 
 def test_observations_are_flattened():
-    env = prepare(Nested())
+    env = wrap_env(Nested())
     assert env.observation_space.shape == (7,)
     obs, _ = env.reset()
     assert sorted(obs.tolist()) == [0.0, 0.0, 1.0, 1.0, 2.0, 3.0, 4.0]
-    check_usable(env)
+    validate_spaces(env)
 
 
 def test_a_flat_observation_is_not_wrapped_again():
     env = Rewarding()
-    assert prepare(env) is env
+    assert wrap_env(env) is env
 
 
-# check_usable ----------------------------------------------------------------------------------------
+# validate_spaces ----------------------------------------------------------------------------------------
 
 
 def test_usable_spaces_are_handed_back():
-    assert check_usable(spaces()) == (REAL, UNIT)
+    assert validate_spaces(spaces()) == (REAL, UNIT)
 
 
 @pytest.mark.parametrize(
@@ -150,13 +150,13 @@ def test_usable_spaces_are_handed_back():
 )
 def test_observations_that_are_no_vector_are_refused(observations):
     with pytest.raises(ValueError, match="observation space"):
-        check_usable(spaces(observations=observations))
+        validate_spaces(spaces(observations=observations))
 
 
 @pytest.mark.parametrize("actions", [Discrete(4), Dict({"a": UNIT}), Box(0.0, 1.0, (2, 2)), MultiBinary(3)], ids=str)
 def test_actions_that_are_no_vector_are_refused(actions):
     with pytest.raises(ValueError, match=r"action space.*continuous"):
-        check_usable(spaces(actions=actions))
+        validate_spaces(spaces(actions=actions))
 
 
 @pytest.mark.parametrize(
@@ -164,10 +164,10 @@ def test_actions_that_are_no_vector_are_refused(actions):
 )
 def test_unbounded_actions_are_refused(actions):
     with pytest.raises(ValueError, match=r"action space.*bounded"):
-        check_usable(spaces(actions=actions))
+        validate_spaces(spaces(actions=actions))
 
 
-# make_env and env_problems ---------------------------------------------------------------------------
+# make_env and env_errors ---------------------------------------------------------------------------
 
 
 def test_make_env_takes_limit_arguments_and_bound():
@@ -182,7 +182,7 @@ def test_make_env_leaves_the_own_limit():
 
 
 def test_an_environment_that_can_be_made_has_no_problems():
-    assert env_problems("lac/Oscillator-v1", {"max_cost": 5.0}) == []
+    assert env_errors("lac/Oscillator-v1", {"max_cost": 5.0}) == []
 
 
 @pytest.mark.parametrize(
@@ -194,5 +194,5 @@ def test_an_environment_that_can_be_made_has_no_problems():
     ],
 )
 def test_env_problems_name_the_key_and_the_nearest_option(env_id, kwargs, told):
-    (problem,) = env_problems(env_id, kwargs)
+    (problem,) = env_errors(env_id, kwargs)
     assert all(word in problem for word in told)

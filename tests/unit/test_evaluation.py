@@ -63,11 +63,11 @@ def test_each_environment_gets_the_action_for_its_own_observation():
 def test_the_policy_acts_on_all_running_episodes_at_once():
     batches = []
 
-    def watched(obs):
+    def pruning_decision(obs):
         batches.append(obs.shape)
         return policy(obs)
 
-    evaluate(watched, [Counting() for _ in range(3)], num_episodes=3, first_seed=20)
+    evaluate(pruning_decision, [Counting() for _ in range(3)], num_episodes=3, first_seed=20)
     assert batches == [(3, 2), (2, 2), (1, 2)]
 
 

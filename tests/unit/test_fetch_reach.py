@@ -6,7 +6,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import lac  # noqa: F401 (registers the environments)
-from lac.envs.making import check_usable, prepare
+from lac.envs.making import validate_spaces, wrap_env
 
 robotics = pytest.importorskip("gymnasium_robotics")
 
@@ -55,8 +55,8 @@ def test_moving_towards_the_goal_reaches_it():
 
 
 def test_it_is_flattened_for_training():
-    env = prepare(gymnasium.make("lac/FetchReachCost-v1", max_episode_steps=200))
-    observations, action_box = check_usable(env)
+    env = wrap_env(gymnasium.make("lac/FetchReachCost-v1", max_episode_steps=200))
+    observations, action_box = validate_spaces(env)
     assert (observations.shape, action_box.shape) == ((16,), (4,))
     assert env.spec.max_episode_steps == 200
     flat, info = env.reset(seed=0)

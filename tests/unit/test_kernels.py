@@ -11,7 +11,7 @@ from lac.networks import (
     LyapunovActorTwinCritic,
     SoftActorCritic,
 )
-from lac.networks.kernels import ActorKernel, LyapunovKernel, critic_kernel, has_kernels, worst
+from lac.networks.kernels import ActorKernel, LyapunovKernel, critic_kernel, has_kernels, pessimistic
 
 SCALINGS = [{}, {"observation_scale": [2.0, 0.5, 3.0], "normalise_actions": True}]
 
@@ -73,7 +73,7 @@ def test_shares_of_the_largest_are_those_of_autograd():
     values = [torch.tensor([1.0, 5.0, 2.0], requires_grad=True), torch.tensor([3.0, 4.0, 2.0], requires_grad=True)]
     largest = torch.maximum(*values)
     expected = torch.autograd.grad(largest.sum(), values)
-    found, shares = worst([value.detach().numpy() for value in values])
+    found, shares = pessimistic([value.detach().numpy() for value in values])
     np.testing.assert_array_equal(found, largest.detach())
     np.testing.assert_array_equal(shares, torch.stack(expected))
 

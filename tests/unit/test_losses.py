@@ -12,15 +12,15 @@ def test_worst_is_the_largest_prediction_of_each_row():
         torch.tensor([3.0, 4.0, -1.0]),
         torch.tensor([0.0, 6.0, -3.0]),
     )
-    assert losses.worst([first]).tolist() == [1.0, 5.0, -2.0]
-    assert losses.worst([first, second]).tolist() == [3.0, 5.0, -1.0]
-    assert losses.worst([first, second, third]).tolist() == [3.0, 6.0, -1.0]
+    assert losses.pessimistic([first]).tolist() == [1.0, 5.0, -2.0]
+    assert losses.pessimistic([first, second]).tolist() == [3.0, 5.0, -1.0]
+    assert losses.pessimistic([first, second, third]).tolist() == [3.0, 6.0, -1.0]
 
 
 def test_worst_sends_the_gradient_to_the_largest_critic_alone():
     first = torch.tensor([1.0, 5.0], requires_grad=True)
     second = torch.tensor([3.0, 4.0], requires_grad=True)
-    losses.worst([first, second]).sum().backward()
+    losses.pessimistic([first, second]).sum().backward()
     assert first.grad.tolist() == [0.0, 1.0]
     assert second.grad.tolist() == [1.0, 0.0]
 

@@ -8,7 +8,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import lac  # noqa: F401 (registers the environments)
-from lac.envs.making import env_problems, make_env, prepare
+from lac.envs.making import env_errors, make_env, wrap_env
 
 mujoco = pytest.importorskip("mujoco")
 
@@ -43,7 +43,7 @@ def x_position(name, model, data):
     return data.qpos[0]
 
 
-def placed(env, qpos):
+def with_output_dir(env, qpos):
     """A state at rest."""
     return np.append(qpos, np.zeros(env.model.nv))
 
@@ -217,7 +217,7 @@ def test_the_reference_is_an_attribute_that_takes_effect_at_once():
 def test_what_a_fall_costs(name, options, steps_before, penalty):
     env = made(name, **options)
     env.reset(seed=0)
-    env.set_state({"state": placed(env, fallen(env)), "time": [steps_before * env.dt]})
+    env.set_state({"state": with_output_dir(env, fallen(env)), "time": [steps_before * env.dt]})
     _, cost, terminated, truncated, info = env.step(np.zeros(env.action_space.shape, np.float32))
     assert cost == pytest.approx((info["x_velocity"] - 1.0) ** 2 + penalty, rel=1e-12)
     assert terminated
@@ -314,7 +314,7 @@ def test_a_force_changes_the_momentum_as_newton_says(name):
         env.model.opt.density = env.model.opt.viscosity = 0.0
         qpos = env.data.qpos.copy()
         qpos[2] = 5.0  # metres above the ground: no contacts
-        env.set_state(placed(env, qpos))
+        env.set_state(with_output_dir(env, qpos))
         env.external_force = external_force
         env.step(np.zeros(env.action_space.shape, np.float32))
         mujoco.mj_forward(env.model, env.data)
@@ -341,7 +341,7 @@ def test_constants_of_the_model_take_effect_at_once():
     env.model.opt.gravity[2] = 0.0
     qpos = env.data.qpos.copy()
     qpos[1] += 1.0
-    env.set_state(placed(env, qpos))
+    env.set_state(with_output_dir(env, qpos))
     env.step(np.zeros(3, np.float32))
     assert env.data.qpos[1] == pytest.approx(qpos[1], abs=1e-4)
 
@@ -388,7 +388,7 @@ def test_values_that_are_not_allowed(kwargs, told):
     ],
 )
 def test_arguments_that_do_not_exist(name, argument, told):
-    (problem,) = env_problems(f"lac/{name}Cost-v1", {argument: 1.0})
+    (problem,) = env_errors(f"lac/{name}Cost-v1", {argument: 1.0})
     assert f"env.kwargs.{argument} is not an argument of lac/{name}Cost-v1" in problem
     assert told in problem
     with pytest.raises(TypeError, match=f"unexpected keyword argument '{argument}'"):
@@ -397,6 +397,6 @@ def test_arguments_that_do_not_exist(name, argument, told):
 
 def test_prepared_they_are_what_an_agent_expects():
     env = make_env("lac/SwimmerCost-v1", max_episode_steps=3)
-    assert prepare(env) is env
+    assert wrap_env(env) is env
     env.reset(seed=0)
     assert [env.step(np.zeros(2, np.float32))[2:4] for _ in range(3)] == [(False, False)] * 2 + [(False, True)]

@@ -21,7 +21,15 @@ from lac.sweeps.queue import is_stopped  # noqa: E402
 from lac.sweeps.search.result import Plan, ended, is_complete, search_result  # noqa: E402
 from lac.sweeps.search.search import parameter_of  # noqa: E402
 from lac.sweeps.search.space import Parameter  # noqa: E402
-from lac.sweeps.search.study import PRUNERS, SAMPLERS, Proposals, open_storage, open_study, storage_url, watch_trial  # noqa: E402
+from lac.sweeps.search.study import (  # noqa: E402
+    PRUNERS,
+    SAMPLERS,
+    Proposals,
+    open_storage,
+    open_study,
+    pruning_callback,
+    storage_url,
+)
 from lac.sweeps.search.trials import Search  # noqa: E402
 
 LEVEL = Parameter("env.level", 1.0, 100.0)
@@ -202,13 +210,13 @@ def test_a_trial_is_hopeless_by_the_rule_of_its_pruner(tmp_path, pruner, answers
     url, study, rule = storage_url(None, tmp_path), study_of(tmp_path), PRUNERS[pruner](PRUNER)
     for result in (1.0, 2.0, 3.0):
         trial = study.ask()
-        watch = watch_trial(url, "study", rule, trial.number, 4)
+        watch = pruning_callback(url, "study", rule, trial.number, 4)
         for test in (1, 2, 3, 4):
             watch(test, result)
         study.tell(trial, result)
     for result, expected in answers.items():
         trial = study.ask()
-        watch = watch_trial(url, "study", rule, trial.number, 4)
+        watch = pruning_callback(url, "study", rule, trial.number, 4)
         assert [watch(test, result) for test in (1, 2)] == expected
         assert watch(4, result) is False, "nothing is saved by pruning at the last test"
         study.tell(trial, state=TrialState.FAIL)
@@ -218,7 +226,7 @@ def test_an_interrupted_trial_reports_anew(tmp_path):
     study = study_of(tmp_path)
     study.ask()
     for result in (5.0, 6.0):
-        watch_trial(storage_url(None, tmp_path), "study", NopPruner(), 0, 4)(1, result)
+        pruning_callback(storage_url(None, tmp_path), "study", NopPruner(), 0, 4)(1, result)
     assert study.trials[0].intermediate_values == {1: 6.0}
 
 

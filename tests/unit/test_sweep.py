@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lac.runs.folder import run_lock, status
-from lac.sweeps.queue import Job, Sweep, config_digest, is_stopped, stop, sweep_lock
+from lac.sweeps.queue import Job, Sweep, config_digest, is_stopped, request_stop, sweep_lock
 
 CONFIG = {"algo": {"alpha3": 0.1}, "seed": 0, "wandb": {"mode": "online"}, "dry_run": False, "fail_fast": False}
 
@@ -233,7 +233,7 @@ def test_stopped_sweep_launches_nothing_more_and_the_next_one_goes_on(sweep):
     def stopped(_jobs: Sequence[Job]) -> None:
         begin(jobs.folder / "0-seed_0", "failed")
         begin(jobs.folder / "1-seed_1")
-        stop(jobs.folder)
+        request_stop(jobs.folder)
         raise BrokenProcessPool
 
     jobs.run(stopped, ignore)

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from lac.settings.rules import Choice, Number, check, nearest, problems
+from lac.settings.rules import Choice, Number, check, nearest, setting_errors
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_rules_tell_what_they_want(rule, text):
     ],
 )
 def test_a_wrong_value_is_refused_with_name_and_value(name, value):
-    (problem,) = problems({name: value})
+    (problem,) = setting_errors({name: value})
     assert problem.startswith(f"{name} is {value!r}; it must be ")
     with pytest.raises(ValueError, match=f"^{name} is "):
         check({name: value})
@@ -113,12 +113,12 @@ def test_a_wrong_value_is_refused_with_name_and_value(name, value):
     ],
 )
 def test_an_allowed_value_passes(name, value):
-    assert problems({name: value}) == []
+    assert setting_errors({name: value}) == []
     check({name: value})
 
 
 def test_all_problems_are_told_at_once_under_their_prefix():
-    assert problems({"alpha": -1, "gamma": 0.5, "epochs": 0}, "algo.") == [
+    assert setting_errors({"alpha": -1, "gamma": 0.5, "epochs": 0}, "algo.") == [
         "algo.alpha is -1; it must be a finite number of at least 0",
         "algo.epochs is 0; it must be a whole number of at least 1",
     ]

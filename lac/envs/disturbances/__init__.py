@@ -22,8 +22,8 @@ __all__ = [
     "Parameters",
     "Reference",
     "Sinusoid",
+    "argument_errors",
     "disturbed",
-    "setting_problems",
 ]
 
 DISTURBANCES: dict[str, type[Disturbance]] = {
@@ -49,11 +49,11 @@ def disturbed(env: AnyEnv, settings: Mapping[str, Any]) -> AnyEnv:
     return DISTURBANCES[settings["kind"]](env, **_arguments(settings))
 
 
-def setting_problems(settings: Mapping[str, Any], prefix: str) -> list[str]:
+def argument_errors(settings: Mapping[str, Any], prefix: str) -> list[str]:
     """What is wrong with the arguments of a config, found without an environment."""
     if settings["kind"] == "none":
         return []
-    return DISTURBANCES[settings["kind"]].problems(_arguments(settings), prefix)
+    return DISTURBANCES[settings["kind"]].errors(_arguments(settings), prefix)
 
 
 def _arguments(settings: Mapping[str, Any]) -> dict[str, Any]:

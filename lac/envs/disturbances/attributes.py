@@ -62,7 +62,7 @@ class Parameters(_Attributes):
         self._exchange(values)
 
     @classmethod
-    def problems(cls, settings: Mapping[str, Any], prefix: str = "") -> list[str]:
+    def errors(cls, settings: Mapping[str, Any], prefix: str = "") -> list[str]:
         """See the base class."""
         values = settings["values"]
         if not isinstance(values, Mapping) or not values:
@@ -120,15 +120,15 @@ class Reference(_Attributes):
         self._exchange({REFERENCE_ATTRIBUTES[name]: value for name, value in given.items()})
 
     @classmethod
-    def problems(cls, settings: Mapping[str, Any], prefix: str = "") -> list[str]:
+    def errors(cls, settings: Mapping[str, Any], prefix: str = "") -> list[str]:
         """See the base class; also, what must not be said together."""
-        found = super().problems(settings, prefix)
+        errors = super().errors(settings, prefix)
         given = [name for name in ("constant", *REFERENCE_ATTRIBUTES) if settings[name] is not None]
         if not given:
-            found.append(f"{prefix}constant is not set; give it, or one of {', '.join(REFERENCE_ATTRIBUTES)}")
+            errors.append(f"{prefix}constant is not set; give it, or one of {', '.join(REFERENCE_ATTRIBUTES)}")
         if "constant" in given and len(given) > 1:
-            found.append(f"{prefix}constant is {settings['constant']}, which excludes {', '.join(given[1:])}")
-        return found
+            errors.append(f"{prefix}constant is {settings['constant']}, which excludes {', '.join(given[1:])}")
+        return errors
 
 
 def _fitting(system: Any, name_of_system: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -139,11 +139,11 @@ def _fitting(system: Any, name_of_system: str, values: Mapping[str, Any]) -> dic
     """
     known = _numeric_attributes(system)
     fitting: dict[str, Any] = {}
-    found = []
+    errors = []
     for name, value in values.items():
         if name not in known:
             has = "is not numeric or cannot be set" if hasattr(system, name) else "does not exist"
-            found.append(f"values.{name} cannot be set: {name_of_system}.{name} {has}.{nearest(name, known)}")
+            errors.append(f"values.{name} cannot be set: {name_of_system}.{name} {has}.{nearest(name, known)}")
             continue
         shape, given = np.shape(known[name]), np.asarray(value, dtype=np.float64)
         if not shape:
@@ -152,9 +152,9 @@ def _fitting(system: Any, name_of_system: str, values: Mapping[str, Any]) -> dic
         elif given.shape in {(), shape}:
             fitting[name] = np.broadcast_to(given, shape).copy()
         else:
-            found.append(f"values.{name} is {value!r}; it must be one number, or of the shape {shape}")
-    if found:
-        raise DisturbanceError(found)
+            errors.append(f"values.{name} is {value!r}; it must be one number, or of the shape {shape}")
+    if errors:
+        raise DisturbanceError(errors)
     return fitting
 
 

@@ -19,11 +19,11 @@ ATTRIBUTES = {"external_force": "external_force", "process": "process_disturbanc
 
 
 class DisturbanceError(ValueError):
-    """A disturbance that cannot be had; ``problems`` are sentences that begin with the name of an argument."""
+    """A disturbance that cannot be had; ``errors`` are sentences that begin with the name of an argument."""
 
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = list(problems)
+    def __init__(self, errors: Sequence[str]) -> None:
+        super().__init__("; ".join(errors))
+        self.errors = list(errors)
 
 
 class Disturbance(gymnasium.Wrapper[Any, Any, Any, Any]):
@@ -42,16 +42,16 @@ class Disturbance(gymnasium.Wrapper[Any, Any, Any, Any]):
     """
 
     def __init__(self, env: AnyEnv, settings: Mapping[str, Any]) -> None:
-        refuse(self.problems(settings))
+        refuse(self.errors(settings))
         super().__init__(env)
         self._depth = _number_of_disturbances(env)
         self._generator = np.random.default_rng()
         self._next_step = 0
 
     @classmethod
-    def problems(cls, settings: Mapping[str, Any], prefix: str = "") -> list[str]:
+    def errors(cls, settings: Mapping[str, Any], prefix: str = "") -> list[str]:
         """What is wrong with arguments whatever the environment; ``prefix`` goes before their names."""
-        return validation.problems(settings, prefix)
+        return validation.setting_errors(settings, prefix)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode; the next step has the index 0."""
@@ -78,10 +78,10 @@ class Disturbance(gymnasium.Wrapper[Any, Any, Any, Any]):
             setattr(system, name, before)
 
 
-def refuse(problems: Sequence[str]) -> None:
-    """Raise a DisturbanceError if there are problems."""
-    if problems:
-        raise DisturbanceError(problems)
+def refuse(errors: Sequence[str]) -> None:
+    """Raise a DisturbanceError if there are errors."""
+    if errors:
+        raise DisturbanceError(errors)
 
 
 def title(env: AnyEnv) -> str:

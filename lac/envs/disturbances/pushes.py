@@ -60,35 +60,35 @@ class Impulse(Disturbance):
         self._at_step, self._every = at_step, every
         size = channel_size(env, channel, "channel")
         self._magnitude = per_entry(magnitude, size, "magnitude")
-        refuse(self._problems_with(env, size))
+        refuse(self._errors_with(env, size))
 
     @classmethod
-    def problems(cls, settings: Mapping[str, Any], prefix: str = "") -> list[str]:
+    def errors(cls, settings: Mapping[str, Any], prefix: str = "") -> list[str]:
         """See the base class; also, what must not be said together."""
-        found = super().problems(settings, prefix)
+        errors = super().errors(settings, prefix)
         at_step, every = settings["at_step"], settings["every"]
         if (at_step is None) == (every is None):
-            found.append(f"{prefix}at_step is {at_step} and {prefix}every is {every}; one of them must be null")
+            errors.append(f"{prefix}at_step is {at_step} and {prefix}every is {every}; one of them must be null")
         direction, index = settings["direction"], settings["state_index"]
         if direction == "sign_of_state" and index is None:
-            found.append(f"{prefix}state_index is not set; {prefix}direction=sign_of_state needs the index of a state")
+            errors.append(f"{prefix}state_index is not set; {prefix}direction=sign_of_state needs the index of a state")
         if direction != "sign_of_state" and index is not None:
-            found.append(f"{prefix}state_index is {index}; only {prefix}direction=sign_of_state uses it")
-        return found
+            errors.append(f"{prefix}state_index is {index}; only {prefix}direction=sign_of_state uses it")
+        return errors
 
-    def _problems_with(self, env: AnyEnv, size: int) -> list[str]:
-        found = []
+    def _errors_with(self, env: AnyEnv, size: int) -> list[str]:
+        errors = []
         limit = env.spec.max_episode_steps if env.spec is not None else None
         if self._at_step is not None and limit is not None and self._at_step >= limit:
-            found.append(f"at_step is {self._at_step}, but episodes of {title(env)} end with the step {limit - 1}")
+            errors.append(f"at_step is {self._at_step}, but episodes of {title(env)} end with the step {limit - 1}")
         if self._state_index is not None and self._state_index >= state_size(env):
             has = f"{state_size(env)} states, counted from 0" if state_size(env) else "no get_state"
-            found.append(f"state_index is {self._state_index}, but {title(env)} has {has}")
+            errors.append(f"state_index is {self._state_index}, but {title(env)} has {has}")
         if self._direction == "sign_of_action":
             n_actions = vector_size(env.action_space, "direction is 'sign_of_action', but the action space")
             if n_actions not in {1, size}:
-                found.append(f"direction is 'sign_of_action', but {n_actions} actions cannot direct {size} forces")
-        return found
+                errors.append(f"direction is 'sign_of_action', but {n_actions} actions cannot direct {size} forces")
+        return errors
 
     def step(self, action: Any) -> Step:
         """One step, with the push if it is due."""
@@ -136,15 +136,15 @@ class Sinusoid(Disturbance):
         self._phase = np.zeros(self._size)
 
     @classmethod
-    def problems(cls, settings: Mapping[str, Any], prefix: str = "") -> list[str]:
+    def errors(cls, settings: Mapping[str, Any], prefix: str = "") -> list[str]:
         """See the base class; also, a period that makes a sine of zeros."""
-        found = super().problems(settings, prefix)
+        errors = super().errors(settings, prefix)
         period, random_phase = settings["period"], settings["random_phase"]
         if period is None:
-            found.append(f"{prefix}period is not set; a sinusoid needs one, in steps")
+            errors.append(f"{prefix}period is not set; a sinusoid needs one, in steps")
         if period == 2 and random_phase is False:
-            found.append(f"{prefix}period is 2 without {prefix}random_phase: this sine is 0 in every step")
-        return found
+            errors.append(f"{prefix}period is 2 without {prefix}random_phase: this sine is 0 in every step")
+        return errors
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode, with another phase if it is random."""
@@ -206,14 +206,14 @@ class Noise(Disturbance):
             self.observation_space = _unbounded(env.observation_space, chosen)
 
     @classmethod
-    def problems(cls, settings: Mapping[str, Any], prefix: str = "") -> list[str]:
+    def errors(cls, settings: Mapping[str, Any], prefix: str = "") -> list[str]:
         """See the base class; also, process noise on entries that are not named."""
-        found = super().problems(settings, prefix)
+        errors = super().errors(settings, prefix)
         if settings["target"] == "process" and settings["dims"] is None:
-            found.append(
+            errors.append(
                 f"{prefix}dims is not set; name the states that get process noise, as [0,1,2]: one may be the time"
             )
-        return found
+        return errors
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode."""

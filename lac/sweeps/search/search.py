@@ -14,20 +14,28 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override, QuotedString, RangeSweep, Sweep
 from omegaconf import DictConfig, OmegaConf
 
-from lac.config.checks import ConfigError, choice_problems, config_problems
+from lac.config.checks import ConfigError, choice_errors, config_errors
 from lac.config.naming import override_name, relevant_overrides
 from lac.config.schemas import config_keys
 from lac.files import write_json
-from lac.settings.rules import Choice, Number, Rule, problems
-from lac.sweeps.grid import begin_ray, job_config, placed
+from lac.settings.rules import Choice, Number, Rule, setting_errors
+from lac.sweeps.grid import begin_ray, job_config, with_output_dir
 from lac.sweeps.job import runs_here
 from lac.sweeps.queue import sweep_lock
 from lac.sweeps.search.result import RESULT, Plan, conclusion, ended, is_complete, result_table, search_result
 from lac.sweeps.search.space import Parameter, Value
-from lac.sweeps.search.study import PRUNERS, SAMPLERS, Proposals, open_storage, open_study, storage_url, watch_trial
+from lac.sweeps.search.study import (
+    PRUNERS,
+    SAMPLERS,
+    Proposals,
+    open_storage,
+    open_study,
+    pruning_callback,
+    storage_url,
+)
 from lac.sweeps.search.trials import Search
-from lac.sweeps.seeds import Watch
-from lac.sweeps.shutdown import orderly_end
+from lac.sweeps.seeds import PruningCallback
+from lac.sweeps.shutdown import graceful_shutdown
 
 Launch = Callable[[Sequence[Sequence[str]], int], object]
 
@@ -86,7 +94,7 @@ def run_search(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str
             search = Search(
                 plan,
                 study,
-                lambda overrides, name, number: launch([placed(overrides, plan.folder, name)], number),
+                lambda overrides, name, number: launch([with_output_dir(overrides, plan.folder, name)], number),
                 _say,
             )
         except ValueError as error:
@@ -95,7 +103,7 @@ def run_search(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str
         known = f", {done} of them done already" if done else ""
         _say(f"search of {plan.wanted} trials in {plan.folder}{known}; {slots} at a time")
         try:
-            with nullcontext() if runs_here(config.hydra.launcher) else orderly_end(plan.folder, search.is_busy):
+            with nullcontext() if runs_here(config.hydra.launcher) else graceful_shutdown(plan.folder, search.is_busy):
                 search.run(slots)
         except (KeyboardInterrupt, SystemExit):
             _say("the search was interrupted; the same command continues it")
@@ -109,7 +117,7 @@ def run_search(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str
         sys.exit(1)
 
 
-def trial_watch(last_test: int) -> Watch:
+def trial_pruning_callback(last_test: int) -> PruningCallback:
     """What ends the running job early, if it is hopeless; to be called in a job of a search.
 
     Args:
@@ -118,13 +126,13 @@ def trial_watch(last_test: int) -> Watch:
     hydra = HydraConfig.get()
     settings, folder = hydra.sweeper, Path(hydra.sweep.dir)
     url, name = storage_url(settings.storage, folder), settings.study_name or folder.name
-    return watch_trial(url, name, PRUNERS[settings.pruner.name](settings.pruner), int(hydra.job.num), last_test)
+    return pruning_callback(url, name, PRUNERS[settings.pruner.name](settings.pruner), int(hydra.job.num), last_test)
 
 
 def _plan(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str], settings: Mapping[str, Any]) -> Plan:
     flat = {key: value for key, value in settings.items() if not isinstance(value, dict)}
     flat |= {f"{node}.{key}": value for node in ("sampler", "pruner") for key, value in settings[node].items()}
-    found = problems(flat, "hydra.sweeper.", ALLOWED)
+    errors = setting_errors(flat, "hydra.sweeper.", ALLOWED)
     fixed: dict[str, str] = {}
     space: dict[str, Parameter] = {}
     for override in OverridesParser.create(loader).parse_overrides(list(arguments)):
@@ -136,22 +144,22 @@ def _plan(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str], se
             try:
                 space[override.get_key_element()] = parameter_of(override)
             except ValueError as error:
-                found.append(str(error))
-    if not space and not found:
-        found.append("nothing is searched for; give a key several values, as algo.alpha3='interval(0.05,0.5)'")
+                errors.append(str(error))
+    if not space and not errors:
+        errors.append("nothing is searched for; give a key several values, as algo.alpha3='interval(0.05,0.5)'")
     parameters, fixed_texts = list(space.values()), list(fixed.values())
-    if found:
-        raise ConfigError(found)
+    if errors:
+        raise ConfigError(errors)
     composed: list[DictConfig] = []
     for number in range(max(len(_samples(parameter)) for parameter in parameters)):
         samples = [_samples(parameter) for parameter in parameters]
         texts = [p.override(s[number % len(s)]) for p, s in zip(parameters, samples, strict=True)]
         composed.append(job_config(loader, config, [*fixed_texts, *texts]))
-        found += config_problems(composed[-1]) + choice_problems([*fixed_texts, *texts])
-    if not found and min(cfg.train.num_test_episodes for cfg in composed) < 1:
-        found.append("train.num_test_episodes is 0; a search needs test episodes to judge by")
-    if found:
-        raise ConfigError(list(dict.fromkeys(found)))
+        errors += config_errors(composed[-1]) + choice_errors([*fixed_texts, *texts])
+    if not errors and min(cfg.train.num_test_episodes for cfg in composed) < 1:
+        errors.append("train.num_test_episodes is 0; a search needs test episodes to judge by")
+    if errors:
+        raise ConfigError(list(dict.fromkeys(errors)))
     steps = max(cfg.train.seeds * cfg.train.epochs * cfg.train.steps_per_epoch for cfg in composed)
     return Plan(
         folder=Path(config.hydra.sweep.dir),

@@ -18,7 +18,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from lac.sweeps.search.space import Parameter
-from lac.sweeps.seeds import Watch
+from lac.sweeps.seeds import PruningCallback
 
 _DATABASE_TIMEOUT = 60.0  # of SQLite, which one process at a time may write
 _TRIES_OF_SAMPLER = 10
@@ -132,7 +132,7 @@ def open_study(storage: RDBStorage, name: str, sampler: BaseSampler | None, prun
     )
 
 
-def watch_trial(url: str, name: str, pruner: BasePruner, number: int, last_test: int) -> Watch:
+def pruning_callback(url: str, name: str, pruner: BasePruner, number: int, last_test: int) -> PruningCallback:
     """What reports the results of a running trial to its study, and asks whether it is hopeless.
 
     Args:
@@ -146,7 +146,7 @@ def watch_trial(url: str, name: str, pruner: BasePruner, number: int, last_test:
     study = open_study(storage, name, RandomSampler(), pruner)
     trial_id = study.get_trials(deepcopy=False)[number]._trial_id
 
-    def is_hopeless(test: int, result: float) -> bool:
+    def should_prune(test: int, result: float) -> bool:
         # A database that is out of reach for a moment must not end a training; the next test reports again.
         with suppress(StorageInternalError):
             # Not with Trial.report, which keeps what an interrupted attempt has reported.
@@ -154,4 +154,4 @@ def watch_trial(url: str, name: str, pruner: BasePruner, number: int, last_test:
             return test < last_test and pruner.prune(study, storage.get_trial(trial_id))
         return False
 
-    return is_hopeless
+    return should_prune

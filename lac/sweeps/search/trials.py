@@ -11,9 +11,9 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from lac.runs.folder import FAILED, FINISHED, PRUNED, RUNNING, mark_failed, read_summary, status
-from lac.sweeps.queue import go_on, is_stopped, set_aside, stop
+from lac.sweeps.queue import archive_attempt, clear_stop_request, is_stopped, request_stop
 from lac.sweeps.search.result import FOLDER, Plan, asked_trials, overrides_of
-from lac.sweeps.seeds import penalised_cost
+from lac.sweeps.seeds import objective
 
 _OVERRIDES = "overrides"
 _ENDED = {FINISHED: TrialState.COMPLETE, PRUNED: TrialState.PRUNED, FAILED: TrialState.FAIL}
@@ -55,7 +55,7 @@ class Search:
         Raises:
             Exception: The launcher itself does not work.
         """
-        go_on(self._plan.folder)
+        clear_stop_request(self._plan.folder)
         if slots == 1:
             self._work()
         else:
@@ -84,7 +84,7 @@ class Search:
                 thread.join()
         except BaseException:
             # Ctrl-C and SIGTERM come here; jobs end themselves when they see it.
-            stop(self._plan.folder)
+            request_stop(self._plan.folder)
             deadline = time.monotonic() + _SECONDS_TO_END
             for thread in threads:
                 thread.join(max(0.0, deadline - time.monotonic()))
@@ -133,7 +133,7 @@ class Search:
         folder = self._run_folder(number)
         if status(folder) not in {*_ENDED, RUNNING}:
             if status(folder) is not None:
-                set_aside(self._plan.folder, folder.name)
+                archive_attempt(self._plan.folder, folder.name)
             self._launch(number, folder)
         # Jobs of a cluster outlive a search that was killed.
         while status(folder) == RUNNING and not is_stopped(self._plan.folder):
@@ -159,7 +159,7 @@ class Search:
         ended = status(folder)
         if ended not in _ENDED:
             return False
-        cost = penalised_cost(read_summary(folder).get("final", {}))
+        cost = objective(read_summary(folder).get("final", {}))
         if ended == FINISHED and cost is not None and math.isfinite(cost):
             self._study.tell(number, cost)
         else:
