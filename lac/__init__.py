@@ -6,56 +6,39 @@ importing the package registers the ``lac/...`` environments with Gymnasium. Tor
 
 from importlib import import_module
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lac.envs.registration import register_environments
 
-if TYPE_CHECKING:
-    from lac.agents.lac import LAC
-    from lac.agents.latc import LATC
-    from lac.agents.loading import load_agent
-    from lac.agents.sac import SAC
-    from lac.api import lac, latc, sac
-    from lac.networks import LyapunovActorCritic, LyapunovActorTwinCritic, SoftActorCritic
-    from lac.training.buffers import FiniteHorizonReplayBuffer, ReplayBuffer
-
 __version__ = version("lac")
 
-_HOMES = {
-    "LAC": "lac.agents.lac",
-    "LATC": "lac.agents.latc",
-    "SAC": "lac.agents.sac",
-    "lac": "lac.api",
-    "latc": "lac.api",
-    "sac": "lac.api",
-    "load_agent": "lac.agents.loading",
+_MODULES = {
+    "LAC": "lac.agents",
+    "LATC": "lac.agents",
+    "SAC": "lac.agents",
+    "FiniteHorizonReplayBuffer": "lac.training.buffers",
     "LyapunovActorCritic": "lac.networks",
     "LyapunovActorTwinCritic": "lac.networks",
-    "SoftActorCritic": "lac.networks",
     "ReplayBuffer": "lac.training.buffers",
-    "FiniteHorizonReplayBuffer": "lac.training.buffers",
+    "SoftActorCritic": "lac.networks",
+    "choose_engine": "lac.engines",
+    "lac": "lac.api",
+    "latc": "lac.api",
+    "load_agent": "lac.agents.loading",
+    "sac": "lac.api",
 }
 
-__all__ = [
-    "LAC",
-    "LATC",
-    "SAC",
-    "FiniteHorizonReplayBuffer",
-    "LyapunovActorCritic",
-    "LyapunovActorTwinCritic",
-    "ReplayBuffer",
-    "SoftActorCritic",
-    "lac",
-    "latc",
-    "load_agent",
-    "sac",
-]
+__all__ = list(_MODULES)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'lac' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 register_environments()

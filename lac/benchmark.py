@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lac.agents import LAC
+from lac.engines import TorchEngine, choose_engine
 from lac.envs import AnyEnv, make_env, wrap_env
 from lac.training.buffers import Batch, ReplayBuffer
 
@@ -50,19 +51,19 @@ def run_benchmark(width: int, batch_size: int, rounds: int, round_seconds: float
         The first entry is the floor: the products of one update, at the speed of a large one.
     """
     env = wrap_env(make_env("lac/Oscillator-v1"))
-    agent, torch_agent = _agent(env, width), _agent(env, width)
-    torch_agent.use_kernels = False
+    agent = _agent(env, width)
+    engine, torch_engine = choose_engine(agent), TorchEngine(_agent(env, width), torch.Generator())
     buffer = _filled_buffer(agent)
     batches = buffer.sample_batches(32, batch_size)
     observation, _ = env.reset(seed=0)
-    action = agent.get_action(observation)
+    action = engine.get_action(observation)
     floor = _Product(update_flops(agent, batch_size))
 
     things: dict[str, tuple[Callable[[], object], float]] = {
         "matrix products of an update (floor)": (floor, 0.0),
-        "update": (_Cycle(agent.update, batches), 1.0),
-        "update in torch": (_Cycle(torch_agent.update, batches), 0.0),
-        "action": (partial(agent.get_action, observation), 1.0),
+        "update": (_Cycle(engine.update, batches), 1.0),
+        "update in torch": (_Cycle(torch_engine.update, batches), 0.0),
+        "action": (partial(engine.get_action, observation), 1.0),
         "environment step": (partial(_step, env, action), 1.0),
         "storing a transition": (partial(buffer.store, observation, action, 1.0, observation, False), 1.0),
         "sampling a round of 100 minibatches": (partial(buffer.sample_batches, 100, batch_size), 0.01),

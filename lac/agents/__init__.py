@@ -1,6 +1,6 @@
 """Agents: what learns."""
 
-from lac.agents.base import Agent
+from lac.agents.agent import Agent
 from lac.agents.lac import LAC
 from lac.agents.latc import LATC
 from lac.agents.sac import SAC

@@ -1,7 +1,8 @@
 """Adam without bookkeeping: at the sizes used in control, torch's optimiser spends most of its step on it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,10 +12,15 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 @dataclass
 class Group:
-    """Parameters that share a learning rate, and their moments."""
+    """Parameters that share a learning rate, and their moments.
 
-    parameters: list[Tensor]
-    rate: float
+    Attributes:
+        read: Gives the present parameters: a module may get others, by ``load_state_dict(..., assign=True)``.
+        lr: Learning rate.
+    """
+
+    read: Callable[[], Iterable[Tensor]]
+    lr: float
     first_moments: list[Tensor] = field(init=False)
     second_moments: list[Tensor] = field(init=False)
 
@@ -22,22 +28,31 @@ class Group:
         self.first_moments = [torch.zeros_like(p) for p in self.parameters]
         self.second_moments = [torch.zeros_like(p) for p in self.parameters]
 
+    @property
+    def parameters(self) -> list[Tensor]:
+        """The parameters, in one order."""
+        return list(self.read())
+
 
 class Adam:
     """Adam, Kingma and Ba (2015), over groups with a learning rate each, by torch's fused kernel.
 
     Args:
-        groups: Parameters and initial learning rate of each group, by the name of the rate.
+        groups: What gives the parameters of each group, and its initial learning rate, by the name of the rate.
     """
 
-    def __init__(self, groups: Mapping[str, tuple[Iterable[Tensor], float]]) -> None:
-        self.groups = {name: Group(list(parameters), rate) for name, (parameters, rate) in groups.items()}
-        self.parameters = [p for group in self.groups.values() for p in group.parameters]
+    def __init__(self, groups: Mapping[str, tuple[Callable[[], Iterable[Tensor]], float]]) -> None:
+        self.groups = {name: Group(read, lr) for name, (read, lr) in groups.items()}
         # One counter serves all: every step moves every parameter.
         self.steps = torch.zeros((), device=self.parameters[0].device)
 
+    @property
+    def parameters(self) -> list[Tensor]:
+        """The parameters of all groups."""
+        return [p for group in self.groups.values() for p in group.parameters]
+
     def minimize(self, loss: Tensor) -> None:
-        """One step down the gradient of ``loss``, which is formed for these parameters alone."""
+        """One step along the negative gradient of ``loss``, which is formed for these parameters alone."""
         self.step(list(torch.autograd.grad(loss, self.parameters, materialize_grads=True)))
 
     @torch.no_grad()
@@ -46,15 +61,16 @@ class Adam:
         self.steps += 1
         start = 0
         for group in self.groups.values():
-            stop = start + len(group.parameters)
+            parameters = group.parameters
+            stop = start + len(parameters)
             torch._fused_adam_(
-                group.parameters,
+                parameters,
                 gradients[start:stop],
                 group.first_moments,
                 group.second_moments,
                 [],
-                [self.steps] * len(group.parameters),
-                lr=group.rate,
+                [self.steps] * len(parameters),
+                lr=group.lr,
                 beta1=BETA1,
                 beta2=BETA2,
                 weight_decay=0.0,
@@ -63,3 +79,28 @@ class Adam:
                 maximize=False,
             )
             start = stop
+
+    def state_dict(self) -> dict[str, Any]:
+        """Steps, learning rates and moments, as tensors of their own and numbers."""
+        return {
+            "steps": self.steps.clone(),
+            "groups": {
+                name: {
+                    "lr": group.lr,
+                    "first_moments": [moment.clone() for moment in group.first_moments],
+                    "second_moments": [moment.clone() for moment in group.second_moments],
+                }
+                for name, group in self.groups.items()
+            },
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from what :meth:`state_dict` returned, for the same groups."""
+        self.steps.copy_(state["steps"])
+        for name, saved in state["groups"].items():
+            group = self.groups[name]
+            group.lr = saved["lr"]
+            for own, other in zip(group.first_moments, saved["first_moments"], strict=True):
+                own.copy_(other)
+            for own, other in zip(group.second_moments, saved["second_moments"], strict=True):
+                own.copy_(other)

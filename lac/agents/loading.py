@@ -1,16 +1,15 @@
 """Trained agents from disk, without the environment they were trained in."""
 
-from collections.abc import Callable
 from pathlib import Path
 
-from lac.agents.base import Agent
+from lac.agents.agent import Agent
 from lac.agents.description import described_networks, described_spaces
 from lac.agents.lac import LAC
 from lac.agents.latc import LATC
 from lac.agents.policy_files import read_policy
 from lac.agents.sac import SAC
 
-AGENTS: dict[str, Callable[..., Agent]] = {"LAC": LAC, "LATC": LATC, "SAC": SAC}
+AGENTS: dict[str, type[Agent]] = {"LAC": LAC, "LATC": LATC, "SAC": SAC}
 """The algorithms by name."""
 
 

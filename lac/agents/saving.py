@@ -66,8 +66,7 @@ class SavedModule(nn.Module):
             state_dict: What :meth:`state_dict` returned; it is left as it is.
             restore_lagrance_multipliers: Whether ``log_alpha`` and ``log_labda`` are taken over.
             strict: Whether a missing or unexpected entry is an error.
-            assign: Whether to take the tensors themselves instead of copying their values; the optimisers
-                start anew then.
+            assign: Whether to take the tensors themselves instead of copying their values.
 
         Raises:
             StateDictError: The state dict is of another algorithm or of other shapes. (It is a RuntimeError,

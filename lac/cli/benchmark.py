@@ -3,12 +3,13 @@
 from omegaconf import DictConfig
 
 from lac.config.checks import ConfigError
-from lac.settings.rules import setting_errors
+from lac.settings.commands import BenchmarkCommand
+from lac.settings.fields import setting_errors
 
 
 def run_benchmark(cfg: DictConfig) -> None:
     """Time updates and training steps against the machine's matrix products, and print the table."""
-    errors = setting_errors({f"{name}": cfg[name] for name in ("batch_size", "threads", "width", "rounds")})
+    errors = setting_errors(BenchmarkCommand, {str(name): value for name, value in cfg.items()})
     if errors:
         raise ConfigError(errors)
     from lac import benchmark  # noqa: PLC0415 (imports torch)

@@ -8,11 +8,9 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from lac.config.checks import ConfigError
-from lac.config.schemas import config_keys
-from lac.config.settings import TrainConfig
-from lac.settings.rules import Choice, nearest
-
-MODES = ("auto", "online", "offline")
+from lac.settings.commands import DashboardCommand, TrainCommand, config_keys
+from lac.settings.fields import setting_errors
+from lac.settings.rules import nearest
 
 
 def run(cfg: DictConfig) -> None:
@@ -43,11 +41,9 @@ def run(cfg: DictConfig) -> None:
 
 
 def _errors_in(cfg: DictConfig) -> list[str]:
-    errors = (
-        [] if cfg.mode in MODES else [f"mode is {cfg.mode!r}; it must be {Choice(MODES)}.{nearest(cfg.mode, MODES)}"]
-    )
+    errors = setting_errors(DashboardCommand, {"mode": cfg.mode})
     # A group stands for itself where an agent of a W&B sweep chose its option.
-    keys = list(config_keys("train")) + [f.name for f in fields(TrainConfig)]
+    keys = list(config_keys("train")) + [f.name for f in fields(TrainCommand)]
     if cfg.group_by not in keys:
         hint = nearest(cfg.group_by, keys)
         errors.append(f"group_by is {cfg.group_by!r}; it must be a key of scripts/train.py, such as algo.name.{hint}")

@@ -15,9 +15,10 @@ from hydra.errors import HydraException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, UnsupportedValueType, ValidationError
 
 from lac.config.checks import choice_errors, config_errors
-from lac.config.disturbances import Disturbance, missing_key_sentence
+from lac.config.disturbances import unknown_disturbance_key
 from lac.config.help import allowed_text, options
-from lac.config.schemas import CONFIG_DIR, config_keys, owners
+from lac.config.schemas import CONFIG_DIR, schema_settings
+from lac.settings.commands import config_keys, owners
 from lac.settings.fields import Leaf
 from lac.settings.rules import nearest
 
@@ -144,7 +145,7 @@ def _sentence(text: str, problem: Exception, config_name: str) -> str:
         return f"{key} is not a key or a group.{nearest(key, [*types, *groups])} --help lists them"
     cause = problem.__cause__
     if key.startswith("disturbance.") and isinstance(cause, (ConfigAttributeError, ConfigKeyError)):
-        return missing_key_sentence(key, cause.object_type or Disturbance)
+        return unknown_disturbance_key(key, schema_settings(cause.object_type))
     if text.startswith("~"):
         return f"{key} cannot be removed; give it a value"
     return _sentence_about_value(key, value, problem, types.get(key))
@@ -160,14 +161,14 @@ def _choices(group: str) -> list[str]:
 def _sentence_about_value(key: str, value: str, problem: Exception, leaf: Leaf | None) -> str:
     is_type = isinstance(problem.__cause__, (ValidationError, UnsupportedValueType))
     if leaf is not None and (is_type or "could not be converted" in str(problem)):
-        return f"{key} is {value!r}; it must be {allowed_text(key, leaf)}.{_whole_number_hint(value)}"
+        return f"{key} is {value!r}; it must be {allowed_text(leaf)}.{_whole_number_hint(value)}"
     return f"{key} is {value!r}: {first_sentence(problem)}"
 
 
 def _foreign_key(problem: Exception) -> str | None:
     """What is wrong, if it is a key of another algorithm than the chosen one."""
     # Of a key in a file, Hydra tells which one in its message alone.
-    missing = re.search(r"Key '(\w+)' not in '\w*Algo'", f"{problem} {problem.__cause__}")
+    missing = re.search(r"Key '(\w+)' not in '\w*Algorithm'", f"{problem} {problem.__cause__}")
     having = owners(f"algo.{missing[1]}") if missing else []
     return (
         f"algo.{missing[1]} belongs to {' and '.join(having)}, not to the chosen algorithm"

@@ -8,11 +8,12 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from lac.config.checks import ConfigError
-from lac.config.environments import disturbance_errors, disturbance_fit_errors, environment_factory
-from lac.envs.making import wrap_env
+from lac.config.disturbances import disturbance_errors, disturbance_fit_errors
+from lac.envs.factory import environment_factory, wrap_env
 from lac.files import write_json
 from lac.runs.folder import ATTEMPTS, CONFIG, EVALUATION, FINISHED, SUMMARY, is_multi_seed, status
-from lac.settings.rules import setting_errors
+from lac.settings.commands import EvaluateCommand
+from lac.settings.fields import setting_errors
 
 _MAX_ENVS = 50  # test episodes side by side
 
@@ -26,15 +27,14 @@ def evaluate_runs(cfg: DictConfig) -> None:
     Under a disturbance the names are ``evaluation-NAME.json`` and ``trajectories-NAME.png``.
     """
     runs = [run for folder in _folders(cfg, "run_dir") for run in _runs_in(folder)]
-    errors = setting_errors({"episodes": cfg.episodes, "seed": cfg.first_seed})
+    chosen = {name: cfg[name] for name in ("episodes", "first_seed", "policy")}
+    errors = setting_errors(EvaluateCommand, chosen)
     errors += disturbance_errors(cfg.disturbance)
     errors += [
         f"run_dir: {run} has no {CONFIG}, and no finished runs in it; give the folder of a run or of a sweep"
         for run in runs
         if not _is_run(run)
     ]
-    if cfg.policy not in {"final", "best"}:
-        errors.append(f"policy is {cfg.policy!r}; it must be final or best")
     if errors:
         raise ConfigError(errors)
     disturbance: dict[str, Any] = OmegaConf.to_container(cfg.disturbance, resolve=True)  # type: ignore[assignment]

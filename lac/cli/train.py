@@ -1,9 +1,7 @@
 """From a config to objects to a run: the only assembly that knows Hydra's configs."""
 
-import re
 import secrets
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -15,11 +13,15 @@ from omegaconf import DictConfig, OmegaConf
 
 from hydra_plugins.lac_sweepers import OptunaSweeper
 from lac.config.checks import ConfigError, choice_errors, config_errors
-from lac.config.environments import disturbance_fit_errors, environment_factory
+from lac.config.disturbances import disturbance_fit_errors
 from lac.envs.checks import smoke_test_errors
-from lac.envs.making import validate_spaces, wrap_env
+from lac.envs.factory import environment_factory, validate_spaces, wrap_env
 from lac.files import relative_to_cwd
 from lac.runs.folder import CONFIG, SUMMARY
+from lac.settings.algorithms import ALGORITHMS
+from lac.settings.arguments import key_of_argument
+from lac.settings.rules import ArgumentError
+from lac.settings.training import LoopSettings, ScheduleSettings
 from lac.sweeps.seeds import PruningCallback, Report, objective, pruning_decision, train_seeds
 
 _HEADER = """\
@@ -90,16 +92,13 @@ def _watch(last_test: int) -> PruningCallback | None:
 
 def _train(cfg: DictConfig, run_dir: Path, should_prune: Callable[[Report], bool] | None) -> Report:
     """Train one seed into a run folder; gives the report of its last epoch."""
-    from lac.agents.loading import AGENTS  # noqa: PLC0415 (imports torch)
-    from lac.runs.recorder import Pruned, RunRecorder  # noqa: PLC0415
-    from lac.training.trainer import train_from_settings  # noqa: PLC0415
+    from lac.runs.recorder import RunRecorder  # noqa: PLC0415 (imports torch)
+    from lac.training.trainer import train  # noqa: PLC0415
 
     plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    recorder = RunRecorder(_record_settings(plain, run_dir, should_prune))
-    with suppress(Pruned), recorder:
+    with RunRecorder(_record_settings(plain, run_dir, should_prune)) as recorder:
         _write_config(cfg, run_dir)
-        make = environment_factory(plain["env"], plain["disturbance"])
-        train_from_settings(AGENTS[plain["algo"]["name"].upper()], api_settings(plain), make, recorder)
+        train(training_plan(plain), environment_factory(plain["env"], plain["disturbance"]), recorder)
     return recorder.final
 
 
@@ -115,20 +114,21 @@ def _write_config(cfg: DictConfig, run_dir: Path) -> None:
     (run_dir / CONFIG).write_text(header + OmegaConf.to_yaml(cfg, resolve=True))
 
 
-def api_settings(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """A config as the flat arguments of :func:`lac.api.lac`."""
+def training_plan(plain: Mapping[str, Any]) -> Any:
+    """The plan of the training that a config describes."""
     from lac.agents.description import named_activations  # noqa: PLC0415 (imports torch)
+    from lac.training.plan import TrainingPlan  # noqa: PLC0415
 
-    schedule = {f"lr_{k}" if k.startswith("decay") else k: v for k, v in plain["lr_schedule"].items()}
-    return {
-        **plain["algo"],
-        **plain["train"],
-        "num_envs": plain["env"]["num_envs"],
-        **schedule,
-        "ac_kwargs": named_activations(plain["network"]),
-        "seed": plain["seed"],
-        "device": plain["device"]["name"],
-    }
+    train = {name: value for name, value in plain["train"].items() if name != "seeds"}
+    return TrainingPlan(
+        algorithm=ALGORITHMS[plain["algo"]["name"]](**plain["algo"]),
+        seed=plain["seed"],
+        loop=LoopSettings(**train),
+        schedule=ScheduleSettings(**plain["lr_schedule"]),
+        ac_kwargs=named_activations(plain["network"]),
+        num_envs=plain["env"]["num_envs"],
+        device=plain["device"]["name"],
+    )
 
 
 def _refuse_unusable(plain: Mapping[str, Any]) -> None:
@@ -161,9 +161,10 @@ def _refuse_unusable(plain: Mapping[str, Any]) -> None:
                 f"network.observation_scale has {len(scale)} numbers, but {env_id} has {n_observations} observations"
             )
         errors += disturbance_fit_errors(plain, plain["disturbance"])
+    except ArgumentError as error:
+        errors.append(f"env.id={env_id} cannot be used: {key_of_argument(error.argument)} {error.reason}")
     except (ValueError, TypeError, gymnasium.error.Error, ImportError) as error:
-        text = re.sub(r"^opt_type is", "algo.opt_type is", re.sub(r"^max_ep_len is", "train.max_ep_len is", str(error)))
-        errors.append(f"env.id={env_id} cannot be used: {text}")
+        errors.append(f"env.id={env_id} cannot be used: {error}")
     if errors:
         raise ConfigError(errors)
 

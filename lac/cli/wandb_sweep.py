@@ -17,10 +17,10 @@ from omegaconf import DictConfig, OmegaConf
 from lac.cli.errors import explain
 from lac.config.checks import ConfigError
 from lac.config.help import options
-from lac.config.schemas import CONFIG_DIR, config_keys
-from lac.settings.rules import Choice, nearest
+from lac.config.schemas import CONFIG_DIR
+from lac.settings.commands import WandbSweepCommand, config_keys
+from lac.settings.fields import setting_errors
 
-METHODS = ("grid", "random", "bayes")
 TRAIN = CONFIG_DIR.parent / "scripts" / "train.py"
 
 
@@ -42,7 +42,7 @@ def run(cfg: DictConfig) -> None:
         ConfigError: The words are no sweep of ``scripts/train.py``, or none that W&B can carry out.
     """
     words: list[str] = OmegaConf.to_container(cfg.overrides)  # type: ignore[assignment]
-    errors = [] if cfg.method in {None, *METHODS} else [_method_problem(cfg.method)]
+    errors = setting_errors(WandbSweepCommand, {"method": cfg.method})
     overrides = _parsed(words, errors)
     errors += _train_errors(overrides)
     if errors:
@@ -172,10 +172,6 @@ def _as_typed(word: str) -> str:
 
 def _number(value: float | None) -> str:
     return str(int(value)) if value is not None and float(value).is_integer() else str(value)
-
-
-def _method_problem(method: str) -> str:
-    return f"method is {method!r}; it must be {Choice(METHODS, optional=True)}.{nearest(method, METHODS)}"
 
 
 def _quoted(word: str) -> str:

@@ -1,20 +1,24 @@
-"""What is wrong with a config, found without building anything."""
+"""Errors of a config that are found without building anything."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
-from lac.config.disturbances import Disturbance
-from lac.config.environments import disturbance_errors
+from lac.config.disturbances import disturbance_errors
 from lac.config.help import options
-from lac.config.schemas import ALGORITHMS, owners
-from lac.config.settings import ACTIVATION_NAMES, WANDB_MODES, Algo, TrainConfig
-from lac.envs.making import env_errors
-from lac.settings.rules import Choice, nearest, setting_errors
+from lac.config.schemas import schema_of
+from lac.envs.factory import env_errors
+from lac.settings.algorithms import ALGORITHMS
+from lac.settings.commands import TrainCommand, owners
+from lac.settings.disturbances import Disturbance
+from lac.settings.fields import setting_errors
+from lac.settings.rules import Choice, nearest
+
+_HINTS = {"env.id": "give the id of a Gymnasium environment, such as env.id=Pendulum-v1"}
 
 
 class ConfigError(ValueError):
@@ -26,7 +30,7 @@ class ConfigError(ValueError):
 
 
 def config_errors(cfg: DictConfig) -> list[str]:
-    """Everything wrong with a training config that can be told without building anything."""
+    """All errors of a training config that are found without building anything."""
     try:
         missing = sorted(name for name in OmegaConf.missing_keys(cfg) if not name.startswith("disturbance."))
     except InterpolationResolutionError as error:
@@ -38,11 +42,8 @@ def config_errors(cfg: DictConfig) -> list[str]:
     return errors + env_errors(cfg.env.id, OmegaConf.to_container(cfg.env.kwargs))  # type: ignore[arg-type]
 
 
-_HINTS = {"env.id": "give the id of a Gymnasium environment, such as env.id=Pendulum-v1"}
-
-
 def choice_errors(overrides: Sequence[str]) -> list[str]:
-    """The group of recommended settings is optional, so that Hydra takes any option of it."""
+    """Errors in the choice of recommended settings: that group is optional, so that Hydra accepts any option."""
     choices = options("tuned")
     given = [text.partition("=")[2] for text in overrides if text.startswith("tuned=")]
     return [
@@ -53,20 +54,16 @@ def choice_errors(overrides: Sequence[str]) -> list[str]:
 
 
 def _value_errors(cfg: DictConfig) -> list[str]:
-    """Everything that is wrong with the values of a training config, as sentences that name the key."""
+    """Errors in the values of a training config, as sentences that name the key."""
     plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    algo_schema = OmegaConf.get_type(cfg.algo) or Algo
-    errors = list(_unknown_keys(TrainConfig, plain, algo=algo_schema))
-    for group in ("algo", "env", "lr_schedule", "device", "train"):
-        errors += setting_errors(plain[group], f"{group}.")
-    errors += setting_errors({"seed": plain["seed"]})
-    errors += _network_errors(plain["network"])
-    algorithm = plain["algo"]["name"]
-    if ALGORITHMS.get(algorithm) is not algo_schema:
-        errors.append(f"algo.name is {algorithm!r}; it must be {Choice(tuple(ALGORITHMS))}; choose it with algo=NAME")
-    mode = plain["wandb"]["mode"]
-    if mode not in WANDB_MODES:
-        errors.append(f"wandb.mode is {mode!r}; it must be {Choice(WANDB_MODES)}.{nearest(mode, WANDB_MODES)}")
+    name = plain["algo"]["name"]
+    composed = next((a for a in ALGORITHMS.values() if schema_of(a) is OmegaConf.get_type(cfg.algo)), None)
+    algorithm = composed or ALGORITHMS["lac"]
+    errors = list(_unknown_keys(TrainCommand, plain, algo=algorithm))
+    errors += setting_errors(algorithm, plain["algo"], "algo.")
+    errors += setting_errors(TrainCommand, {key: value for key, value in plain.items() if key not in _CHECKED_APART})
+    if ALGORITHMS.get(name) is not composed:
+        errors.append(f"algo.name is {name!r}; it must be {Choice(tuple(ALGORITHMS))}; choose it with algo=NAME")
     start_policy = plain["train"]["start_policy"]
     if start_policy is not None and not Path(start_policy).exists():
         errors.append(
@@ -77,37 +74,20 @@ def _value_errors(cfg: DictConfig) -> list[str]:
     return errors
 
 
-def _network_errors(network: Mapping[str, Any]) -> list[str]:
-    errors = []
-    for part, sizes in network["hidden_sizes"].items():
-        if not sizes or any(size < 1 for size in sizes):
-            errors.append(
-                f"network.hidden_sizes.{part} is {sizes}; it must be a list of at least one whole number above 0"
-            )
-    for setting in ("activation", "output_activation"):
-        for part, name in network[setting].items():
-            if name not in ACTIVATION_NAMES:
-                hint = nearest(name, ACTIVATION_NAMES)
-                errors.append(f"network.{setting}.{part} is {name!r}; it must be {Choice(ACTIVATION_NAMES)}.{hint}")
-    scale = network["observation_scale"]
-    numbers = scale if isinstance(scale, list) else [scale]
-    if scale is not None and not all(
-        isinstance(n, (int, float)) and not isinstance(n, bool) and n > 0 for n in numbers
-    ):
-        errors.append(f"network.observation_scale is {scale}; it must be null, a number above 0 or a list of them")
-    return errors
+_CHECKED_APART = ("algo", "disturbance")
+"""Groups whose settings depend on the option that was chosen."""
 
 
-def _unknown_keys(schema: type, node: Mapping[str, Any], prefix: str = "", **parts: type) -> Iterator[str]:
+def _unknown_keys(settings: type, node: Mapping[str, Any], prefix: str = "", **parts: type) -> Iterator[str]:
     """Keys that were forced in with ``+``, which OmegaConf allows on structured configs.
 
     Args:
-        schema: Schema of the node.
+        settings: Dataclass of the settings of the node.
         node: What is configured.
         prefix: Full name of the node, with a dot.
-        parts: Schemas of parts that are narrower than ``schema`` tells.
+        parts: Settings of groups that are narrower than ``settings`` declares.
     """
-    hints = get_type_hints(schema) | parts
+    hints = {f.name: get_type_hints(settings)[f.name] for f in fields(settings)} | parts
     for name, value in node.items():
         if name not in hints:
             holder = prefix.rstrip(".") or "the config"

@@ -1,15 +1,15 @@
 """What ``--help`` shows: the options of groups and the keys with their meaning."""
 
-from lac.config.schemas import ALGORITHMS, CONFIG_DIR, config_keys, owners
+from lac.config.schemas import CONFIG_DIR
+from lac.settings.algorithms import ALGORITHMS
+from lac.settings.commands import config_keys, owners
 from lac.settings.fields import Leaf
-from lac.settings.rules import ALLOWED
 
 
-def allowed_text(name: str, leaf: Leaf) -> str:
-    """What a key may be, in words."""
-    rule = ALLOWED.get(name.rpartition(".")[2])
-    if rule is not None:
-        return str(rule)
+def allowed_text(leaf: Leaf) -> str:
+    """The allowed values of a key, in words."""
+    if leaf.rule is not None:
+        return str(leaf.rule)
     words = {
         bool: "true or false",
         str: "a text",

@@ -1,70 +1,64 @@
-"""The schema of each command's config, and the keys it has."""
+"""The settings as Hydra sees them: structured configs, made from the dataclasses of :mod:`lac.settings`."""
 
-from collections.abc import Iterator
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, cast, get_type_hints
 
+import omegaconf
 from hydra.core.config_store import ConfigStore
 
-from lac.config import disturbances
-from lac.config.disturbances import Disturbance
-from lac.config.settings import (
-    Algo,
-    BenchmarkConfig,
-    DashboardConfig,
-    EvaluateConfig,
-    LyapunovAlgo,
-    ReportConfig,
-    TrainConfig,
-    WandbSweepConfig,
-)
-from lac.settings.fields import Leaf, leaves
+from lac.settings.algorithms import ALGORITHMS
+from lac.settings.commands import COMMANDS
+from lac.settings.disturbances import KINDS, Disturbance
 
 CONFIG_DIR = Path(__file__).parents[2] / "conf"
 
 
-ALGORITHMS: dict[str, type[Algo]] = {"lac": LyapunovAlgo, "latc": LyapunovAlgo, "sac": Algo}
-"""The algorithms and the schemas of their settings."""
-
-
-SCHEMAS: dict[str, type] = {
-    "train": TrainConfig,
-    "evaluate": EvaluateConfig,
-    "report": ReportConfig,
-    "benchmark": BenchmarkConfig,
-    "wandb_sweep": WandbSweepConfig,
-    "dashboard": DashboardConfig,
-}
-"""The schema of each script."""
-
-
 def register_schemas() -> None:
     """Make the schemas known to Hydra, under names that are not offered as options."""
-    for name, schema in SCHEMAS.items():
-        ConfigStore.instance().store(group="schema", name=name, node=schema)
-    for kind, kind_schema in disturbances.SCHEMAS.items():
-        ConfigStore.instance().store(group="schema/disturbance", name=kind, node=kind_schema)
-    for name, algorithm in ALGORITHMS.items():
-        ConfigStore.instance().store(group="schema/algo", name=name, node=algorithm)
+    store = ConfigStore.instance()
+    for name, settings in COMMANDS.items():
+        store.store(group="schema", name=name, node=schema_of(settings))
+    for kind, settings in KINDS.items():
+        store.store(group="schema/disturbance", name=kind, node=schema_of(settings))
+    for name, settings in ALGORITHMS.items():
+        store.store(group="schema/algo", name=name, node=schema_of(settings))
 
 
-def all_leaves(schema: type) -> Iterator[tuple[str, Leaf]]:
-    """The full name of each key of a schema, those of all kinds of disturbances included."""
-    yield from leaves(schema)
-    if get_type_hints(schema).get("disturbance") is Disturbance:
-        yield from disturbances.kind_leaves("disturbance.")
+_SCHEMAS: dict[type, type] = {}
 
 
-def config_keys(config_name: str, algorithm: str | None = None) -> dict[str, Leaf]:
-    """The keys of a script's config; ``train`` has those of one algorithm, or of all."""
-    keys = dict(all_leaves(SCHEMAS[config_name]))
-    if config_name != "train":
-        return keys
-    schemas = ALGORITHMS.values() if algorithm is None else [ALGORITHMS[algorithm]]
-    of_algorithms = {name: leaf for schema in schemas for name, leaf in leaves(schema, "algo.")}
-    return of_algorithms | keys
+def schema_of(settings: type) -> type:
+    """The structured config of a dataclass of settings.
+
+    OmegaConf makes a config of a frozen dataclass read-only, and Hydra has to write into it. So this is a dataclass
+    of the same name, fields and defaults that is not frozen and does not check itself; what is wrong with the values
+    is told apart from composing them, for all keys at once.
+    """
+    if settings in _SCHEMAS:
+        return _SCHEMAS[settings]
+    bases = tuple(schema_of(base) for base in settings.__bases__ if is_dataclass(base))
+    hints = get_type_hints(settings)
+    own = [f for f in fields(settings) if f.name in vars(settings).get("__annotations__", {})]
+    types = {f.name: schema_of(hints[f.name]) if is_dataclass(hints[f.name]) else hints[f.name] for f in own}
+    body = {f.name: _declared(f, types[f.name]) for f in own}
+    namespace = {"__annotations__": types, "__doc__": settings.__doc__, "__module__": __name__, **body}
+    schema: type = dataclass(kw_only=True)(type(settings.__name__, bases, namespace))
+    _SCHEMAS[settings] = schema
+    # Where pickle looks for it: configs travel to the worker processes of launchers.
+    globals()[settings.__name__] = schema
+    return schema
 
 
-def owners(name: str) -> list[str]:
-    """The algorithms that have a key ``algo.*``."""
-    return [algorithm for algorithm, schema in ALGORITHMS.items() if name in dict(leaves(schema, "algo."))]
+def schema_settings(schema: type | None) -> type:
+    """The dataclass of settings of an algorithm or a disturbance that a structured config was made from."""
+    every = (*ALGORITHMS.values(), *KINDS.values())
+    return next((settings for settings in every if schema_of(settings) is schema), Disturbance)
+
+
+def _declared(f: "Field[Any]", hint: Any) -> Any:
+    if is_dataclass(hint):
+        return field(default_factory=cast(type, hint))
+    if f.default_factory is not MISSING:
+        return field(default_factory=f.default_factory)
+    return field(default=omegaconf.MISSING if f.default is MISSING else f.default)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium.spaces import Space
 
-from lac.envs.making import AnyEnv
+from lac.envs.factory import AnyEnv
 
 
 class OffendingTransitionError(ValueError):

@@ -4,7 +4,7 @@ from typing import Any, SupportsFloat, TypeVar
 
 import gymnasium
 
-from lac.settings.rules import check
+from lac.settings.rules import OPTIONAL_NUMBER, ArgumentError, raise_if_any, value_error
 
 Obs = TypeVar("Obs")
 Act = TypeVar("Act")
@@ -29,12 +29,13 @@ def reward_maximum(env: Any) -> float:
     if declared is None and spec is not None:
         declared = KNOWN_REWARD_MAXIMA.get(spec.id)
     if declared is None:
-        raise ValueError(
-            "opt_type is 'maximize', which takes the cost reward_max - reward, but no upper bound of the reward "
+        raise ArgumentError(
+            "opt_type",
+            "is 'maximize', which takes the cost reward_max - reward, but no upper bound of the reward "
             f"of {spec.id if spec else type(env).__name__} is known; set env.reward_max "
-            "(an attribute of the environment, or the key on the command line)"
+            "(an attribute of the environment, or the key on the command line)",
         )
-    check({"reward_max": declared})
+    raise_if_any(filter(None, [value_error("reward_max", declared, OPTIONAL_NUMBER)]))
     return float(declared)
 
 

@@ -1,7 +1,6 @@
-"""Several environments in step: a Gymnasium vector environment, and vector steps taken apart into transitions."""
+"""Several environments stepped side by side, as a Gymnasium vector environment."""
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,22 +10,19 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from gymnasium.wrappers.vector import TransformReward
 
-from lac.envs.checks import OffendingTransitionError, all_finite, cost_problem, observation_problem
+from lac.envs.checks import observation_problem
 from lac.envs.costs import reward_maximum
-from lac.envs.making import AnyEnv, AnyVectorEnv, wrap_env
+from lac.envs.factory import AnyEnv, AnyVectorEnv, wrap_env
+from lac.settings.rules import ArgumentError
 
 Array = npt.NDArray[Any]
-Transition = tuple[int, Array, Array, float, Array, bool, bool]
 VectorStep = tuple[Array, Array, Array, Array, dict[str, Any]]
-
-TRANSITION = ("env_index", "obs", "act", "cost", "obs_next", "terminated", "truncated")
-"""What :func:`transitions` gives for each step, in this order."""
 
 _LARGEST_SEED = 2**32 - 1
 
 
 class Spaces(NamedTuple):
-    """The spaces of one of several environments; see :class:`lac.envs.making.HasSpaces`."""
+    """The spaces of one of several environments; see :class:`lac.envs.factory.HasSpaces`."""
 
     observation_space: Space[Any]
     action_space: Space[Any]
@@ -92,7 +88,7 @@ class SerialVectorEnv(VectorEnv[Array, Array, Array]):
 def wrap_vector_env(
     env_fn: Callable[[], AnyEnv | AnyVectorEnv], num_envs: int, opt_type: str, max_ep_len: int | None
 ) -> AnyVectorEnv:
-    """The environments of a training, as agents expect them; see :func:`lac.envs.making.wrap_env`.
+    """The environments of a training, as agents expect them; see :func:`lac.envs.factory.wrap_env`.
 
     Args:
         env_fn: Makes one environment, or a vector environment with an autoreset mode.
@@ -118,80 +114,14 @@ def _wrapped_vector(envs: AnyVectorEnv, num_envs: int, opt_type: str, max_ep_len
             "AutoresetMode.NEXT_STEP (gymnasium.vector)"
         )
     if num_envs not in (1, envs.num_envs):
-        raise ValueError(f"num_envs is {num_envs}, but the vector environment has {envs.num_envs}; leave it out")
+        raise ArgumentError("num_envs", f"is {num_envs}, but the vector environment has {envs.num_envs}; leave it out")
     if max_ep_len is not None:
-        raise ValueError(
-            f"max_ep_len is {max_ep_len}; a vector environment gets its time limit where it is made "
-            "(max_episode_steps of gymnasium.make_vec)"
+        raise ArgumentError(
+            "max_ep_len",
+            f"is {max_ep_len}; a vector environment gets its time limit where it is made "
+            "(max_episode_steps of gymnasium.make_vec)",
         )
     if opt_type == "maximize":
         bound = reward_maximum(envs)
         return TransformReward(envs, lambda rewards: bound - rewards)
     return envs
-
-
-def transitions(envs: AnyVectorEnv, act: Callable[[Array], Array], seed: int) -> Iterator[Transition]:
-    """Act in a vector environment for ever; its steps one by one, in the order of the environments.
-
-    Each is a tuple as :data:`TRANSITION` names it: the environment, ``[obs_dim]``, ``[act_dim]``, its scalar,
-    ``[obs_dim]`` and the two ways to end. At the end of an episode ``obs_next`` is its last observation.
-
-    With the autoreset mode NEXT_STEP an environment whose episode has ended uses its next step for the reset;
-    that step is left out. With SAME_STEP the step that ends an episode gives the next one's first observation,
-    and its own in ``info``.
-
-    Args:
-        envs: Vector environment in either autoreset mode.
-        act: Actions ``[num_envs, act_dim]`` for observations ``[num_envs, obs_dim]``.
-        seed: Seed of the first reset.
-
-    Raises:
-        OffendingTransitionError: An observation is not finite, or a cost is not finite or negative.
-    """
-    resets_in_next_step = envs.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP
-    space = envs.single_observation_space
-    is_resetting = [False] * envs.num_envs
-    env_steps = 0
-    observations, _ = envs.reset(seed=seed)
-    are_finite = all_finite(observations)
-    while True:
-        if not are_finite:
-            _refuse_reset(observations, space, env_steps)
-        # A copy, since vector environments may write each step's observations to the same place.
-        obs = np.array(observations)
-        actions = act(obs)
-        observations, costs, terminations, truncations, infos = envs.step(actions)
-        are_finite = all_finite(observations)
-        is_terminated, is_truncated = terminations.tolist(), truncations.tolist()
-        has_ended = [False] * envs.num_envs
-        for i, cost in enumerate(costs.tolist()):
-            if is_resetting[i]:
-                continue
-            env_steps += 1
-            terminated, truncated = is_terminated[i], is_truncated[i]
-            has_ended[i] = terminated or truncated
-            obs_next = infos["final_obs"][i] if has_ended[i] and not resets_in_next_step else observations[i]
-            transition = i, obs[i], actions[i], cost, obs_next, terminated, truncated
-            if has_ended[i] or not (are_finite and 0.0 <= cost < math.inf):
-                _check(transition, space, env_steps)
-            yield transition
-        if resets_in_next_step:
-            is_resetting = has_ended
-
-
-def _check(transition: Transition, space: Space[Any], env_steps: int) -> None:
-    env_index, _, _, cost, obs_next, *_ = transition
-    source = f"step {env_steps} (environment {env_index})"
-    problem = cost_problem(cost, source) or observation_problem(obs_next, space, source)
-    if problem is not None:
-        named = zip(TRANSITION, transition, strict=True)
-        plain = {name: np.asarray(part).tolist() for name, part in named}
-        raise OffendingTransitionError(problem, {"env_steps": env_steps, **plain})
-
-
-def _refuse_reset(observations: Array, space: Space[Any], env_steps: int) -> None:
-    """Refuse what is left when all transitions were sound: the first observation of an episode."""
-    i = int(np.argmin(np.isfinite(observations).all(axis=1)))
-    problem = observation_problem(observations[i], space, f"the reset after step {env_steps} (environment {i})")
-    place = {"env_steps": env_steps, "env_index": i}
-    raise OffendingTransitionError(str(problem), {**place, "obs": observations[i].tolist()})

@@ -26,15 +26,13 @@ from lac.loggers.jsonl import JsonlLogger, read_metrics
 from lac.loggers.wandb import WandbLogger, WandbSettings
 from lac.runs.folder import FAILED, FINISHED, INTERRUPTED, LOG, METRICS, PICTURE, PRUNED, RUNNING, SUMMARY, run_lock
 from lac.training.divergence import DivergenceError, has_finite_weights
-from lac.training.trainer import Metrics, TrainSettings
+from lac.training.plan import TrainingPlan
+from lac.training.stopping import Stop, StopKind
+from lac.training.trainer import Metrics
 
 TRANSITION = "offending_transition.json"
 
 _REPORTED = ("epoch", "env_steps", "updates", "test/cost_mean", "test/cost_std", "test/ep_len_mean", "test/death_rate")
-
-
-class Pruned(Exception):  # noqa: N818 (nothing is wrong with it)
-    """Ends a run that is not worth going on with; it is recorded as ``pruned``, with what it has learned."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +47,9 @@ class RecordSettings:
         keep_policies: Whether each saved policy is kept under its epoch's name.
         quiet: Whether the console stays quiet.
         columns: Metrics of the console's table; None takes a choice of them.
-        next_steps: Commands that are told at the end.
+        next_steps: Commands that are printed at the end.
         wandb: Where the run is filed on Weights & Biases.
-        should_prune: Told the report of each epoch; true ends the run as pruned.
+        should_prune: Called with the report of each epoch; true ends the run as pruned.
     """
 
     run_dir: Path
@@ -85,6 +83,7 @@ class RunRecorder:
         self._wandb = WandbLogger(settings.wandb, self._dir, settings.config, self._console.warn)
         self._metrics = JsonlLogger(self._dir / METRICS)
         self._agent: Agent | None = None
+        self._stop: Stop | None = None
         self._started = time.time()
         self._summary: dict[str, Any] = {
             "status": RUNNING,
@@ -94,25 +93,21 @@ class RunRecorder:
     def __enter__(self) -> Self:
         return self
 
-    def start(self, agent: Agent, settings: TrainSettings) -> None:
+    def start(self, agent: Agent, plan: TrainingPlan, engine: str) -> None:
         """The run begins: everything is built."""
         self._agent = agent
         self._wandb.start()
-        self._summary |= {"seed": settings.seed, "wandb": self._wandb.description, **_provenance()}
+        self._summary |= {"seed": plan.seed, "wandb": self._wandb.description, **_provenance()}
         write_json(self._dir / SUMMARY, self._summary)
-        self._console.say(self._introduction(agent, settings))
-        self._console.start(settings.total_steps)
+        self._console.say(self._introduction(agent, plan, engine))
+        self._console.start(plan.loop.total_steps)
 
     def progress(self, env_steps: int, values: Mapping[str, float]) -> None:
-        """The run has come to ``env_steps``."""
+        """The run has reached ``env_steps``."""
         self._console.progress(env_steps, values)
 
-    def epoch(self, metrics: Metrics, agent: Agent) -> None:
-        """An epoch has ended.
-
-        Raises:
-            Pruned: The run is hopeless.
-        """
+    def epoch(self, metrics: Metrics, agent: Agent) -> Stop | None:
+        """An epoch has ended; gives the reason if the run is to end with it."""
         self._metrics.log(metrics)
         self._wandb.log(metrics)
         self._console.log(metrics)
@@ -128,7 +123,8 @@ class RunRecorder:
                 agent.save(policy_path(self._dir, f"epoch-{epoch:04d}"))
         write_json(self._dir / SUMMARY, self._summary)
         if self._settings.should_prune is not None and self._settings.should_prune(report):
-            raise Pruned
+            self._stop = Stop(StopKind.PRUNED)
+        return self._stop
 
     @property
     def final(self) -> dict[str, float]:
@@ -139,7 +135,7 @@ class RunRecorder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._console.stop()
-        status = _status(error)
+        status = PRUNED if error is None and self._stop is not None else _status(error)
         self._summary["status"] = status
         self._summary["wall_time"] = round(time.time() - self._started, 2)
         if status == FAILED:
@@ -172,22 +168,24 @@ class RunRecorder:
         learning_curve(rows, self._dir / PICTURE, self._settings.title)
         return self._dir / PICTURE
 
-    def _introduction(self, agent: Agent, settings: TrainSettings) -> str:
+    def _introduction(self, agent: Agent, plan: TrainingPlan, engine: str) -> str:
+        loop, horizon_length = plan.loop, plan.algorithm.horizon
         n_weights = sum(p.numel() for p in agent.ac.parameters())
         threads = torch.get_num_threads()
-        members = f"{settings.num_envs} environments; " if settings.num_envs > 1 else ""
-        horizon = f"horizon {settings.horizon_length}" if settings.horizon_length else "infinite horizon"
+        plural = "s" if threads > 1 else ""
+        members = f"{plan.num_envs} environments; " if plan.num_envs > 1 else ""
+        horizon = f"horizon {horizon_length}" if horizon_length else "infinite horizon"
         lines = [
             f"{self._settings.title}  (lac {version('lac')})",
-            f"  networks   {n_weights} weights on {agent.device}, {threads} thread{'s' if threads > 1 else ''}",
-            f"  training   {settings.epochs} epochs of {settings.steps_per_epoch} steps; "
-            f"{settings.steps_per_update} updates of batch {settings.batch_size} every {settings.update_every} steps "
-            f"from step {settings.update_after} on; {members}{horizon}; seed {settings.seed}",
+            f"  networks   {n_weights} weights on {agent.device} ({engine}), {threads} thread{plural}",
+            f"  training   {loop.epochs} epochs of {loop.steps_per_epoch} steps; "
+            f"{loop.steps_per_update} updates of batch {loop.batch_size} every {loop.update_every} steps "
+            f"from step {loop.update_after} on; {members}{horizon}; seed {plan.seed}",
             f"  results    {self._dir}",
             f"  W&B        {self._wandb.mode} ({self._wandb.reason})",
         ]
-        if settings.update_after > settings.total_steps:
-            lines.append(f"  note       nothing is learned: the run ends before update_after={settings.update_after}")
+        if loop.update_after > loop.total_steps:
+            lines.append(f"  note       nothing is learned: the run ends before update_after={loop.update_after}")
         return "\n".join(lines)
 
     def _conclusion(self, status: str, picture: Path | None) -> str:
@@ -214,8 +212,6 @@ class RunRecorder:
 
 
 def _status(error: BaseException | None) -> str:
-    if isinstance(error, Pruned):
-        return PRUNED
     return FINISHED if error is None else FAILED if isinstance(error, Exception) else INTERRUPTED
 
 

@@ -1,7 +1,9 @@
 """Replay buffers: one matrix of transitions, so that a whole round of minibatches is one draw."""
 
 from collections import defaultdict, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -72,7 +74,7 @@ class ReplayBuffer:
         self._advance()
 
     def finish_episode(self, env_index: int = 0) -> None:
-        """Tell the buffer that an environment's episode ended, by termination, truncation or as the run stopped."""
+        """Note that an environment's episode ended, by termination, by truncation or with the run."""
 
     def sample_batch(self, batch_size: int = 256) -> Batch:
         """One minibatch: ``obs act obs_next`` are ``[B, dim]``, ``rew done`` (and ``horizon_rew``) ``[B]``."""
@@ -85,6 +87,26 @@ class ReplayBuffer:
         index = self._rng.integers(self._size, size=number * batch_size)
         rows = torch.from_numpy(self._rows.take(index, axis=0)).to(self._device)
         return [self._columns(chunk) for chunk in torch.split(rows, batch_size)]
+
+    def state_dict(self) -> dict[str, Any]:
+        """The transitions held ``[n, columns]``, where the next one goes, and the generator of the draws."""
+        return {"rows": self._rows[: self._size].copy(), "next": self._next, "rng": self._rng.bit_generator.state}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from what :meth:`state_dict` returned, for the same dimensions, size and horizon.
+
+        Raises:
+            ValueError: The transitions do not fit this buffer.
+        """
+        rows = np.asarray(state["rows"], np.float32)
+        if rows.shape[1:] != self._rows.shape[1:] or len(rows) > self._max_size:
+            raise ValueError(
+                f"the saved transitions have the shape {rows.shape}; this buffer holds up to {self._max_size} rows of "
+                f"{self._rows.shape[1]} numbers"
+            )
+        self._rows[: len(rows)] = rows
+        self._size, self._next = len(rows), state["next"]
+        self._rng.bit_generator.state = state["rng"]
 
     def _columns(self, rows: Tensor) -> Batch:
         columns = torch.split(rows, self._splits, dim=1)
@@ -143,6 +165,21 @@ class FiniteHorizonReplayBuffer(ReplayBuffer):
         while episode.waiting:
             self._extend(episode, episode.window[-1])
         episode.window.clear()
+
+    def state_dict(self) -> dict[str, Any]:
+        """As for :class:`ReplayBuffer`, with what waits for its window in each environment."""
+        episodes = {
+            index: {"waiting": [row.copy() for row in episode.waiting], "window": list(episode.window)}
+            for index, episode in self._episodes.items()
+        }
+        return super().state_dict() | {"episodes": episodes}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """As for :class:`ReplayBuffer`."""
+        super().load_state_dict(state)
+        self._episodes.clear()
+        for index, saved in state["episodes"].items():
+            self._episodes[index] = _Episode(deque(saved["waiting"]), deque(saved["window"]))
 
     def _extend(self, episode: _Episode, rew: float) -> None:
         episode.window.append(rew)

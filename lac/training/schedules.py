@@ -1,8 +1,11 @@
-"""A learning rate is a pure function of the training progress."""
+"""Learning rates: each a pure function of the training progress."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from lac.agents import Agent
+from lac.settings.training import LoopSettings, ScheduleSettings
 
 
 @dataclass(frozen=True)
@@ -25,14 +28,47 @@ class Schedule:
         return self.initial * (1.0 - progress * (1.0 - self.final / self.initial))
 
 
-def schedules(settings: Mapping[str, Any]) -> dict[str, Schedule]:
-    """The schedules of the learning rates in ``settings``, which has the argument names of :func:`lac.api.lac`."""
-    return {
-        name: Schedule(
-            initial=settings[name],
-            final=settings[f"{name}_final"],
-            decay_type=settings[f"{name}_decay_type"] or settings["lr_decay_type"],
-        )
-        for name in ("lr_a", "lr_c", "lr_alpha", "lr_labda")
-        if name in settings
-    }
+class LearningRates:
+    """The learning rates of an agent over a run.
+
+    Args:
+        agent: The agent whose rates are set; its initial rates are those of its settings.
+        schedule: How they fall.
+        loop: How long the run is, and when its rounds of updates are.
+    """
+
+    def __init__(self, agent: Agent, schedule: ScheduleSettings, loop: LoopSettings) -> None:
+        self._agent, self._loop, self.decay_ref = agent, loop, schedule.decay_ref
+        self._env_steps = 0
+        self.schedules = {
+            name: Schedule(
+                initial=getattr(agent.settings, name),
+                final=getattr(schedule, f"{name}_final"),
+                decay_type=getattr(schedule, f"{name}_decay_type") or schedule.decay_type,
+            )
+            for name in agent.RATES
+        }
+
+    def at(self, env_steps: int) -> dict[str, float]:
+        """The learning rates after that many environment steps, by argument name."""
+        loop = self._loop
+        if self.decay_ref == "epoch":
+            done, last = env_steps // loop.steps_per_epoch, loop.epochs - 1
+        else:
+            done = max(0, (env_steps - loop.first_round) // loop.update_every + 1)
+            last = max(0, (loop.total_steps - loop.update_after) // loop.update_every)
+        progress = min(1.0, done / last) if last else 0.0
+        return {name: schedule(progress) for name, schedule in self.schedules.items()}
+
+    def advance(self, env_steps: int) -> None:
+        """Give the agent the learning rates after that many environment steps."""
+        self._env_steps = env_steps
+        self._agent._set_learning_rates(**self.at(env_steps))
+
+    def state_dict(self) -> dict[str, Any]:
+        """How far the rates have come."""
+        return {"env_steps": self._env_steps}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from what :meth:`state_dict` returned."""
+        self.advance(state["env_steps"])

@@ -14,6 +14,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from lac.config.settings import TrainConfig
 from omegaconf import DictConfig, OmegaConf
 
 import lac
@@ -22,9 +23,8 @@ from lac.agents.loading import AGENTS
 from lac.cli.app import register
 from lac.cli.train import api_settings
 from lac.config.checks import config_errors
-from lac.config.environments import environment_factory
 from lac.config.schemas import ALGORITHMS
-from lac.config.settings import TrainConfig
+from lac.envs.factory import environment_factory
 from lac.settings.fields import leaves
 from lac.training.trainer import train_from_settings
 

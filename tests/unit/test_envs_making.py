@@ -8,7 +8,7 @@ from gymnasium.wrappers import TimeLimit
 
 from lac.envs import RewardAsCost, make_env, wrap_env
 from lac.envs.costs import reward_maximum
-from lac.envs.making import env_errors, validate_spaces
+from lac.envs.factory import env_errors, validate_spaces
 
 REAL = Box(-np.inf, np.inf, (3,))
 UNIT = Box(-1.0, 1.0, (2,))

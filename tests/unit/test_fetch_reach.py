@@ -6,7 +6,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import lac  # noqa: F401 (registers the environments)
-from lac.envs.making import validate_spaces, wrap_env
+from lac.envs.factory import validate_spaces, wrap_env
 
 robotics = pytest.importorskip("gymnasium_robotics")
 

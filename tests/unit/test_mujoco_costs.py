@@ -8,7 +8,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import lac  # noqa: F401 (registers the environments)
-from lac.envs.making import env_errors, make_env, wrap_env
+from lac.envs.factory import env_errors, make_env, wrap_env
 
 mujoco = pytest.importorskip("mujoco")
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lac.envs.disturbances.base import AnyEnv, Disturbance, DisturbanceError, refuse, title
+from lac.settings import disturbances as kinds
 from lac.settings.rules import nearest
 
 # The attribute that each argument of Reference sets; a period becomes a frequency.
@@ -57,6 +58,8 @@ class Parameters(_Attributes):
             been changed then.
     """
 
+    settings_class = kinds.Parameters
+
     def __init__(self, env: AnyEnv, values: Mapping[str, npt.ArrayLike]) -> None:
         super().__init__(env, {"values": values})
         self._exchange(values)
@@ -93,6 +96,8 @@ class Reference(_Attributes):
         DisturbanceError: Nothing is given, or a constant and something else, or the environment has no such
             reference.
     """
+
+    settings_class = kinds.Reference
 
     def __init__(
         self,

@@ -1,14 +1,15 @@
 """What disturbances have in common: checked arguments, a step index, a generator of their own, a place to push."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
 import numpy.typing as npt
 from gymnasium.spaces import Box
 
-from lac.settings import rules as validation
+from lac.settings import disturbances as kinds
+from lac.settings.fields import setting_errors
 
 AnyEnv = gymnasium.Env[Any, Any]
 FloatArray = npt.NDArray[np.float64]
@@ -41,6 +42,8 @@ class Disturbance(gymnasium.Wrapper[Any, Any, Any, Any]):
         DisturbanceError: Arguments are wrong, by themselves or for this environment.
     """
 
+    settings_class: ClassVar[type[kinds.Disturbance]]
+
     def __init__(self, env: AnyEnv, settings: Mapping[str, Any]) -> None:
         refuse(self.errors(settings))
         super().__init__(env)
@@ -50,8 +53,8 @@ class Disturbance(gymnasium.Wrapper[Any, Any, Any, Any]):
 
     @classmethod
     def errors(cls, settings: Mapping[str, Any], prefix: str = "") -> list[str]:
-        """What is wrong with arguments whatever the environment; ``prefix`` goes before their names."""
-        return validation.setting_errors(settings, prefix)
+        """Errors in arguments, whatever the environment; ``prefix`` goes before their names."""
+        return setting_errors(cls.settings_class, settings, prefix)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode; the next step has the index 0."""

@@ -22,6 +22,7 @@ from lac.envs.disturbances.base import (
     title,
     vector_size,
 )
+from lac.settings import disturbances as kinds
 
 
 class Impulse(Disturbance):
@@ -43,6 +44,8 @@ class Impulse(Disturbance):
     Raises:
         DisturbanceError: Arguments are wrong, by themselves or for this environment.
     """
+
+    settings_class = kinds.Impulse
 
     def __init__(
         self,
@@ -120,6 +123,8 @@ class Sinusoid(Disturbance):
         DisturbanceError: Arguments are wrong, by themselves or for this environment.
     """
 
+    settings_class = kinds.Sinusoid
+
     def __init__(
         self,
         env: AnyEnv,
@@ -180,6 +185,8 @@ class Noise(Disturbance):
     Raises:
         DisturbanceError: Arguments are wrong, by themselves or for this environment.
     """
+
+    settings_class = kinds.Noise
 
     def __init__(
         self,

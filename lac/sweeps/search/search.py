@@ -16,9 +16,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from lac.config.checks import ConfigError, choice_errors, config_errors
 from lac.config.naming import override_name, relevant_overrides
-from lac.config.schemas import config_keys
 from lac.files import write_json
-from lac.settings.rules import Choice, Number, Rule, setting_errors
+from lac.settings.commands import config_keys
+from lac.settings.rules import Choice, Number, Rule, value_error
 from lac.sweeps.grid import begin_ray, job_config, with_output_dir
 from lac.sweeps.job import runs_here
 from lac.sweeps.queue import sweep_lock
@@ -132,7 +132,8 @@ def trial_pruning_callback(last_test: int) -> PruningCallback:
 def _plan(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str], settings: Mapping[str, Any]) -> Plan:
     flat = {key: value for key, value in settings.items() if not isinstance(value, dict)}
     flat |= {f"{node}.{key}": value for node in ("sampler", "pruner") for key, value in settings[node].items()}
-    errors = setting_errors(flat, "hydra.sweeper.", ALLOWED)
+    checked = [value_error(f"hydra.sweeper.{key}", value, ALLOWED.get(key)) for key, value in flat.items()]
+    errors = [error for error in checked if error is not None]
     fixed: dict[str, str] = {}
     space: dict[str, Parameter] = {}
     for override in OverridesParser.create(loader).parse_overrides(list(arguments)):

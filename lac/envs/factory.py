@@ -1,7 +1,8 @@
-"""The one place where environments are made ready for training and evaluation."""
+"""The one place where environments are built and wrapped for training and evaluation."""
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -13,7 +14,8 @@ from gymnasium.vector import VectorEnv
 from gymnasium.wrappers import FlattenObservation, TimeLimit
 
 from lac.envs.costs import RewardAsCost
-from lac.settings.rules import nearest
+from lac.envs.disturbances import disturbed
+from lac.settings.rules import ArgumentError, nearest
 
 AnyEnv = gymnasium.Env[Any, Any]
 AnyVectorEnv = VectorEnv[Any, Any, Any]
@@ -29,6 +31,21 @@ class HasSpaces(Protocol):
     @property
     def action_space(self) -> Space[Any]:
         """Space of actions."""
+
+
+def environment_factory(env: Mapping[str, Any], disturbance: Mapping[str, Any] | None = None) -> Callable[[], AnyEnv]:
+    """A function that builds the environment of a config, under a disturbance if there is one.
+
+    Args:
+        env: The group ``env`` of a config.
+        disturbance: The group ``disturbance``.
+    """
+    make = partial(make_env, env["id"], env["max_episode_steps"], env["kwargs"], env["reward_max"])
+    return make if disturbance is None else partial(_make_disturbed, make, disturbance)
+
+
+def _make_disturbed(make: Callable[[], AnyEnv], disturbance: Mapping[str, Any]) -> AnyEnv:
+    return disturbed(flattened(make()), disturbance)
 
 
 def make_env(
@@ -53,7 +70,7 @@ def flattened(env: AnyEnv) -> AnyEnv:
 
 
 def wrap_env(env: AnyEnv | AnyVectorEnv, opt_type: str = "minimize", max_ep_len: int | None = None) -> AnyEnv:
-    """An environment as agents expect it: flat observations, a cost as the scalar, a time limit.
+    """Wrap an environment as agents expect it: flat observations, a cost as the scalar, a time limit.
 
     Args:
         env: Any environment with continuous actions.
@@ -71,9 +88,10 @@ def wrap_env(env: AnyEnv | AnyVectorEnv, opt_type: str = "minimize", max_ep_len:
         )
     own_limit = env.spec.max_episode_steps if env.spec is not None else None
     if max_ep_len is not None and own_limit is not None and max_ep_len > own_limit:
-        raise ValueError(
-            f"max_ep_len is {max_ep_len}, but the environment ends its episodes after {own_limit} steps; "
-            "raise env.max_episode_steps (max_episode_steps of gymnasium.make) instead"
+        raise ArgumentError(
+            "max_ep_len",
+            f"is {max_ep_len}, but the environment ends its episodes after {own_limit} steps; "
+            "raise env.max_episode_steps (max_episode_steps of gymnasium.make) instead",
         )
     env = flattened(env)
     if opt_type == "maximize":
@@ -108,7 +126,7 @@ def validate_spaces(env: HasSpaces) -> tuple[Box, Box]:
 
 
 def env_errors(env_id: str, kwargs: Mapping[str, Any]) -> list[str]:
-    """What is wrong with an environment's id or constructor arguments, found without building it."""
+    """Errors in an environment's id or constructor arguments, found without building it."""
     module = env_id.rpartition(":")[0]
     try:
         if module:

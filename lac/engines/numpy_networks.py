@@ -26,7 +26,7 @@ _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 _LOG_2 = math.log(2.0)
 
 
-def has_kernels(actor_critic: nn.Module) -> bool:
+def has_numpy_form(actor_critic: nn.Module) -> bool:
     """Whether an actor-critic is one of ours (not a subclass), in float32 on the CPU, with ReLU throughout."""
     is_ours = isinstance(actor_critic, ActorCritic) and type(actor_critic).__module__.startswith("lac.")
     if not is_ours or any(not (p.is_cpu and p.element_size() == 4) for p in actor_critic.parameters()):

@@ -6,24 +6,27 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
 from functools import reduce
+from inspect import Parameter
 from types import MappingProxyType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from gymnasium.spaces import Box
 from torch import Tensor, nn
 
 from lac import losses
 from lac.agents.adam import Adam
 from lac.agents.description import describe
-from lac.agents.numpy_update import NumpyUpdate
 from lac.agents.saving import SavedModule
 from lac.devices import torch_device
 from lac.envs.costs import reward_maximum
-from lac.envs.making import HasSpaces, validate_spaces
-from lac.networks.kernels import ActorKernel, has_kernels
+from lac.envs.factory import HasSpaces, validate_spaces
+from lac.settings.algorithms import AgentSettings
+from lac.settings.arguments import agent_fields, described, raise_if_not_allowed, signature
 
 DEFAULT_AC_KWARGS: Mapping[str, Any] = MappingProxyType(
     {
@@ -33,28 +36,24 @@ DEFAULT_AC_KWARGS: Mapping[str, Any] = MappingProxyType(
     }
 )
 
+ACTOR_CRITIC_PARAMETERS = (
+    Parameter("actor_critic", Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=type[nn.Module] | None),
+    Parameter("ac_kwargs", Parameter.POSITIONAL_OR_KEYWORD, default=DEFAULT_AC_KWARGS, annotation=Mapping[str, Any]),
+)
+"""The two parameters that agents and training functions share beside the settings."""
+
 _SMALLEST = 1e-37  # the logarithm of a multiplier of zero has to stay finite
 
 
 class Agent(SavedModule, ABC):
     """An actor-critic ``ac``, its Polyak target ``ac_targ`` and an entropy temperature.
 
-    Subclasses name their critics, add their multipliers, say what is trained, call :meth:`_finish_building`
-    last, and have ``update``.
-
-    Args:
-        env: Environment, or anything with its two spaces; both must be boxes, the action box bounded.
-        actor_critic: Actor-critic class, called with the two spaces and ``ac_kwargs``; None takes the usual one.
-        ac_kwargs: Keyword arguments of the actor-critic.
-        opt_type: ``minimize`` or ``maximize``; the latter needs a known bound of the reward.
-        alpha: Initial entropy temperature.
-        gamma: Discount factor.
-        polyak: Weight of the old target in the Polyak average.
-        target_entropy: Entropy that the temperature is adapted to; None stands for ``-dim(A)``.
-        adaptive_temperature: Whether the temperature is adapted at all.
-        device: ``cpu``, ``gpu``, ``gpu:N``, ``cuda``, ``cuda:N`` or ``auto``.
+    Subclasses declare their settings, name their critics, add their multipliers in :meth:`_build_multipliers`, say
+    what is trained, and have ``update``. Signature and docstring of their constructor are made from the settings.
     """
 
+    Settings: ClassVar[type[AgentSettings]] = AgentSettings
+    """The class of :attr:`settings`."""
     DIAGNOSTICS: ClassVar[tuple[str, ...]]
     """What ``update`` returns."""
     RATES: ClassVar[tuple[str, ...]] = ("lr_a", "lr_c", "lr_alpha")
@@ -63,42 +62,50 @@ class Agent(SavedModule, ABC):
     _default_actor_critic: ClassVar[type[nn.Module]]
     _critic_names: ClassVar[tuple[str, ...]]
     _fewest_critics: ClassVar[int] = 1
-    _numpy_update: ClassVar[type[NumpyUpdate[Any]]]
-    _kernel_names: ClassVar[tuple[str, ...]] = ("_actor_kernel", "_fast_update")
 
-    def __init__(
-        self,
-        env: HasSpaces,
-        actor_critic: type[nn.Module] | None,
-        ac_kwargs: Mapping[str, Any],
-        *,
-        opt_type: str,
-        alpha: float,
-        gamma: float,
-        polyak: float,
-        target_entropy: float | None,
-        adaptive_temperature: bool,
-        device: str,
-    ) -> None:
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        arguments = agent_fields(cls.Settings)
+        env = Parameter("env", Parameter.POSITIONAL_OR_KEYWORD, annotation=HasSpaces)
+        cls.__signature__ = signature((env, *ACTOR_CRITIC_PARAMETERS), arguments)  # type: ignore[attr-defined]
+        if cls.__doc__ and "{settings}" in cls.__doc__:
+            cls.__doc__ = cls.__doc__.replace("{settings}", described(arguments).lstrip())
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
+        bound = inspect.signature(type(self)).bind(*args, **kwargs)
+        bound.apply_defaults()
+        arguments = bound.arguments
+        raise_if_not_allowed(agent_fields(self.Settings), arguments)
+        #: The settings that the agent was built with.
+        self.settings: Any = self.Settings(**{f.name: arguments[f.name] for f in fields(self.Settings)})
+        self._build(arguments["env"], arguments["actor_critic"], arguments["ac_kwargs"], arguments["device"])
+
+    def _build(
+        self, env: HasSpaces, actor_critic: type[nn.Module] | None, ac_kwargs: Mapping[str, Any], device: str
+    ) -> None:
+        settings = self.settings
         self._device = torch_device(device)
         self._observation_space, self._action_space = validate_spaces(env)
-        self._reward_max = reward_maximum(env) if opt_type == "maximize" else None
+        self._reward_max = reward_maximum(env) if settings.opt_type == "maximize" else None
         actor_critic = actor_critic or self._default_actor_critic
         self._description = describe(self._observation_space, self._action_space, actor_critic, ac_kwargs)
-        self.gamma = gamma
-        self._polyak = polyak
-        self._adaptive_temperature = adaptive_temperature
         self.act_dim = int(np.prod(self._action_space.shape))
-        self._target_entropy = float(-self.act_dim if target_entropy is None else target_entropy)
+        given = settings.target_entropy
+        self._target_entropy = float(-self.act_dim if given is None else given)
 
         self.ac: Any = actor_critic(self._observation_space, self._action_space, **ac_kwargs)
         self.ac_targ: Any = copy.deepcopy(self.ac).requires_grad_(False)
         self.critics, self.target_critics = self._critics_of(self.ac), self._critics_of(self.ac_targ)
-        self.log_alpha = nn.Parameter(torch.tensor(safe_log(alpha)))
+        self.log_alpha = nn.Parameter(torch.tensor(safe_log(settings.alpha)))
+        self._build_multipliers()
         act: Any = self.ac.act
-        self.register_load_state_dict_post_hook(_follow_assigned)  # type: ignore[no-untyped-call]
         self._act_is_deterministic_on_request = "deterministic" in inspect.signature(act).parameters
+        self.to(self._device)
+        self._build_optimisers({name: getattr(settings, name) for name in self.RATES})
+
+    def _build_multipliers(self) -> None:
+        """Add what is adapted beside the networks and the temperature."""
 
     def _critics_of(self, actor_critic: nn.Module) -> tuple[Any, ...]:
         """The critics of an actor-critic that this algorithm uses: twins are a longer tuple."""
@@ -115,6 +122,11 @@ class Agent(SavedModule, ABC):
     def device(self) -> torch.device:
         """Where the networks are."""
         return self._device
+
+    @property
+    def action_space(self) -> Box:
+        """The box of actions."""
+        return self._action_space
 
     @property
     def target_entropy(self) -> float:
@@ -145,56 +157,16 @@ class Agent(SavedModule, ABC):
             s: One observation ``[obs_dim]`` or a batch ``[B, obs_dim]``.
             deterministic: Whether to take the policy's mean instead of a sample.
         """
-        space = self._action_space
-        bounded: npt.NDArray[Any] = np.minimum(np.maximum(self._act(s, deterministic), space.low), space.high)
-        return bounded.astype(space.dtype, copy=False)
-
-    def _act(self, s: npt.ArrayLike, deterministic: bool) -> npt.NDArray[Any]:
-        if self._actor_kernel is not None:
-            obs = np.asarray(s, dtype=np.float32)
-            if deterministic:
-                return self._actor_kernel.deterministic(obs)
-            return self._actor_kernel.action(obs, torch.randn(*obs.shape[:-1], self.act_dim).numpy())
         flags = {"deterministic": deterministic} if self._act_is_deterministic_on_request else {}
         with torch.inference_mode():
             action = self.ac.act(torch.as_tensor(s, dtype=torch.float32, device=self._device), **flags)
-        return action.cpu().numpy() if isinstance(action, Tensor) else np.asarray(action)
+        return self.bounded(action.cpu().numpy() if isinstance(action, Tensor) else np.asarray(action))
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Called by torch whenever parameters may get other memory, as by ``to``."""
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        self.use_kernels = True
-        return self
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Kernels hold on to the memory of the parameters; a copy has its own.
-        return {name: value for name, value in self.__dict__.items() if name not in self._kernel_names}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)  # type: ignore[no-untyped-call]
-        self.use_kernels = True
-
-    @property
-    def use_kernels(self) -> bool:
-        """Whether acting and updating go through numpy; only for our own networks on the CPU.
-
-        Setting it to False takes the way through torch, which gives the same weights.
-        """
-        return self._actor_kernel is not None
-
-    @use_kernels.setter
-    def use_kernels(self, wanted: bool) -> None:
-        self._bind_kernels(wanted and self.log_alpha.is_cpu and has_kernels(self.ac))
-
-    def _bind_kernels(self, are_used: bool) -> None:
-        """Take the kernels onto the present memory of the parameters, or drop them."""
-        self._actor_kernel = ActorKernel(self.ac.pi) if are_used else None
-        self._fast_update = self._numpy_update(self) if are_used else None
-
-    def _finish_building(self, rates: Mapping[str, float]) -> None:
-        """Place everything on the device, and build what holds on to the parameters."""
-        self.to(self._device)
-        self._build_optimisers(rates)
+    def bounded(self, action: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Actions ``[..., act_dim]`` clipped to the box, in the dtype of the environment."""
+        space = self._action_space
+        inside: npt.NDArray[Any] = np.minimum(np.maximum(action, space.low), space.high)
+        return inside.astype(space.dtype, copy=False)
 
     # Updating -------------------------------------------------------------------------------------
 
@@ -212,39 +184,44 @@ class Agent(SavedModule, ABC):
         None of these losses depends on another's step, so that one optimiser moves them together.
         """
         alpha_loss = losses.temperature_loss(self.log_alpha.exp(), logp.detach(), self._target_entropy)
-        adapted = (alpha_loss,) if self._adaptive_temperature else ()
+        adapted = (alpha_loss,) if self.settings.adaptive_temperature else ()
         self.policy_optimizer.minimize(reduce(torch.add, (actor_loss, *other_losses, *adapted)))
         return alpha_loss
 
-    def _told(self, *values: Tensor) -> dict[str, Tensor]:
+    def _diagnostics(self, *values: Tensor) -> dict[str, Tensor]:
         """The diagnostics by name, without a graph."""
         return {name: value.detach() for name, value in zip(self.DIAGNOSTICS, values, strict=True)}
 
     @torch.no_grad()
     def _update_targets(self) -> None:
         """Polyak average: ``target <- polyak * target + (1 - polyak) * online``."""
-        torch._foreach_lerp_(self._target_parameters, self._online_parameters, 1.0 - self._polyak)
+        torch._foreach_lerp_(list(self.ac_targ.parameters()), list(self.ac.parameters()), 1.0 - self.settings.polyak)
 
     # Optimisers -----------------------------------------------------------------------------------
 
-    def _policy_groups(self) -> dict[str, Iterable[Tensor]]:
-        """What the policy's optimiser trains, by the name of the learning rate."""
-        groups: dict[str, Iterable[Tensor]] = {"lr_a": self.ac.pi.parameters()}
-        return groups | ({"lr_alpha": [self.log_alpha]} if self._adaptive_temperature else {})
+    def _policy_groups(self) -> dict[str, Callable[[], Iterable[Tensor]]]:
+        """What gives the parameters that the policy's optimiser trains, by the name of the learning rate."""
+        groups: dict[str, Callable[[], Iterable[Tensor]]] = {"lr_a": self.ac.pi.parameters}
+        return groups | ({"lr_alpha": self._alpha_parameters} if self.settings.adaptive_temperature else {})
 
     def _build_optimisers(self, rates: Mapping[str, float]) -> None:
         """Give the critics one Adam and the policy's losses another."""
-        critic_parameters = [p for critic in self.critics for p in critic.parameters()]
-        self.critic_optimizer = Adam({"lr_c": (critic_parameters, rates["lr_c"])})
+        self.critic_optimizer = Adam({"lr_c": (self._critic_parameters, rates["lr_c"])})
         self.policy_optimizer = Adam({name: (group, rates[name]) for name, group in self._policy_groups().items()})
         self._rate_groups = self.critic_optimizer.groups | self.policy_optimizer.groups
-        self._target_parameters: list[Tensor] = list(self.ac_targ.parameters())
-        self._online_parameters: list[Tensor] = list(self.ac.parameters())
+
+    # Bound methods, since copies and pickles of an agent have to read their own parameters.
+
+    def _alpha_parameters(self) -> list[Tensor]:
+        return [self.log_alpha]
+
+    def _critic_parameters(self) -> list[Tensor]:
+        return [p for critic in self.critics for p in critic.parameters()]
 
     @property
     def learning_rates(self) -> dict[str, float]:
         """The present learning rates by argument name (``lr_a``, ``lr_c``, ...); only what is trained."""
-        return {name: group.rate for name, group in self._rate_groups.items()}
+        return {name: group.lr for name, group in self._rate_groups.items()}
 
     def bound_lr(
         self, lr_a_final: float | None = None, lr_c_final: float | None = None, lr_alpha_final: float | None = None
@@ -261,18 +238,12 @@ class Agent(SavedModule, ABC):
     def _set_rates(self, rates: Mapping[str, float | None]) -> None:
         for name, rate in rates.items():
             if rate is not None and name in self._rate_groups:
-                self._rate_groups[name].rate = rate
+                self._rate_groups[name].lr = rate
 
     def _bound_rates(self, bounds: Mapping[str, float | None]) -> None:
         for name, bound in bounds.items():
             if bound is not None and name in self._rate_groups:
-                self._rate_groups[name].rate = max(self._rate_groups[name].rate, bound)
-
-
-def _follow_assigned(agent: Agent, _incompatible_keys: object) -> None:
-    """Hold on to the present parameters after ``load_state_dict(..., assign=True)`` has put others in place."""
-    if any(held is not present for held, present in zip(agent._online_parameters, agent.ac.parameters(), strict=True)):
-        agent._finish_building(agent.learning_rates)
+                self._rate_groups[name].lr = max(self._rate_groups[name].lr, bound)
 
 
 @contextmanager

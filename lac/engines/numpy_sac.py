@@ -1,19 +1,16 @@
 """The update of :class:`~lac.agents.sac.SAC` in numpy."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import Tensor
 
-from lac.agents.numpy_update import NumpyUpdate
-from lac.networks.kernels import Array
-
-if TYPE_CHECKING:
-    from lac.agents.sac import SAC  # noqa: F401 (named in a type below)
+from lac.agents import SAC
+from lac.engines.numpy_networks import Array
+from lac.engines.numpy_update import NumpyUpdate
 
 
-class SoftUpdate(NumpyUpdate["SAC"]):
+class SoftUpdate(NumpyUpdate[SAC]):
     """One gradient step; call it with a batch as :meth:`SAC.update <lac.agents.sac.SAC.update>`."""
 
     def __call__(self, data: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -32,7 +29,7 @@ class SoftUpdate(NumpyUpdate["SAC"]):
         self._agent._update_targets()
 
         entropy = -float(sample.logp.mean())
-        return self._told(
+        return self._diagnostics(
             critic_loss, float(q.mean()) - alpha * entropy, alpha_loss, float(passes[0][0].mean()), entropy
         )
 

@@ -1,23 +1,21 @@
 """The update of :class:`~lac.agents.lac.LAC` in numpy."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from lac.agents.numpy_update import NumpyUpdate, Pass
-from lac.networks.kernels import ActorKernel, Array, memory, pessimistic
-
-if TYPE_CHECKING:
-    from lac.agents.lac import LAC
+from lac.agents import LAC
+from lac.engines.numpy_networks import ActorKernel, Array, memory, pessimistic
+from lac.engines.numpy_update import NumpyUpdate, Pass
 
 
-class LyapunovUpdate(NumpyUpdate["LAC"]):
+class LyapunovUpdate(NumpyUpdate[LAC]):
     """One gradient step; call it with a batch as :meth:`LAC.update <lac.agents.lac.LAC.update>`."""
 
-    def __init__(self, agent: "LAC") -> None:
-        super().__init__(agent)
+    def __init__(self, agent: LAC, generator: torch.Generator) -> None:
+        super().__init__(agent, generator)
         self._actor_targ = ActorKernel(agent.ac_targ.pi)
         self._log_labda = memory(agent.log_labda)
 
@@ -32,19 +30,19 @@ class LyapunovUpdate(NumpyUpdate["LAC"]):
         )
         target = self._critic_target(data, obs_next)
         passes = self._pass(obs, act)
-        weight = 1.0 / (1.0 + target) if agent.critic_loss == "relative" else None
+        weight = 1.0 / (1.0 + target) if agent.settings.critic_loss == "relative" else None
         gradients, critic_loss = self._critic_gradients(passes, target, weight)
-        if agent.drift_weights != "before":
+        if agent.settings.drift_weights != "before":
             self._step_critics(gradients)
 
-        drift_passes = self._pass(obs, act) if agent.drift_weights == "after" else passes
+        drift_passes = self._pass(obs, act) if agent.settings.drift_weights == "after" else passes
         decrease, logp, policy_losses = self._policy_step(obs, obs_next, self._subtrahend(drift_passes), cost)
-        if agent.drift_weights == "before":
+        if agent.settings.drift_weights == "before":
             self._step_critics(gradients)
         agent.bound_multiplier()
         agent._update_targets()
         l_mean, entropy = float(passes[0][0].mean()), -float(logp.mean())
-        return self._told(critic_loss, *policy_losses, decrease, l_mean, entropy)
+        return self._diagnostics(critic_loss, *policy_losses, decrease, l_mean, entropy)
 
     def _critic_target(self, data: Mapping[str, Tensor], obs_next: Array) -> Array:
         """Equations 8 and 9."""
@@ -56,7 +54,7 @@ class LyapunovUpdate(NumpyUpdate["LAC"]):
     def _subtrahend(self, passes: list[Pass]) -> Array:
         """``L(s, a)`` in the drift."""
         values = [value for value, _ in passes]
-        return pessimistic(values)[0] if self._agent.twin_drift == "symmetric" else values[0]
+        return pessimistic(values)[0] if self._agent.settings.twin_drift == "symmetric" else values[0]
 
     def _policy_step(
         self, obs: Array, obs_next: Array, values: Array, cost: Array
@@ -70,7 +68,7 @@ class LyapunovUpdate(NumpyUpdate["LAC"]):
 
         grad_action = np.zeros_like(both.action)
         l_next, grad_action[batch:] = self._pessimistic_action_gradient(self._pass(obs_next, act_next), labda / batch)
-        decrease = float((l_next - values + agent.alpha3 * cost).mean())
+        decrease = float((l_next - values + agent.settings.alpha3 * cost).mean())
         actor_loss = labda * decrease + alpha * float(logp.mean())
         labda_loss = -float(self._log_labda) * decrease
         # d(-log(labda) drift) / d log(labda)

@@ -1,32 +1,35 @@
 """What the updates in numpy share; each takes the steps of its agent's ``update``, for our own networks on the CPU.
 
-They take the same steps in the same order, draw the same noise, and give the same weights; they are three to
-four times as fast at 64 wide. The tests hold them against the updates that are written in torch.
+They take the same steps in the same order, draw the same noise, and give the same weights. The tests hold them
+against the updates that are written in torch, and ``scripts/benchmark.py`` measures both.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from lac.networks.kernels import ActorKernel, Array, Sample, critic_kernel, memory, pessimistic
+from lac.agents import Agent
+from lac.engines.numpy_networks import ActorKernel, Array, Sample, critic_kernel, memory, pessimistic
 
-if TYPE_CHECKING:
-    from lac.agents.base import Agent
-
-A = TypeVar("A", bound="Agent")
+A = TypeVar("A", bound=Agent)
 Pass = tuple[Array, list[Array]]
 """A critic's values ``[B]``, and what its gradients need."""
 
 
 class NumpyUpdate(ABC, Generic[A]):
-    """One gradient step; call it with a batch as the agent's ``update``."""
+    """One gradient step; call it with a batch as the agent's ``update``.
 
-    def __init__(self, agent: A) -> None:
-        self._agent = agent
+    Args:
+        agent: Its parameters are read and changed where they are.
+        generator: Draws the noise.
+    """
+
+    def __init__(self, agent: A, generator: torch.Generator) -> None:
+        self._agent, self._generator = agent, generator
         self._actor = ActorKernel(agent.ac.pi)
         self._critics = [critic_kernel(critic) for critic in agent.critics]
         self._target_critics = [critic_kernel(critic) for critic in agent.target_critics]
@@ -39,10 +42,11 @@ class NumpyUpdate(ABC, Generic[A]):
     def _target(self, data: Mapping[str, Tensor], next_value: Array) -> Array:
         """Equation 8."""
         cost, not_done = memory(self._agent.cost(data)), 1.0 - memory(data["done"])
-        return cost + self._agent.gamma * not_done * next_value
+        target: Array = cost + self._agent.settings.gamma * not_done * next_value
+        return target
 
     def _pessimistic_target(self, obs: Array, act: Array) -> Array:
-        """The largest value of the target critics, ``[B]``."""
+        """The maximum over the target critics, ``[B]``."""
         return pessimistic([critic.forward(obs, act)[0] for critic in self._target_critics])[0]
 
     def _pass(self, obs: Array, act: Array) -> list[Pass]:
@@ -64,7 +68,7 @@ class NumpyUpdate(ABC, Generic[A]):
         self._agent.critic_optimizer.step([torch.from_numpy(gradient) for gradient in gradients])
 
     def _pessimistic_action_gradient(self, passes: Sequence[Pass], factor: float) -> tuple[Array, Array]:
-        """The largest value ``[B]``, and the gradient of the actions of ``factor`` times its sum."""
+        """The maximum over the critics ``[B]``, and the gradient of the actions of ``factor`` times its sum."""
         largest, shares = pessimistic([value for value, _ in passes])
         gradients = [
             critic.action_gradient(share * np.float32(factor), outputs, self._agent.act_dim)
@@ -94,11 +98,11 @@ class NumpyUpdate(ABC, Generic[A]):
         agent.policy_optimizer.step([*gradients, *(torch.tensor(slopes[name]) for name in rest)])
         return alpha_loss
 
-    def _told(self, *values: float) -> dict[str, Tensor]:
+    def _diagnostics(self, *values: float) -> dict[str, Tensor]:
         """The diagnostics by name."""
         results = torch.from_numpy(np.array(values, np.float32))
         return dict(zip(self._agent.DIAGNOSTICS, results.unbind(), strict=True))
 
     def _noise(self, batch: int) -> Array:
-        """Standard normal noise from torch's generator, drawn as the torch update draws it."""
-        return torch.randn(batch, self._agent.act_dim).numpy()
+        """Standard normal noise, drawn as the torch update draws it."""
+        return memory(torch.randn(batch, self._agent.act_dim, generator=self._generator))

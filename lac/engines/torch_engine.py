@@ -1,0 +1,52 @@
+"""The agent's own equations in torch: any actor-critic, any device."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from lac.agents import Agent
+from lac.engines.protocol import Batch
+
+
+class TorchEngine:
+    """Executes an agent as it is written.
+
+    Networks draw their noise from torch's global generator, whatever they are; it is lent the state of
+    ``generator`` meanwhile, so that nothing else that draws in the process changes the training.
+
+    Args:
+        agent: The agent; its parameters are changed in place.
+        generator: What noise is drawn from, on the agent's device.
+    """
+
+    name = "torch"
+
+    def __init__(self, agent: Agent, generator: torch.Generator) -> None:
+        self._agent, self.generator = agent, generator
+
+    def get_action(self, obs: npt.NDArray[Any], deterministic: bool = False) -> npt.NDArray[Any]:
+        """Actions ``[..., act_dim]`` in their box for observations ``[..., obs_dim]``."""
+        with _drawing_from(self.generator):
+            return self._agent.get_action(obs, deterministic)
+
+    def update(self, data: Batch) -> dict[str, Tensor]:
+        """One gradient step of the agent on a batch; returns its ``DIAGNOSTICS``."""
+        with _drawing_from(self.generator):
+            return self._agent.update(data)
+
+
+@contextmanager
+def _drawing_from(generator: torch.Generator) -> Iterator[None]:
+    device = generator.device
+    default = torch.default_generator if device.type == "cpu" else torch.cuda.default_generators[device.index or 0]
+    before = default.get_state()
+    default.set_state(generator.get_state())
+    try:
+        yield
+    finally:
+        generator.set_state(default.get_state())
+        default.set_state(before)

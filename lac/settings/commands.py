@@ -1,0 +1,152 @@
+"""The settings of each command: its config, group by group."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+from lac.settings.algorithms import ALGORITHMS, Algorithm
+from lac.settings.disturbances import Disturbance, kind_leaves
+from lac.settings.fields import REQUIRED, Leaf, Settings, group, leaves, setting
+from lac.settings.rules import COUNT, SEED, Choice, Flag, Number
+from lac.settings.training import (
+    DeviceSettings,
+    EnvSettings,
+    LoopSettings,
+    NetworkSettings,
+    ScheduleSettings,
+)
+
+_PROJECT = "W&B project"
+_ENTITY = "W&B user or team; null: your default"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainGroup(LoopSettings):
+    """The group ``train``: the loop of one seed, and how many seeds."""
+
+    seeds: int = setting(1, COUNT, "seeds trained one after another (seed, seed + 1, ...); the result is their mean")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WandbGroup(Settings):
+    """The group ``wandb``: Weights & Biases."""
+
+    mode: str = setting(
+        "auto",
+        Choice(("auto", "online", "offline", "disabled")),
+        "auto (online where an API key is configured, else offline), online, offline or disabled",
+    )
+    project: str = setting("lac", None, _PROJECT)
+    entity: str | None = setting(None, None, _ENTITY)
+    group: str | None = setting(None, None, "group of runs; null: in a sweep, the name of its folder")
+    name: str | None = setting(None, None, "name of the run; null: from environment, algorithm and seed")
+    tags: list[str] = setting([], None, "tags, beside those of environment and algorithm")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainCommand(Settings):
+    """Everything that the command ``train`` takes."""
+
+    algo: Algorithm = group(Algorithm)
+    env: EnvSettings = group(EnvSettings)
+    network: NetworkSettings = group(NetworkSettings)
+    lr_schedule: ScheduleSettings = group(ScheduleSettings)
+    device: DeviceSettings = group(DeviceSettings)
+    disturbance: Disturbance = group(Disturbance)
+    train: TrainGroup = group(TrainGroup)
+    wandb: WandbGroup = group(WandbGroup)
+    seed: int | None = setting(None, SEED, "seed of everything; null: one is drawn and recorded")
+    dry_run: bool = setting(False, Flag(), "in a sweep (-m): list the jobs and their cost without running them")
+    fail_fast: bool = setting(False, Flag(), "in a sweep: stop at the first job that fails")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateCommand(Settings):
+    """Everything that the command ``evaluate`` takes."""
+
+    run_dir: Any = setting(REQUIRED, None, "folder of a run or of a sweep, or a list: [outputs/a,outputs/b]")
+    policy: str = setting("final", Choice(("final", "best")), "final or best")
+    episodes: int = setting(100, COUNT, "number of episodes")
+    first_seed: int | None = setting(None, SEED, "seed of the first reset; null: the resets of the tests in training")
+    disturbance: Disturbance = group(Disturbance)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkCommand(Settings):
+    """Everything that the command ``benchmark`` takes."""
+
+    width: int = setting(256, COUNT, "width of the two hidden layers of actor and critic")
+    batch_size: int = setting(256, COUNT, "transitions per update")
+    rounds: int = setting(15, COUNT, "rounds of the interleaved run; each times everything once")
+    round_seconds: float = setting(0.2, Number(low=0), "seconds spent on each thing in a round")
+    threads: int = setting(1, COUNT, "CPU threads")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportCommand(Settings):
+    """Everything that the command ``report`` takes."""
+
+    runs: Any = setting(REQUIRED, None, "folder of runs or of a sweep, or a list: [outputs/multirun/a,outputs/b]")
+    output: str | None = setting(None, None, "folder of the report; null: the first of the runs' folders")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WandbSweepCommand(Settings):
+    """Everything that the command ``wandb_sweep`` takes beside the settings of ``train``."""
+
+    output: str = setting("sweep.yaml", None, "file that is written")
+    method: str | None = setting(
+        None,
+        Choice(("grid", "random", "bayes"), optional=True),
+        "grid, random or bayes; null: random where there is an interval, grid otherwise",
+    )
+    metric: str = setting("test/cost_mean", None, "logged metric that is minimised")
+    name: str | None = setting(None, None, "name of the sweep")
+    overrides: list[str] = setting([], None, "the words for train; given without this key, they are put here")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DashboardCommand(Settings):
+    """Everything that the command ``dashboard`` takes."""
+
+    env: EnvSettings = group(EnvSettings)
+    group_by: str = setting("algo.name", None, "config key whose values are compared")
+    project: str = setting("lac", None, _PROJECT)
+    entity: str | None = setting(None, None, _ENTITY)
+    mode: str = setting(
+        "auto",
+        Choice(("auto", "online", "offline")),
+        "auto (published where an API key is configured), online or offline (only written)",
+    )
+    output: str = setting("outputs/dashboard.json", None, "file that the workspace is written to")
+
+
+COMMANDS: dict[str, type[Settings]] = {
+    "train": TrainCommand,
+    "evaluate": EvaluateCommand,
+    "report": ReportCommand,
+    "benchmark": BenchmarkCommand,
+    "wandb_sweep": WandbSweepCommand,
+    "dashboard": DashboardCommand,
+}
+"""The settings of each command."""
+
+
+def config_keys(command: str, algorithm: str | None = None) -> dict[str, Leaf]:
+    """The keys of a command's config; ``train`` has those of one algorithm, or of all."""
+    keys = dict(leaves(COMMANDS[command])) | dict(_disturbance_leaves(COMMANDS[command]))
+    if command != "train":
+        return keys
+    algorithms = ALGORITHMS.values() if algorithm is None else [ALGORITHMS[algorithm]]
+    return {name: leaf for settings in algorithms for name, leaf in leaves(settings, "algo.")} | keys
+
+
+def owners(name: str) -> list[str]:
+    """The algorithms that have a key ``algo.*``."""
+    return [algorithm for algorithm, settings in ALGORITHMS.items() if name in dict(leaves(settings, "algo."))]
+
+
+def _disturbance_leaves(command: type) -> Iterator[tuple[str, Leaf]]:
+    """The keys of all kinds of disturbances, where the command has one."""
+    if get_type_hints(command).get("disturbance") is Disturbance:
+        yield from kind_leaves("disturbance.")
