@@ -62,3 +62,8 @@ def _declared(f: "Field[Any]", hint: Any) -> Any:
     if f.default_factory is not MISSING:
         return field(default_factory=f.default_factory)
     return field(default=omegaconf.MISSING if f.default is MISSING else f.default)
+
+
+# A worker process that unpickles a config imports this module, and looks the schemas up by name.
+for _settings in (*COMMANDS.values(), *KINDS.values(), *ALGORITHMS.values()):
+    schema_of(_settings)

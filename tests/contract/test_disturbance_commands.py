@@ -14,14 +14,14 @@ from omegaconf import OmegaConf
 import lac
 from lac.agents.loading import load_agent
 from lac.cli.app import register
-from lac.cli.train import api_settings
-from lac.config import disturbances as disturbance_config
+from lac.cli.train import training_plan
 from lac.config.help import options
 from lac.config.schemas import CONFIG_DIR
 from lac.envs import wrap_env
 from lac.envs.disturbances import DISTURBANCES, Impulse, Noise
 from lac.envs.factory import environment_factory
 from lac.evaluation.rollouts import FIRST_TEST_SEED, evaluate
+from lac.settings.disturbances import KINDS
 
 NEEDED = {
     "noise_process": ["disturbance.dims=[0,3]"],
@@ -53,7 +53,7 @@ def saved(tmp_path_factory):
     """The folder of a run with a policy as it is before training."""
     folder, cfg = tmp_path_factory.mktemp("saved") / "run", composed("network=small")
     env = environment_factory(OmegaConf.to_container(cfg.env))()
-    lac.LAC(env, ac_kwargs=api_settings(OmegaConf.to_container(cfg))["ac_kwargs"]).save(folder)
+    lac.LAC(env, ac_kwargs=training_plan(OmegaConf.to_container(cfg)).ac_kwargs).save(folder)
     OmegaConf.save(cfg, folder / "config.yaml")
     return folder
 
@@ -78,9 +78,9 @@ def result(run, name="evaluation"):
 
 
 def test_every_kind_has_a_schema_and_a_wrapper_with_the_same_arguments():
-    assert list(disturbance_config.SCHEMAS) == ["none", *DISTURBANCES]
+    assert list(KINDS) == ["none", *DISTURBANCES]
     for kind, wrapper in DISTURBANCES.items():
-        keys = [f.name for f in fields(disturbance_config.SCHEMAS[kind])]
+        keys = [f.name for f in fields(KINDS[kind])]
         assert ["name", "kind", *inspect.signature(wrapper).parameters] == [*keys[:2], "env", *keys[2:]]
 
 
@@ -88,7 +88,7 @@ def test_every_kind_has_a_schema_and_a_wrapper_with_the_same_arguments():
 def test_files_have_all_keys_of_their_schema(option):
     node = composed(f"disturbance={option}").disturbance
     assert not OmegaConf.missing_keys(node)
-    assert set(node) == {f.name for f in fields(disturbance_config.SCHEMAS[node.kind])}
+    assert set(node) == {f.name for f in fields(KINDS[node.kind])}
 
 
 @pytest.mark.parametrize("option", OPTIONS)
@@ -107,7 +107,7 @@ def test_help_tells_the_keys_of_all_kinds(train_once, script_here):
     for end in (train_once("help", "--help")[1], script_here("evaluate.py", "--help")):
         assert end.status == 0
         described = {words[0] for words in map(str.split, end.stdout.splitlines()) if len(words) > 1}
-        keys = {f"disturbance.{f.name}" for schema in disturbance_config.SCHEMAS.values() for f in fields(schema)}
+        keys = {f"disturbance.{f.name}" for schema in KINDS.values() for f in fields(schema)}
         assert keys | {f"disturbance={option}" for option in options("disturbance")} <= described
 
 

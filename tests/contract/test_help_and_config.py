@@ -14,19 +14,18 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from lac.config.settings import TrainConfig
 from omegaconf import DictConfig, OmegaConf
 
 import lac
 from lac import LAC
-from lac.agents.loading import AGENTS
 from lac.cli.app import register
-from lac.cli.train import api_settings
+from lac.cli.train import training_plan
 from lac.config.checks import config_errors
-from lac.config.schemas import ALGORITHMS
 from lac.envs.factory import environment_factory
+from lac.settings.algorithms import ALGORITHMS
+from lac.settings.commands import TrainCommand, config_keys
 from lac.settings.fields import leaves
-from lac.training.trainer import train_from_settings
+from lac.training.trainer import train
 
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf"
@@ -171,7 +170,7 @@ def test_shell_completion(typed, offered, train_here, monkeypatch):
 
 @pytest.mark.parametrize("algorithm", options("algo"))
 def test_schema_and_files_have_the_same_keys(algorithm, composed):
-    schemas = [leaves(TrainConfig), leaves(ALGORITHMS[algorithm], "algo.")]
+    schemas = [leaves(TrainCommand), leaves(ALGORITHMS[algorithm], "algo.")]
     assert set(keys_of(plain(composed(f"algo={algorithm}")))) == {name for schema in schemas for name, _ in schema}
 
 
@@ -208,8 +207,8 @@ class BuiltError(Exception):
 
 
 class StopsAtTheStart:
-    def start(self, agent: object, settings: object) -> None:
-        self.agent, self.settings = agent, settings
+    def start(self, agent: object, plan: object, engine: str) -> None:
+        self.agent, self.plan = agent, plan
         raise BuiltError
 
 
@@ -225,13 +224,13 @@ def test_presets_compose_without_problems_and_build_their_agent(group, option, c
         pytest.skip(str(error))
     assert config_errors(cfg) == []
     with pytest.raises(BuiltError):
-        train_from_settings(AGENTS[values["algo"]["name"].upper()], api_settings(values), make, recorder)
+        train(training_plan(values), make, recorder)
     agent, hidden = recorder.agent, values["network"]["hidden_sizes"]
     if values["algo"]["name"] != "sac":
-        assert agent.alpha3 == values["algo"]["alpha3"]
+        assert agent.settings.alpha3 == values["algo"]["alpha3"]
         assert float(agent.labda) == pytest.approx(values["algo"]["labda"])
     assert {hidden["actor"][0], hidden["critic"][0]} <= {p.shape[0] for p in agent.ac.parameters() if p.ndim == 2}
-    assert recorder.settings.epochs == values["train"]["epochs"]
+    assert recorder.plan.loop.epochs == values["train"]["epochs"]
 
 
 @pytest.mark.parametrize("option", options("experiment"))
@@ -289,18 +288,19 @@ def test_network_on_the_command_line_wins_over_tuned_and_experiment(network, com
 
 
 def test_without_tuned_settings_the_defaults_are_those_of_the_python_api(composed):
-    settings = api_settings(plain(composed("tuned=none")))
+    keys = {leaf.argument: key for key, leaf in config_keys("train", "lac").items()}
+    cfg = composed("tuned=none")
     defaults = {name: p.default for name, p in inspect.signature(lac.lac).parameters.items()}
     # The networks are compared below; a command has its own folder, seed and choice of device.
     apart = {"env_fn", "actor_critic", "ac_kwargs", "logger_kwargs", "seed", "device"}
-    assert {name: settings[name] for name in defaults if name not in apart} == {
+    assert {name: OmegaConf.select(cfg, keys[name]) for name in defaults if name not in apart} == {
         name: value for name, value in defaults.items() if name not in apart
     }
 
 
 def test_without_tuned_settings_the_networks_are_those_of_the_python_api(composed):
     env = gymnasium.make("lac/Oscillator-v1")
-    ac_kwargs = api_settings(plain(composed("tuned=none")))["ac_kwargs"]
+    ac_kwargs = training_plan(plain(composed("tuned=none"))).ac_kwargs
     assert repr(LAC(env, ac_kwargs=ac_kwargs).ac) == repr(LAC(env).ac)
 
 

@@ -10,11 +10,11 @@ from api_support import GROUPS, ONE, RATES, UNTRAINED, same, tensors
 from gymnasium.spaces import Box
 
 from lac import (
-    LAC,
     FiniteHorizonReplayBuffer,
     ReplayBuffer,
     load_agent,
 )
+from lac.engines import NumpyEngine
 
 
 @pytest.mark.parametrize("name", ["alpha", "labda"])
@@ -112,13 +112,13 @@ def test_argument_lr_decay_ref(train, lr_decay_ref, expected):
 
 @pytest.mark.parametrize("batch_size", [3, 40])
 def test_argument_batch_size(train, monkeypatch, batch_size):
-    sizes, update = set(), LAC.update
+    sizes, update = set(), NumpyEngine.update
 
-    def pruning_decision(self, data):
+    def watched(self, data):
         sizes.update(len(column) for column in data.values())
         return update(self, data)
 
-    monkeypatch.setattr(LAC, "update", pruning_decision)
+    monkeypatch.setattr(NumpyEngine, "update", watched)
     train(batch_size=batch_size)
     assert sizes == {batch_size}
 

@@ -1,6 +1,9 @@
 """Names, order and defaults of the Python API."""
 
+import importlib.util
 import inspect
+import pydoc
+import re
 
 import pytest
 from api_support import CONF, RATES
@@ -9,6 +12,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 from torch import nn
 
+import lac as package
 from lac import LAC, LATC, SAC, lac, latc, sac
 from lac.config.schemas import register_schemas
 
@@ -172,15 +176,21 @@ def test_the_config_of_the_algorithm_holds_the_defaults_of_the_api(agent, functi
     assert values == {name: in_api[name] for name in values}
 
 
-def test_the_config_of_the_training_holds_the_defaults_of_the_api():
-    config = OmegaConf.to_container(OmegaConf.load(CONF / "train.yaml"))
-    train, in_api = config["train"], defaults(lac)
-    assert train.pop("seeds") == 1, "the function trains one"
-    assert train.keys() >= {"epochs", "steps_per_epoch", "update_every", "batch_size", "save_freq", "export"}
-    assert train == {name: in_api[name] for name in train}
-    assert config["env"] == {"num_envs": in_api["num_envs"]}
-    decay = OmegaConf.to_container(OmegaConf.load(CONF / "lr_schedule" / "linear.yaml"))
-    schedule = {f"lr_{k}" if k.startswith("decay") else k: v for k, v in (config["lr_schedule"] | decay).items()}
-    assert schedule == {
-        name: in_api[name] for name in in_api if name.endswith(("_final", "_type", "_decay_ref")) and name != "opt_type"
-    }
+def test_the_stub_has_the_signatures_of_the_api():
+    spec = importlib.util.spec_from_file_location("write_stub", CONF.parent / "tools" / "write_stub.py")
+    write_stub = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(write_stub)
+    assert write_stub.STUB.read_text() == write_stub.stub(), "run: python tools/write_stub.py"
+
+
+@pytest.mark.parametrize("function", [LAC, SAC, lac, latc, sac])
+def test_docstrings_describe_all_arguments(function):
+    described = re.findall(r"(?m)^ {8}(\w+): ", inspect.getdoc(function).replace("\n    ", "\n        "))
+    assert set(inspect.signature(function).parameters) <= set(described)
+
+
+def test_the_package_shows_its_public_names_alone():
+    assert sorted(dir(package)) == sorted(package.__all__)
+    text = pydoc.plain(pydoc.render_doc(package))
+    assert all(name in text for name in package.__all__)
+    assert "import_module" not in text

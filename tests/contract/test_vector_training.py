@@ -7,6 +7,7 @@ from api_support import SMALL, Constant, Rewarded, oscillator, same, tensors
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from lac import LAC, FiniteHorizonReplayBuffer, ReplayBuffer
+from lac.engines import choose_engine
 from lac.envs import wrap_env
 from lac.training.trainer import seed_everything
 
@@ -172,6 +173,7 @@ def plain_training(env_fn, opt_type, horizon_length, steps=130):
     env = wrap_env(env_fn(), opt_type, max_ep_len=30)
     env.action_space.seed(seeds["actions"])
     agent = LAC(env, ac_kwargs=SMALL)
+    engine = choose_engine(agent)
     dims = env.observation_space.shape[0], env.action_space.shape[0]
     if horizon_length:
         buffer = FiniteHorizonReplayBuffer(*dims, 1000, horizon_length, seed=seeds["replay"])
@@ -179,7 +181,7 @@ def plain_training(env_fn, opt_type, horizon_length, steps=130):
         buffer = ReplayBuffer(*dims, 1000, seed=seeds["replay"])
     obs, _ = env.reset(seed=seeds["env"])
     for step in range(1, steps + 1):
-        action = env.action_space.sample() if step <= 15 else agent.get_action(obs)
+        action = env.action_space.sample() if step <= 15 else engine.get_action(obs)
         obs_next, cost, terminated, truncated, _ = env.step(action)
         buffer.store(obs, action, float(cost), obs_next, terminated)
         obs = obs_next
@@ -188,7 +190,7 @@ def plain_training(env_fn, opt_type, horizon_length, steps=130):
             obs, _ = env.reset()
         if step in (40, 60, 80, 100, 120):
             for batch in buffer.sample_batches(2, 16):
-                agent.update(batch)
+                engine.update(batch)
     return agent, buffer
 
 

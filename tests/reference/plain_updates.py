@@ -10,6 +10,7 @@ from gymnasium.spaces import Box
 from torch.distributions import Normal
 from torch.nn import functional
 
+from lac.engines import NumpyEngine
 from lac.training.buffers import FiniteHorizonReplayBuffer, ReplayBuffer
 
 OBS_DIM, ACT_DIM, BATCH, UPDATES = 5, 2, 32, 5
@@ -226,11 +227,17 @@ def batches(horizon_length, number=UPDATES):
     return drawn
 
 
+def update_with(agent, fast):
+    """Let the numpy engine execute the updates of an agent, if ``fast``; it draws from torch's global generator."""
+    if fast:
+        assert NumpyEngine.supports(agent)
+        agent.update = NumpyEngine(agent, torch.default_generator).update
+
+
 def built(agent_class, fast=True, **kwargs):
     torch.manual_seed(1)
     agent = agent_class(SPACES, **{"ac_kwargs": AC_KWARGS} | kwargs)
-    assert agent.use_kernels
-    agent.use_kernels = fast
+    update_with(agent, fast)
     # Target and online networks start equal; apart, they cannot be mistaken for each other.
     with torch.no_grad():
         for parameter in agent.ac_targ.parameters():

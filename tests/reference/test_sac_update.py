@@ -17,10 +17,12 @@ from plain_updates import (
     assert_updates_agree,
     batches,
     built,
+    update_with,
 )
 from torch import nn
 
 from lac import SAC
+from lac.engines import choose_engine
 
 SETTINGS = {"gamma": 0.9, "polyak": 0.8, "target_entropy": -1.5}
 RATES = {"lr_a": 1e-3, "lr_c": 2e-3, "lr_alpha": 3e-3}
@@ -69,7 +71,7 @@ def test_rewards_are_updated_as_their_costs(fast):
     rewarded = SimpleNamespace(**vars(SPACES), reward_max=12.0)
     costs, rewards = built(SAC, fast), SAC(rewarded, ac_kwargs=AC_KWARGS, opt_type="maximize")
     rewards.load_state_dict(costs.state_dict())
-    rewards.use_kernels = fast
+    update_with(rewards, fast)
     for batch in batches(0):
         torch.manual_seed(3)
         costs.update(batch)
@@ -86,7 +88,7 @@ LINE = SimpleNamespace(observation_space=Box(-1.0, 1.0, (1,)), action_space=Box(
 def constant_agent(fast, values, alpha):
     """Every action is tanh(z), z normal with mean 0 and deviation 1; critics say ``values``, whatever they see."""
     agent = SAC(LINE, ac_kwargs={"hidden_sizes": [4]}, alpha=alpha, gamma=0.5, lr_a=0.0, lr_c=0.0)
-    agent.use_kernels = fast
+    update_with(agent, fast)
     with torch.no_grad():
         for parameter in (*agent.ac.parameters(), *agent.ac_targ.parameters()):
             parameter.zero_()
@@ -140,5 +142,5 @@ def test_an_update_leaves_the_batch_alone_and_its_diagnostics_carry_no_graph(fas
 
 def test_other_activations_take_the_way_through_torch():
     agent = SAC(SPACES, ac_kwargs=AC_KWARGS | {"activation": nn.Tanh})
-    assert not agent.use_kernels
+    assert choose_engine(agent).name == "torch"
     assert agent.update(batches(0, number=1)[0])["critic_loss"].isfinite()

@@ -17,6 +17,7 @@ from plain_updates import (
     assert_updates_agree,
     batches,
     built,
+    update_with,
 )
 
 from lac import LAC, LATC, LyapunovActorCritic, LyapunovActorTwinCritic
@@ -68,7 +69,7 @@ LINE = SimpleNamespace(observation_space=Box(-2.0, 2.0, (1,)), action_space=Box(
 def one_feature_twins(fast, first, second, **kwargs):
     """Critics ``(bias + s)^2``; the first step of Adam moves a bias by the learning rate of 0.1."""
     agent = LATC(LINE, ac_kwargs={"hidden_sizes": {"actor": [4], "critic": [1]}}, alpha3=0.5, lr_c=0.1, **kwargs)
-    agent.use_kernels = fast
+    update_with(agent, fast)
     with torch.no_grad():
         for critic, bias in zip(agent.critics, (first, second), strict=True):
             critic.L[0].weight.copy_(torch.tensor([[1.0, 0.0]]))
@@ -208,7 +209,7 @@ def test_rewards_are_updated_as_their_costs(fast):
     costs = an_agent(fast)
     rewards = LAC(rewarded, ac_kwargs=AC_KWARGS, opt_type="maximize")
     rewards.load_state_dict(costs.state_dict())
-    rewards.use_kernels = fast
+    update_with(rewards, fast)
     for batch in batches(0):
         torch.manual_seed(3)
         costs.update(batch)

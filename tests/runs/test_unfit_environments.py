@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 import lac
+from lac.engines import NumpyEngine
 
 FAULTY = [
     "env=gym",
@@ -122,17 +123,17 @@ def test_nan_after_a_reset_ends_the_run(train_faulty, tmp_path, num_envs):
 
 def test_weights_that_are_not_finite_end_the_run_and_the_last_good_policy_is_kept(train_faulty, tmp_path, monkeypatch):
     rounds = []
-    update = lac.LAC.update
+    update = NumpyEngine.update
 
-    def poisoned(agent, batch):
-        diagnostics = update(agent, batch)
+    def poisoned(engine, batch):
+        diagnostics = update(engine, batch)
         rounds.append(1)
         if len(rounds) == 4:  # after 80 steps, in the second epoch
             with torch.no_grad():
-                agent.ac.pi.mu_layer.weight[0, 0] = np.nan
+                engine._agent.ac.pi.mu_layer.weight[0, 0] = np.nan
         return diagnostics
 
-    monkeypatch.setattr(lac.LAC, "update", poisoned)
+    monkeypatch.setattr(NumpyEngine, "update", poisoned)
     end = train_faulty()
     assert end.status == 1
     run = tmp_path / "run"

@@ -6,12 +6,12 @@ import torch
 from network_support import actions, an_actor_critic, observations
 from torch import nn
 
+from lac.engines.numpy_networks import ActorKernel, LyapunovKernel, critic_kernel, has_numpy_form, pessimistic
 from lac.networks import (
     LyapunovActorCritic,
     LyapunovActorTwinCritic,
     SoftActorCritic,
 )
-from lac.networks.kernels import ActorKernel, LyapunovKernel, critic_kernel, has_kernels, pessimistic
 
 SCALINGS = [{}, {"observation_scale": [2.0, 0.5, 3.0], "normalise_actions": True}]
 
@@ -112,4 +112,4 @@ class OfAUser(LyapunovActorCritic):
     ],
 )
 def test_kernels_are_used_only_where_they_compute_the_same(build, usable):
-    assert has_kernels(build()) is usable
+    assert has_numpy_form(build()) is usable

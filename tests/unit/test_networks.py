@@ -21,6 +21,7 @@ from torch import nn
 from torch.distributions import Normal, TransformedDistribution
 from torch.distributions.transforms import TanhTransform
 
+from lac.engines.numpy_networks import ActorKernel
 from lac.networks import (
     LyapunovActorCritic,
     LyapunovActorTwinCritic,
@@ -28,7 +29,6 @@ from lac.networks import (
     QCritic,
     SoftActorCritic,
 )
-from lac.networks.kernels import ActorKernel
 
 
 def heads(actor, obs):

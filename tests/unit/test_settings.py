@@ -1,8 +1,17 @@
 import math
+import re
+from dataclasses import fields
 
 import pytest
 
-from lac.settings.rules import Choice, Number, check, nearest, setting_errors
+from lac.settings.algorithms import LacAlgorithm
+from lac.settings.arguments import raise_if_not_allowed, training_fields
+from lac.settings.commands import TrainCommand
+from lac.settings.fields import setting_errors
+from lac.settings.rules import Choice, Flag, Number, Numbers, Widths, nearest
+from lac.settings.training import DeviceSettings, LoopSettings, NetworkSettings, ScheduleSettings
+
+GROUPS = (LacAlgorithm, LoopSettings, ScheduleSettings, DeviceSettings, NetworkSettings, TrainCommand)
 
 
 @pytest.mark.parametrize(
@@ -14,6 +23,9 @@ from lac.settings.rules import Choice, Number, check, nearest, setting_errors
         (Number(low=1, whole=True, optional=True), [None, 1], [0, "null"]),
         (Choice(("a", "b")), ["a", "b"], ["c", "", None, "A"]),
         (Choice(("a", "b"), optional=True), ["a", None], ["c"]),
+        (Flag(), [True, False], [0, 1, None, "true"]),
+        (Numbers(above=0, optional=True), [None, 1, 0.5, [1, 2.0]], [0, -1, [1, 0], [], True, "1", math.nan]),
+        (Widths(), [[1], [64, 64]], [[], [0], [1.5], 64, None, [True]]),
     ],
 )
 def test_rules(rule, accepted, refused):
@@ -32,7 +44,7 @@ def test_rules(rule, accepted, refused):
         (Choice(("a",), optional=True), "one of a or null"),
     ],
 )
-def test_rules_tell_what_they_want(rule, text):
+def test_rules_describe_what_they_allow(rule, text):
     assert str(rule) == text
 
 
@@ -84,10 +96,14 @@ def test_rules_tell_what_they_want(rule, text):
     ],
 )
 def test_a_wrong_value_is_refused_with_name_and_value(name, value):
-    (problem,) = setting_errors({name: value})
-    assert problem.startswith(f"{name} is {value!r}; it must be ")
-    with pytest.raises(ValueError, match=f"^{name} is "):
-        check({name: value})
+    arguments = training_fields(LacAlgorithm)
+    group = next(group for group in GROUPS if name in {f.name for f in fields(group)} or name in arguments)
+    if name in arguments:
+        with pytest.raises(ValueError, match=f"^{name} is {re.escape(repr(value))}; it must be "):
+            raise_if_not_allowed({name: arguments[name]}, {name: value})
+    if name in {f.name for f in fields(group)}:
+        (error,) = setting_errors(group, {name: value})
+        assert error.startswith(f"{name} is {value!r}; it must be ")
 
 
 @pytest.mark.parametrize(
@@ -109,21 +125,30 @@ def test_a_wrong_value_is_refused_with_name_and_value(name, value):
         ("max_ep_len", None),
         ("seed", None),
         ("seed", 2**32 - 1),
-        ("not_a_setting", object()),
     ],
 )
 def test_an_allowed_value_passes(name, value):
-    assert setting_errors({name: value}) == []
-    check({name: value})
+    arguments = training_fields(LacAlgorithm)
+    raise_if_not_allowed({name: arguments[name]}, {name: value})
 
 
-def test_all_problems_are_told_at_once_under_their_prefix():
-    assert setting_errors({"alpha": -1, "gamma": 0.5, "epochs": 0}, "algo.") == [
+def test_a_group_of_settings_names_all_of_its_errors():
+    with pytest.raises(ValueError, match=r"^alpha is -1; .*; horizon_length is 1.5; "):
+        LacAlgorithm(alpha=-1, horizon_length=1.5)
+    assert setting_errors(LacAlgorithm, {"alpha": -1, "gamma": 0.5, "polyak": 2}, "algo.") == [
         "algo.alpha is -1; it must be a finite number of at least 0",
-        "algo.epochs is 0; it must be a whole number of at least 1",
+        "algo.polyak is 2; it must be a finite number from 0 to 1",
     ]
-    with pytest.raises(ValueError, match=r"alpha is -1.*; epochs is 0"):
-        check({"alpha": -1, "epochs": 0})
+
+
+def test_errors_of_groups_have_their_full_name():
+    values = {"train": {"epochs": 0}, "network": {"hidden_sizes": {"actor": []}, "activation": {"critic": "rellu"}}}
+    assert setting_errors(TrainCommand, values) == [
+        "network.hidden_sizes.actor is []; it must be a list of at least one whole number above 0, as [64,64]",
+        "network.activation.critic is 'rellu'; it must be one of relu, tanh, elu, gelu, silu, softplus, identity."
+        " Did you mean 'relu'?",
+        "train.epochs is 0; it must be a whole number of at least 1",
+    ]
 
 
 def test_the_nearest_option_is_hinted_at():
