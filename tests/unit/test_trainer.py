@@ -71,7 +71,7 @@ def test_a_training_continues_from_its_state_with_the_same_bits(algorithm, chang
     for env, system in zip(envs.envs, systems, strict=True):
         env.unwrapped.set_state(system)
     assert second.run() is None
-    assert continued.rows == undisturbed.rows[1:]
+    assert repr(continued.rows) == repr(undisturbed.rows[1:])  # which has NaN where no episode has ended
     assert all(torch.equal(one, other) for one, other in zip(agent.parameters(), expected.parameters(), strict=True))
 
 
