@@ -87,7 +87,7 @@ def _evaluate_run(
 ) -> dict[str, float]:
     from lac.agents.loading import load_agent  # noqa: PLC0415
     from lac.agents.policy_files import policy_path  # noqa: PLC0415
-    from lac.evaluation.rollouts import FIRST_TEST_SEED, evaluate, run_episode  # noqa: PLC0415
+    from lac.evaluation.rollouts import FIRST_TEST_SEED, rollout  # noqa: PLC0415
     from lac.figures import trajectories  # noqa: PLC0415
 
     agent = load_agent(policy_path(folder, cfg.policy))
@@ -96,15 +96,14 @@ def _evaluate_run(
     envs = [wrap_env(make(), plain["algo"]["opt_type"], plain["train"]["max_ep_len"]) for _ in range(number)]
     first_seed = FIRST_TEST_SEED if cfg.first_seed is None else cfg.first_seed
     policy = partial(agent.get_action, deterministic=True)
-    summary = evaluate(policy, envs, cfg.episodes, first_seed).summary()
+    rollouts = rollout(policy, envs, range(first_seed, first_seed + cfg.episodes), record=_SHOWN_EPISODES)
+    summary = rollouts.summary()
     is_disturbed = disturbance["kind"] != "none"
     suffix = f"-{disturbance['name']}" if is_disturbed else ""
     described = {"policy": cfg.policy, "episodes": cfg.episodes, "first_seed": first_seed}
     described |= {"disturbance": disturbance if is_disturbed else None}
     write_json(folder / (f"evaluation{suffix}.json" if is_disturbed else EVALUATION), described | summary)
-    shown = [run_episode(policy, envs[0], first_seed + i) for i in range(min(cfg.episodes, _SHOWN_EPISODES))]
-    told = [episode for episode in shown if episode is not None]
-    if told:
+    if rollouts.references.size and rollouts.states_of_interest.size:
         title = f"{plain['algo']['name'].upper()} on {plain['env']['id']}"
-        trajectories(told, folder / f"trajectories{suffix}.png", f"{title} under {suffix[1:]}" if suffix else title)
+        trajectories(rollouts, folder / f"trajectories{suffix}.png", f"{title} under {suffix[1:]}" if suffix else title)
     return summary
