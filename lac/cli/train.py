@@ -15,8 +15,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from hydra_plugins.lac_sweepers import OptunaSweeper
 from lac.config.checks import ConfigError, choice_errors, config_errors
-from lac.config.environments import disturbance_fit_errors, environment_factory
+from lac.config.environments import disturbance_fit_errors
 from lac.envs.checks import smoke_test_errors
+from lac.envs.factory import environment_factory
 from lac.envs.making import validate_spaces, wrap_env
 from lac.files import relative_to_cwd
 from lac.runs.folder import CONFIG, SUMMARY

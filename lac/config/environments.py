@@ -1,24 +1,13 @@
-"""From the parts ``env`` and ``disturbance`` of a config to an environment, and what is wrong with them."""
+"""What is wrong with the disturbance of a config, by itself and in its environment."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from lac.config.disturbances import key_errors
-from lac.envs.disturbances import DisturbanceError, argument_errors, disturbed
-from lac.envs.making import AnyEnv, flattened, make_env
-
-
-def environment_factory(env: Mapping[str, Any], disturbance: Mapping[str, Any] | None = None) -> Callable[[], AnyEnv]:
-    """What makes the environment of a config, under a disturbance if there is one."""
-    make = partial(make_env, env["id"], env["max_episode_steps"], env["kwargs"], env["reward_max"])
-    return make if disturbance is None else partial(_make_disturbed, make, disturbance)
-
-
-def _make_disturbed(make: Callable[[], AnyEnv], disturbance: Mapping[str, Any]) -> AnyEnv:
-    return disturbed(flattened(make()), disturbance)
+from lac.envs.disturbances import DisturbanceError, argument_errors
+from lac.envs.factory import environment_factory
 
 
 def disturbance_errors(node: DictConfig) -> list[str]:

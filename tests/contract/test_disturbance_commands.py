@@ -16,11 +16,11 @@ from lac.agents.loading import load_agent
 from lac.cli.app import register
 from lac.cli.train import api_settings
 from lac.config import disturbances as disturbance_config
-from lac.config.environments import environment_factory
 from lac.config.help import options
 from lac.config.schemas import CONFIG_DIR
 from lac.envs import wrap_env
 from lac.envs.disturbances import DISTURBANCES, Impulse, Noise
+from lac.envs.factory import environment_factory
 from lac.evaluation.rollouts import FIRST_TEST_SEED, evaluate
 
 NEEDED = {
@@ -55,6 +55,7 @@ def saved(tmp_path_factory):
     env = environment_factory(OmegaConf.to_container(cfg.env))()
     lac.LAC(env, ac_kwargs=api_settings(OmegaConf.to_container(cfg))["ac_kwargs"]).save(folder)
     OmegaConf.save(cfg, folder / "config.yaml")
+    (folder / "summary.json").write_text('{"status": "finished"}')
     return folder
 
 

@@ -22,9 +22,9 @@ from lac.agents.loading import AGENTS
 from lac.cli.app import register
 from lac.cli.train import api_settings
 from lac.config.checks import config_errors
-from lac.config.environments import environment_factory
 from lac.config.schemas import ALGORITHMS
 from lac.config.settings import TrainConfig
+from lac.envs.factory import environment_factory
 from lac.settings.fields import leaves
 from lac.training.trainer import train_from_settings
 
