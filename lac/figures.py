@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lac.evaluation.rollouts import Trajectory
+from lac.evaluation.rollouts import Rollouts
 
 if TYPE_CHECKING:
     from lac.evaluation.statistics import Estimate  # imports scipy.stats, which takes a second, for reports alone
@@ -27,10 +27,9 @@ def learning_curve(rows: Rows, path: Path, title: str) -> None:
     if np.isfinite(mean).any():
         cost_axes.plot(steps, mean, color="C0", marker=".", label="test, mean ± std over episodes")
         cost_axes.fill_between(steps, np.maximum(mean - std, mean / 10), mean + std, color="C0", alpha=0.2, linewidth=0)
-        deaths = _column(rows, "test/death_rate")
-        died = deaths > 0
-        if died.any():
-            cost_axes.plot(steps[died], mean[died], "x", color="C3", label="some test episodes died")
+        failed = _column(rows, "test/death_rate") > 0
+        if failed.any():
+            cost_axes.plot(steps[failed], mean[failed], "x", color="C3", label="early terminations in the test")
     cost_axes.plot(steps, _column(rows, "train/cost_mean"), color="C7", linewidth=1, label="training episodes")
     cost_axes.set_ylabel("cost of an episode")
     cost_axes.set_title(title)
@@ -76,23 +75,22 @@ def learning_curves(curves: Sequence[Curve], path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def trajectories(episodes: Sequence[Trajectory], path: Path, title: str) -> None:
-    """State of interest against its reference, and the cost, over the steps of some episodes."""
-    n_signals = episodes[0].states.shape[1]
-    figure = Figure(figsize=(7, 2.5 * (n_signals + 1)), layout="constrained")
-    axes = figure.subplots(n_signals + 1, 1, sharex=True)
-    for episode in episodes:
-        for i in range(n_signals):
-            axes[i].plot(episode.states[:, i], color="C0", linewidth=0.8, alpha=0.6)
-            axes[i].plot(episode.references[:, i], "k--", linewidth=1)
-        axes[-1].plot(np.arange(1, len(episode.costs) + 1), episode.costs, color="C3", linewidth=0.8, alpha=0.6)
-    for i in range(n_signals):
-        axes[i].set_ylabel("state of interest" + (f" {i + 1}" if n_signals > 1 else ""))
-    axes[0].set_title(f"{title}: {len(episodes)} episodes, reference dashed")
-    axes[-1].set_ylabel("cost")
-    axes[-1].set_yscale("symlog", linthresh=0.01)
-    axes[-1].set_ylim(bottom=0)
-    axes[-1].set_xlabel("step")
+def trajectories(rollouts: Rollouts, path: Path, title: str) -> None:
+    """State of interest against its reference, and the cost, over the steps of the recorded episodes."""
+    num_episodes, _, num_signals = rollouts.states_of_interest.shape
+    figure = Figure(figsize=(7, 2.5 * (num_signals + 1)), layout="constrained")
+    *signal_axes, cost_axes = figure.subplots(num_signals + 1, 1, sharex=True, squeeze=False)[:, 0]
+    for i, axes in enumerate(signal_axes):
+        axes.plot(rollouts.states_of_interest[:, :, i].T, color="C0", linewidth=0.8, alpha=0.6)
+        axes.plot(rollouts.references[:, :, i].T, "k--", linewidth=1)
+        axes.set_ylabel("state of interest" + (f" {i + 1}" if num_signals > 1 else ""))
+    costs = rollouts.costs[:num_episodes]
+    cost_axes.plot(np.arange(1, costs.shape[1] + 1), costs.T, color="C3", linewidth=0.8, alpha=0.6)
+    cost_axes.set_ylabel("cost")
+    cost_axes.set_yscale("symlog", linthresh=0.01)
+    cost_axes.set_ylim(bottom=0)
+    cost_axes.set_xlabel("step")
+    signal_axes[0].set_title(f"{title}: {num_episodes} episodes, reference dashed")
     figure.savefig(path, dpi=120)
 
 

@@ -1,110 +1,162 @@
 """Test trained policies: the command ``evaluate``."""
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from lac.cli.folders import given_folders
 from lac.config.checks import ConfigError
 from lac.config.disturbances import disturbance_errors, disturbance_fit_errors
-from lac.envs.factory import environment_factory, wrap_env
+from lac.evaluation.rollouts import FIRST_TEST_SEED, rollout
 from lac.files import write_json
-from lac.runs.folder import ATTEMPTS, CONFIG, EVALUATION, FINISHED, SUMMARY, is_multi_seed, status
+from lac.runs import LeftOut, Run, RunError, scan
+from lac.runs.folder import CONFIG, EVALUATION, FINISHED
 from lac.settings.commands import EvaluateCommand
 from lac.settings.fields import setting_errors
 
 _MAX_ENVS = 50  # test episodes side by side
+_PICTURED_EPISODES = 10  # in the picture of trajectories
 
 
-_SHOWN_EPISODES = 10  # in the picture of trajectories
+@dataclass(frozen=True)
+class _Test:
+    """What each run is tested with.
+
+    Attributes:
+        policy: Name of the policy, ``final`` or ``best``.
+        episodes: Number of episodes.
+        first_seed: Reset seed of the first; the others follow it.
+        disturbance: Part ``disturbance`` of a config.
+    """
+
+    policy: str
+    episodes: int
+    first_seed: int
+    disturbance: Mapping[str, Any]
+
+    @property
+    def suffix(self) -> str:
+        """What the names of the results end with."""
+        return "" if self.disturbance["kind"] == "none" else f"-{self.disturbance['name']}"
 
 
 def evaluate_runs(cfg: DictConfig) -> None:
     """Test the policies of run folders; each gets ``evaluation.json`` and ``trajectories.png``.
 
-    Under a disturbance the names are ``evaluation-NAME.json`` and ``trajectories-NAME.png``.
+    Under a disturbance the names are ``evaluation-NAME.json`` and ``trajectories-NAME.png``. A run that cannot be
+    tested does not keep the others from it; it is named on stderr, and the exit status is 1.
+
+    Raises:
+        ConfigError: Settings are wrong, or no run can be tested.
     """
-    runs = [run for folder in _folders(cfg, "run_dir") for run in _runs_in(folder)]
-    chosen = {name: cfg[name] for name in ("episodes", "first_seed", "policy")}
-    errors = setting_errors(EvaluateCommand, chosen)
-    errors += disturbance_errors(cfg.disturbance)
-    errors += [
-        f"run_dir: {run} has no {CONFIG}, and no finished runs in it; give the folder of a run or of a sweep"
-        for run in runs
-        if not _is_run(run)
-    ]
-    if errors:
-        raise ConfigError(errors)
-    disturbance: dict[str, Any] = OmegaConf.to_container(cfg.disturbance, resolve=True)  # type: ignore[assignment]
-    configs = {run: _read_config(run) for run in runs}
-    for plain in configs.values():
-        errors += disturbance_fit_errors(plain, disturbance)
+    folders = given_folders(cfg, "run_dir")
+    test = _test_of(cfg)
+    runs, left_out, errors = _find_runs(folders)
+    errors += [problem for run in runs for problem in _disturbance_errors(run, test)]
     if errors:
         raise ConfigError(list(dict.fromkeys(errors)))
     from lac.devices import limited_threads  # noqa: PLC0415 (imports torch)
 
-    if disturbance["kind"] != "none":
-        print("disturbance: " + ", ".join(f"{name}={value}" for name, value in disturbance.items()))
-    print(f"{'run':<60} {'cost':>9} {'± std':>8} {'min':>8} {'max':>8} {'length':>7} {'deaths':>7}")
-    for folder, plain in configs.items():
-        with limited_threads():
-            s = _evaluate_run(folder, plain, disturbance, cfg)
-        print(
-            f"{folder!s:<60} {s['cost_mean']:9.1f} {s['cost_std']:8.1f} {s['cost_min']:8.1f} {s['cost_max']:8.1f} "
-            f"{s['ep_len_mean']:7.0f} {s['death_rate']:7.0%}",
-            flush=True,
-        )
+    reasons, is_first = [item.reason for item in left_out], True
+    for run in runs:
+        try:
+            with limited_threads():
+                summary = _evaluate(run, test)
+        except RunError as error:
+            reasons.append(str(error))
+            continue
+        if is_first:
+            _print_heading(test)
+        is_first = False
+        _print_result(run, summary)
+    if reasons and is_first:
+        raise ConfigError(reasons)
+    for reason in reasons:
+        print(f"not evaluated: {reason}", file=sys.stderr)
+    if reasons:
+        sys.exit(1)
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
-    plain: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(folder / CONFIG))  # type: ignore[assignment]
-    return plain
-
-
-def _folders(cfg: DictConfig, name: str) -> list[Path]:
-    if OmegaConf.is_missing(cfg, name):
-        raise ConfigError([f"{name} is not set; give a folder, as {name}=outputs/..."])
-    given = [cfg[name]] if isinstance(cfg[name], str) else list(cfg[name])
-    return [Path(path) for path in given]
-
-
-def _is_run(folder: Path) -> bool:
-    return (folder / CONFIG).is_file()
-
-
-def _runs_in(folder: Path) -> list[Path]:
-    """The run, or the finished ones that a sweep or a job of several seeds holds; itself if it is neither."""
-    if _is_run(folder) and not is_multi_seed(folder):
-        return [folder]
-    found = (path.parent for path in sorted(folder.rglob(SUMMARY)) if ATTEMPTS not in path.parts)
-    return [run for run in found if status(run) == FINISHED and not is_multi_seed(run)] or [folder]
-
-
-def _evaluate_run(
-    folder: Path, plain: Mapping[str, Any], disturbance: Mapping[str, Any], cfg: DictConfig
-) -> dict[str, float]:
-    from lac.agents.loading import load_agent  # noqa: PLC0415
-    from lac.agents.policy_files import policy_path  # noqa: PLC0415
-    from lac.evaluation.rollouts import FIRST_TEST_SEED, evaluate, run_episode  # noqa: PLC0415
-    from lac.figures import trajectories  # noqa: PLC0415
-
-    agent = load_agent(policy_path(folder, cfg.policy))
-    make = environment_factory(plain["env"], disturbance)
-    number = min(cfg.episodes, _MAX_ENVS)
-    envs = [wrap_env(make(), plain["algo"]["opt_type"], plain["train"]["max_ep_len"]) for _ in range(number)]
+def _test_of(cfg: DictConfig) -> _Test:
+    chosen = {name: cfg[name] for name in ("episodes", "first_seed", "policy")}
+    errors = setting_errors(EvaluateCommand, chosen) + disturbance_errors(cfg.disturbance)
+    if errors:
+        raise ConfigError(errors)
+    disturbance: dict[str, Any] = OmegaConf.to_container(cfg.disturbance, resolve=True)  # type: ignore[assignment]
     first_seed = FIRST_TEST_SEED if cfg.first_seed is None else cfg.first_seed
+    return _Test(cfg.policy, cfg.episodes, first_seed, disturbance)
+
+
+def _find_runs(folders: Sequence[Path]) -> tuple[list[Run], list[LeftOut], list[str]]:
+    """The runs to test, those that cannot be read, and a sentence for each folder without any.
+
+    A run is tested whatever its status if its own folder is given, and if it is finished where it is one of several.
+    """
+    runs: dict[Path, Run] = {}
+    left_out: dict[Path, LeftOut] = {}
+    errors = []
+    for given in folders:
+        readable, unreadable = scan([given])
+        wanted = [run for run in readable if run.status == FINISHED or run.folder == given]
+        damaged = [item for item in unreadable if item.status in {None, FINISHED} or item.folder == given]
+        if not wanted and not damaged:
+            errors.append(
+                f"run_dir: {given} has no {CONFIG}, and no finished runs in it; give the folder of a run or of a sweep"
+            )
+        for run in wanted:
+            runs.setdefault(run.folder.resolve(), run)
+        for item in damaged:
+            left_out.setdefault(item.folder.resolve(), item)
+    return list(runs.values()), list(left_out.values()), errors
+
+
+def _disturbance_errors(run: Run, test: _Test) -> list[str]:
+    """Why the disturbance does not fit the environment of a run; a missing environment is reported by the test."""
+    if not test.suffix:
+        return []
+    try:
+        run.environment()().close()
+    except RunError:
+        return []
+    return disturbance_fit_errors(run.config, test.disturbance)
+
+
+def _evaluate(run: Run, test: _Test) -> dict[str, float]:
+    """Test a policy of a run and write the results into its folder."""
+    from lac.figures import trajectories  # noqa: PLC0415 (imports matplotlib)
+
+    agent, envs = run.closed_loop(test.policy, test.disturbance, min(test.episodes, _MAX_ENVS))
     policy = partial(agent.get_action, deterministic=True)
-    summary = evaluate(policy, envs, cfg.episodes, first_seed).summary()
-    is_disturbed = disturbance["kind"] != "none"
-    suffix = f"-{disturbance['name']}" if is_disturbed else ""
-    described = {"policy": cfg.policy, "episodes": cfg.episodes, "first_seed": first_seed}
-    described |= {"disturbance": disturbance if is_disturbed else None}
-    write_json(folder / (f"evaluation{suffix}.json" if is_disturbed else EVALUATION), described | summary)
-    shown = [run_episode(policy, envs[0], first_seed + i) for i in range(min(cfg.episodes, _SHOWN_EPISODES))]
-    told = [episode for episode in shown if episode is not None]
-    if told:
-        title = f"{plain['algo']['name'].upper()} on {plain['env']['id']}"
-        trajectories(told, folder / f"trajectories{suffix}.png", f"{title} under {suffix[1:]}" if suffix else title)
+    seeds = range(test.first_seed, test.first_seed + test.episodes)
+    rollouts = rollout(policy, envs, seeds, record=_PICTURED_EPISODES)
+    for env in envs:
+        env.close()
+    described = {"policy": test.policy, "episodes": test.episodes, "first_seed": test.first_seed}
+    described |= {"disturbance": test.disturbance if test.suffix else None}
+    summary = rollouts.summary()
+    write_json(run.folder / Path(EVALUATION).with_stem(f"{Path(EVALUATION).stem}{test.suffix}"), described | summary)
+    if rollouts.references.size and rollouts.states_of_interest.size:
+        title = f"{run.config['algo']['name'].upper()} on {run.config['env']['id']}"
+        title += f" under {test.disturbance['name']}" if test.suffix else ""
+        trajectories(rollouts, run.folder / f"trajectories{test.suffix}.png", title)
     return summary
+
+
+def _print_heading(test: _Test) -> None:
+    if test.suffix:
+        print("disturbance: " + ", ".join(f"{name}={value}" for name, value in test.disturbance.items()))
+    print(f"{'run':<60} {'cost':>9} {'± std':>8} {'min':>8} {'max':>8} {'length':>7} {'terminated':>10}")
+
+
+def _print_result(run: Run, summary: Mapping[str, float]) -> None:
+    cost = " ".join(f"{summary[f'cost_{name}']:8.1f}" for name in ("std", "min", "max"))
+    print(
+        f"{run.folder!s:<60} {summary['cost_mean']:9.1f} {cost} {summary['ep_len_mean']:7.0f} "
+        f"{summary['death_rate']:10.0%}",
+        flush=True,
+    )

@@ -1,4 +1,4 @@
-"""The truth about a run: one JSON object a line."""
+"""The metrics of a run as a file: one JSON object a line."""
 
 import json
 import math
@@ -24,13 +24,24 @@ class JsonlLogger:
 
 
 def read_metrics(path: Path) -> list[dict[str, float | None]]:
-    """The lines of a metrics file; a last line that was cut off by a crash is left out."""
+    """The lines of a metrics file; a last line that was cut off by a crash is left out.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: Another line is not a JSON object.
+    """
     rows = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines, start=1):
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            if number == len(lines):
+                break
+            raise ValueError(f"line {number} is not JSON: {error}") from error
+        if not isinstance(row, dict):
+            raise ValueError(f"line {number} is not a JSON object: {line}")
+        rows.append(row)
     return rows
 
 

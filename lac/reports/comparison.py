@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -14,8 +14,8 @@ from tabulate import tabulate
 from lac.evaluation.statistics import estimate
 from lac.figures import Curve, learning_curves
 from lac.files import relative_to_cwd, write_bytes, write_json
-from lac.loggers.jsonl import read_metrics
-from lac.runs.folder import ATTEMPTS, EVALUATION, FINISHED, METRICS, SUMMARY, is_multi_seed, read_summary, status
+from lac.runs import LeftOut, Run, RunError, scan
+from lac.runs.folder import CONFIG, EVALUATION, FINISHED, read_object
 
 HEADINGS = (
     "environment",
@@ -24,103 +24,111 @@ HEADINGS = (
     "seeds",
     "cost, IQM",
     "95 % CI",
-    "deaths",
+    "early terminations",
     "length",
     "steps",
 )
 PAGE, DATA, CURVES = "report.html", "report.json", "learning_curves.png"
 
+_FIGURES = ("cost_mean", "death_rate", "ep_len_mean")
 _METHOD = ("algo", "env", "network", "lr_schedule", "train", "disturbance")
 
 
 @dataclass(frozen=True)
-class Run:
-    """A finished run: its config, its metrics line by line, and the result by which it is judged."""
+class Result:
+    """A finished run as it is compared.
 
-    folder: Path
-    config: Mapping[str, Any]
-    rows: Sequence[Mapping[str, Any]]
-    result: Mapping[str, float]
+    Attributes:
+        run: The run.
+        env: Name of its environment.
+        algo: Name of its algorithm.
+        method: What makes a difference to its result beside the seed: config keys with dotted names.
+        figures: ``cost_mean``, ``death_rate`` and ``ep_len_mean``.
+    """
+
+    run: Run
+    env: str
+    algo: str
+    method: Mapping[str, Any]
+    figures: Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ in their seed alone."""
+    """Results of runs that differ in their seed alone."""
 
     env: str
     algo: str
     differences: str
-    runs: Sequence[Run]
+    results: Sequence[Result]
 
     def row(self) -> tuple[Any, ...]:
         """Its line of the table."""
-        cost = estimate([run.result["cost_mean"] for run in self.runs])
+        cost = estimate([result.figures["cost_mean"] for result in self.results])
         interval = "-" if np.isnan(cost.low) else f"{cost.low:.1f} to {cost.high:.1f}"
-        deaths = np.mean([run.result["death_rate"] for run in self.runs])
-        length = np.mean([run.result["ep_len_mean"] for run in self.runs])
-        steps = int(self.runs[0].rows[-1]["env_steps"])
-        number = len(self.runs)
+        early_terminations = np.mean([result.figures["death_rate"] for result in self.results])
+        length = np.mean([result.figures["ep_len_mean"] for result in self.results])
         return (
             self.env,
             self.algo,
             self.differences or "-",
-            number,
+            len(self.results),
             f"{cost.value:.1f}",
             interval,
-            f"{deaths:.0%}",
+            f"{early_terminations:.0%}",
             f"{length:.0f}",
-            steps,
+            self.results[0].run.metrics[-1]["env_steps"],
         )
 
     def curve(self) -> Curve:
         """Test cost over environment steps, over the epochs that all of its runs have."""
-        epochs = min(len(run.rows) for run in self.runs)
-        series = [[row["test/cost_mean"] for row in run.rows[:epochs]] for run in self.runs]
-        steps = [row["env_steps"] for row in self.runs[0].rows[:epochs]]
-        label = f"{self.algo} {self.differences}".strip()
-        return Curve(self.env, label, np.array(steps, dtype=np.float64), estimate(series))
+        epochs = min(len(result.run.metrics) for result in self.results)
+        rows = [result.run.metrics[:epochs] for result in self.results]
+        steps = np.array([row["env_steps"] for row in rows[0]], dtype=np.float64)
+        costs = np.array([[row["test/cost_mean"] for row in series] for series in rows], dtype=np.float64)
+        return Curve(self.env, f"{self.algo} {self.differences}".strip(), steps, estimate(costs))
 
 
-def find_runs(folders: Iterable[Path], read_config: Callable[[Path], Mapping[str, Any]]) -> tuple[list[Run], list[str]]:
-    """The finished runs in these folders, at any depth, and a sentence for each other one.
+def find_results(folders: Iterable[Path]) -> tuple[list[Result], list[LeftOut]]:
+    """The results of the finished runs in folders, and the runs that are left out with the reason.
 
     Args:
-        folders: Run folders, or folders of them.
-        read_config: Gives the config of a run folder.
+        folders: As for :func:`lac.runs.scan`.
     """
-    runs: dict[str, Run] = {}
-    left_out = []
-    found = {path.parent for given in folders for path in given.rglob(SUMMARY)}
-    for folder in sorted(folder for folder in found if ATTEMPTS not in folder.parts):
-        if is_multi_seed(folder):
-            continue
-        state = status(folder)
-        if state != FINISHED:
-            left_out.append(f"{relative_to_cwd(folder)} is {state}")
-        elif "cost_mean" not in read_summary(folder).get("final", {}):
-            left_out.append(f"{relative_to_cwd(folder)} has no test episodes")
-        else:
-            run = Run(folder, read_config(folder), read_metrics(folder / METRICS), _result(folder))
-            same = runs.setdefault(json.dumps([_method(run.config), run.config["seed"]], sort_keys=True), run)
-            if same is not run:
-                left_out.append(f"{relative_to_cwd(folder)} has config and seed of {relative_to_cwd(same.folder)}")
-    return list(runs.values()), left_out
-
-
-def group_runs(runs: Sequence[Run]) -> list[Group]:
-    """Runs sorted into groups that differ in more than the seed."""
-    methods: dict[str, list[Run]] = {}
-    flat = {run.folder: _method(run.config) for run in runs}
+    runs, unreadable = scan(folders)
+    left_out = [
+        item if item.status in {None, FINISHED} else _left_out(item.folder, f"is {item.status}", item.status)
+        for item in unreadable
+    ]
+    results: dict[str, Result] = {}
     for run in runs:
-        methods.setdefault(json.dumps(flat[run.folder], sort_keys=True), []).append(run)
+        if run.status != FINISHED:
+            left_out.append(_left_out(run.folder, f"is {run.status}", run.status))
+            continue
+        try:
+            result = _result(run)
+        except RunError as error:
+            left_out.append(LeftOut(run.folder, str(error), run.status))
+            continue
+        same = results.setdefault(json.dumps([result.method, run.config.get("seed")], sort_keys=True), result)
+        if same is not result:
+            reason = f"has config and seed of {relative_to_cwd(same.run.folder)}"
+            left_out.append(_left_out(run.folder, reason, run.status))
+    return list(results.values()), sorted(left_out, key=lambda item: item.folder)
+
+
+def group_results(results: Sequence[Result]) -> list[Group]:
+    """Results sorted into groups that differ in more than the seed."""
+    methods: dict[str, list[Result]] = {}
+    for result in results:
+        methods.setdefault(json.dumps(result.method, sort_keys=True), []).append(result)
     groups = []
     for members in methods.values():
-        config = members[0].config
-        env, algo = _names(config)
-        peers = [flat[run.folder] for run in runs if _names(run.config) == (env, algo)]
-        mine = flat[members[0].folder]
-        differing = [key for key in mine if any(peer.get(key) != mine[key] for peer in peers)]
-        groups.append(Group(env, algo, " ".join(f"{key}={mine[key]}" for key in differing), members))
+        first = members[0]
+        peers = [result.method for result in results if (result.env, result.algo) == (first.env, first.algo)]
+        differing = [key for key, value in first.method.items() if any(peer.get(key) != value for peer in peers)]
+        differences = " ".join(f"{key}={first.method[key]}" for key in differing)
+        groups.append(Group(first.env, first.algo, differences, members))
     return sorted(groups, key=lambda group: (group.env, group.algo, group.differences))
 
 
@@ -130,23 +138,13 @@ def write_report(groups: Sequence[Group], left_out: Sequence[str], folder: Path)
     folder.mkdir(parents=True, exist_ok=True)
     learning_curves([group.curve() for group in groups], folder / CURVES)
     listed = [
-        dict(zip(HEADINGS, row, strict=True)) | {"runs": [str(run.folder) for run in group.runs]}
+        dict(zip(HEADINGS, row, strict=True)) | {"runs": [str(result.run.folder) for result in group.results]}
         for group, row in zip(groups, rows, strict=True)
     ]
     write_json(folder / DATA, {"groups": listed, "left out": list(left_out)})
     write_bytes(folder / PAGE, _page(rows, left_out, (folder / CURVES).read_bytes()).encode())
     table: str = tabulate(rows, HEADINGS, disable_numparse=True)
     return table
-
-
-def _method(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What makes a difference to the result of a run beside its seed, with dotted names."""
-    return _flat({part: config[part] for part in _METHOD if part in config})
-
-
-def _names(config: Mapping[str, Any]) -> tuple[str, str]:
-    env = config["env"]
-    return env["id"] if env["name"] == "gym" else env["name"], config["algo"]["name"]
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -157,14 +155,30 @@ def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _result(folder: Path) -> Mapping[str, float]:
-    """The last evaluation of the final policy, else the last test during training."""
+def _result(run: Run) -> Result:
+    """A run with its figures: the last evaluation of the final policy, else the last test during training.
+
+    Raises:
+        RunError: A file is missing or damaged, or the run was not tested in every epoch.
+    """
+    evaluation = read_object(run.folder / EVALUATION) if (run.folder / EVALUATION).exists() else {}
+    figures = evaluation if evaluation.get("policy") == "final" else run.summary.get("final", {})
+    is_tested = all({"env_steps", "test/cost_mean"} <= row.keys() for row in run.metrics)
+    if not is_tested or not all(isinstance(figures.get(name), (int, float)) for name in _FIGURES):
+        raise RunError(f"{relative_to_cwd(run.folder)} has no test episodes; set train.num_test_episodes in training")
     try:
-        evaluation: dict[str, Any] = json.loads((folder / EVALUATION).read_text())
-    except FileNotFoundError:
-        evaluation = {}
-    result: Mapping[str, float] = evaluation if evaluation.get("policy") == "final" else read_summary(folder)["final"]
-    return result
+        env, algo = run.config["env"], run.config["algo"]["name"]
+        env_name = env["id"] if env["name"] == "gym" else env["name"]
+    except (KeyError, TypeError) as error:
+        raise RunError(
+            f"{run.folder / CONFIG} has no names of environment and algorithm; restore it or train the run again"
+        ) from error
+    method = _flat({part: run.config[part] for part in _METHOD if part in run.config})
+    return Result(run, env_name, algo, method, figures)
+
+
+def _left_out(folder: Path, reason: str, status: str | None) -> LeftOut:
+    return LeftOut(folder, f"{relative_to_cwd(folder)} {reason}", status)
 
 
 def _page(rows: Sequence[Sequence[Any]], left_out: Sequence[str], picture: bytes) -> str:
@@ -179,8 +193,9 @@ td, th {{ padding: 0.2em 0.8em; border-bottom: 1px solid #ccc; text-align: left;
 img {{ max-width: 100%; }}
 </style></head><body>
 <h1>Runs compared</h1>
-<p>Interquartile mean of the test cost over seeds, with a 95 % bootstrap interval over seeds. Deaths and length
-are means over seeds; a short episode costs little and is a failure.</p>
+<p>Interquartile mean of the test cost over seeds, with a 95 % bootstrap interval over seeds. Early terminations
+(episodes that the environment ended before their time limit, which are failures) and length are means over seeds; an
+episode that ends early costs little.</p>
 {table}
 <img alt="learning curves" src="data:image/png;base64,{base64.b64encode(picture).decode()}">
 {f"<h2>Left out</h2><ul>{notes}</ul>" if notes else ""}

@@ -1,1 +1,6 @@
-"""What a run leaves in its folder, and how it is read."""
+"""What a run leaves in its folder, and how it is read: ``runs.load(folder)`` and ``runs.scan(folders)``."""
+
+from lac.runs.folder import RunError
+from lac.runs.loading import LeftOut, Run, load, scan
+
+__all__ = ["LeftOut", "Run", "RunError", "load", "scan"]

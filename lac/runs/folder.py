@@ -1,4 +1,4 @@
-"""What stands in a run folder, and how a run's state is told from outside."""
+"""The files of a run folder, and the status of a run as other processes see it."""
 
 import json
 from pathlib import Path
@@ -12,8 +12,12 @@ CONFIG, METRICS, SUMMARY = "config.yaml", "metrics.jsonl", "summary.json"
 PICTURE, LOG, EVALUATION = "learning_curve.png", "train.log", "evaluation.json"
 RUNNING, FINISHED, FAILED, INTERRUPTED, PRUNED = "running", "finished", "failed", "interrupted", "pruned"
 ATTEMPTS = "attempts"
-"""Folder of a sweep that keeps what earlier attempts at its jobs left."""
+"""Folder of a sweep that keeps the results of earlier attempts at its jobs."""
 _LOCK = ".lock"
+
+
+class RunError(ValueError):
+    """A run folder that cannot be used; the message is one sentence that names the file and what to do."""
 
 
 def run_lock(folder: Path) -> FileLock:
@@ -27,7 +31,7 @@ def run_lock(folder: Path) -> FileLock:
 def is_locked(folder: Path) -> bool:
     """Whether a process holds the lock of a run."""
     try:
-        # A lock of its own, which a lock held by this process keeps out, too.
+        # Not the singleton, which this process could take a second time.
         with FileLock(folder / _LOCK).acquire(timeout=0):
             return False
     except Timeout:
@@ -35,12 +39,38 @@ def is_locked(folder: Path) -> bool:
 
 
 def read_summary(folder: Path) -> dict[str, Any]:
-    """The summary of a run; empty where none has begun."""
+    """The summary of a run; empty where none has begun.
+
+    Raises:
+        RunError: The file is empty or damaged.
+    """
+    return read_object(folder / SUMMARY) if (folder / SUMMARY).exists() else {}
+
+
+def read_object(file: Path) -> dict[str, Any]:
+    """The object in a JSON file of a run folder.
+
+    Raises:
+        RunError: The file is missing, empty or damaged.
+    """
     try:
-        summary: dict[str, Any] = json.loads((folder / SUMMARY).read_text())
-    except FileNotFoundError:
-        return {}
-    return summary
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise unreadable(file, error) from error
+    if not isinstance(content, dict):
+        raise unreadable(file, f"it holds {type(content).__name__} instead of an object")
+    return content
+
+
+def unreadable(file: Path, reason: object) -> RunError:
+    """The error for a file of a run folder that cannot be read."""
+    if not file.exists():
+        problem = "is missing"
+    elif file.is_file() and file.stat().st_size == 0:
+        problem = "is empty"
+    else:
+        problem = f"is damaged ({' '.join(str(reason).split())})"
+    return RunError(f"{file} {problem}; restore it or train the run again")
 
 
 def is_multi_seed(folder: Path) -> bool:
@@ -51,23 +81,23 @@ def is_multi_seed(folder: Path) -> bool:
 def status(folder: Path) -> str | None:
     """``running``, ``finished``, ``failed``, ``interrupted``, ``pruned``, or None where none has begun.
 
-    A run that has begun, has not told its end and is not held by a process has been killed: ``interrupted``.
+    A run that has begun, has recorded no end and is not held by a process has been killed: ``interrupted``.
     """
-    said: str | None = read_summary(folder).get("status")
-    if said not in {None, RUNNING}:
-        return said
+    recorded: str | None = read_summary(folder).get("status")
+    if recorded not in {None, RUNNING}:
+        return recorded
     if not (folder / _LOCK).exists():
-        return said and INTERRUPTED
+        return recorded and INTERRUPTED
     return RUNNING if is_locked(folder) else INTERRUPTED
 
 
 def was_killed(folder: Path) -> bool:
-    """Whether a run has ended without a word."""
+    """Whether a run has ended without recording its end."""
     return status(folder) == INTERRUPTED and read_summary(folder).get("status") != INTERRUPTED
 
 
 def mark_failed(folder: Path, error: str) -> None:
-    """Say in the summary and in the log of a run that it failed, where it could not say so itself."""
+    """Record in the summary and in the log of a run that it failed, where it could not do so itself."""
     write_json(folder / SUMMARY, read_summary(folder) | {"status": FAILED, "error": error})
     with (folder / LOG).open("a", encoding="utf-8") as log:
         log.write(f"{error.rstrip()}\n")

@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 from gymnasium import Wrapper
 from gymnasium.spaces import Box
+from gymnasium.wrappers import TimeLimit
 
-from lac.evaluation.rollouts import FIRST_TEST_SEED, Episodes, evaluate, run_episode
+from lac.evaluation.rollouts import FIRST_TEST_SEED, Rollouts, evaluate, rollout
 
 
 class Counting(gymnasium.Env):
@@ -42,13 +43,13 @@ def policy(obs):
 
 
 @pytest.mark.parametrize("number_of_envs", [1, 2, 3, 5, 8])
-def test_costs_lengths_and_deaths(number_of_envs):
+def test_costs_lengths_and_early_terminations(number_of_envs):
     envs = [Counting() for _ in range(number_of_envs)]
     episodes = evaluate(policy, envs, num_episodes=5, first_seed=20)
     # Seeds 20 to 24: 1 to 5 steps, which cost 1 + 2 + ...
     assert episodes.lengths.tolist() == [1, 2, 3, 4, 5]
-    assert episodes.costs.tolist() == [1.0, 3.0, 6.0, 10.0, 15.0]
-    assert episodes.died.tolist() == [False, True, False, True, False]
+    assert episodes.total_costs.tolist() == [1.0, 3.0, 6.0, 10.0, 15.0]
+    assert episodes.terminated.tolist() == [False, True, False, True, False]
     assert sorted(seed for env in envs for seed in env.seeds) == [20, 21, 22, 23, 24]
 
 
@@ -94,21 +95,21 @@ def test_systems_of_ours_go_through_the_same_episodes_at_once(name, number_of_en
     # A wrapper that does nothing is in the way.
     one_by_one = evaluate(acts, [Wrapper(env) for env in envs], num_episodes=7)
     np.testing.assert_array_equal(at_once.lengths, one_by_one.lengths)
-    np.testing.assert_array_equal(at_once.died, one_by_one.died)
-    np.testing.assert_allclose(at_once.costs, one_by_one.costs, rtol=1e-9)
+    np.testing.assert_array_equal(at_once.terminated, one_by_one.terminated)
+    np.testing.assert_allclose(at_once.total_costs, one_by_one.total_costs, rtol=1e-9)
     assert batches[: len(batches) // 2] == batches[len(batches) // 2 :]
 
 
 def test_systems_that_differ_keep_their_own_dynamics():
     envs = [gymnasium.make("lac/CartPoleCost-v1", max_episode_steps=20) for _ in range(2)]
     envs[1].unwrapped.gravity = 1.0
-    costs = evaluate(lambda obs: np.zeros((len(obs), 1)), envs, num_episodes=2).costs
+    costs = evaluate(lambda obs: np.zeros((len(obs), 1)), envs, num_episodes=2).total_costs
     alone = [
-        evaluate(lambda obs: np.zeros((len(obs), 1)), [env], 1, FIRST_TEST_SEED + i).costs[0]
+        evaluate(lambda obs: np.zeros((len(obs), 1)), [env], 1, FIRST_TEST_SEED + i).total_costs[0]
         for i, env in enumerate(envs)
     ]
     np.testing.assert_allclose(costs, alone)
-    assert costs[1] != evaluate(lambda obs: np.zeros((len(obs), 1)), envs[:1], num_episodes=2).costs[1]
+    assert costs[1] != evaluate(lambda obs: np.zeros((len(obs), 1)), envs[:1], num_episodes=2).total_costs[1]
 
 
 def test_tests_start_from_the_same_seeds_in_every_run():
@@ -117,30 +118,109 @@ def test_tests_start_from_the_same_seeds_in_every_run():
     assert env.seeds == [FIRST_TEST_SEED, FIRST_TEST_SEED + 1, FIRST_TEST_SEED + 2]
 
 
+def finished(costs, terminated):
+    """Episodes with these costs per step, not recorded."""
+    lengths = np.array([len(episode) for episode in costs])
+    padded = np.full((len(costs), lengths.max()), np.nan)
+    for row, episode in zip(padded, costs, strict=True):
+        row[: len(episode)] = episode
+    nothing = np.zeros((0, 0, 0))
+    return Rollouts(padded, lengths, np.array(terminated), *[nothing] * 5)
+
+
 def test_summary_by_hand():
-    episodes = Episodes(np.array([2.0, 4.0, 9.0]), np.array([10, 20, 60]), np.array([True, False, False]))
+    episodes = finished([[2.0], [1.0, 3.0, 0.0], [4.0, 5.0]], [True, False, False])
     assert episodes.summary() == pytest.approx(
         {
             "cost_mean": 5.0,
             "cost_std": np.sqrt((9.0 + 1.0 + 16.0) / 3),
             "cost_min": 2.0,
             "cost_max": 9.0,
-            "ep_len_mean": 30.0,
+            "ep_len_mean": 2.0,
             "death_rate": 1 / 3,
         }
     )
 
 
-def test_one_episode_step_by_step():
+def test_the_cost_of_an_episode_is_the_sum_in_the_order_of_its_steps():
+    costs = np.random.default_rng(0).exponential(size=(3, 1000))
+    sums = [0.0, 0.0, 0.0]
+    for i, episode in enumerate(costs):
+        for cost in episode:
+            sums[i] += float(cost)
+    assert finished(costs, [False] * 3).total_costs.tolist() == sums
+
+
+def test_episodes_are_recorded_step_by_step():
     env = Counting()
-    trajectory = run_episode(policy, env, seed=22)
-    assert env.seeds == [22]
-    assert [action for *_, action in env.actions] == [220.0, 221.0, 222.0]
-    assert trajectory.costs.tolist() == [1.0, 2.0, 3.0]
-    assert trajectory.states.tolist() == [[0.0], [2.0], [4.0], [6.0]]
-    assert trajectory.references.tolist() == [[1.0], [2.0], [3.0], [4.0]]
+    episodes = rollout(policy, [env, Counting()], seeds=[22, 20, 21])
+    assert episodes.lengths.tolist() == [3, 1, 2]
+    nan = np.nan
+    np.testing.assert_array_equal(episodes.costs, [[1, 2, 3], [1, nan, nan], [1, 2, nan]])
+    np.testing.assert_array_equal(episodes.actions[:, :, 0], [[220, 221, 222], [200, nan, nan], [210, 211, nan]])
+    np.testing.assert_array_equal(episodes.observations[2], [[21, 0], [21, 1], [21, 2], [nan, nan]])
+    np.testing.assert_array_equal(episodes.states_of_interest[0, :, 0], [0, 2, 4, 6])
+    np.testing.assert_array_equal(episodes.references[1, :, 0], [1, 2, nan, nan])
+    assert episodes.states.shape == (3, 4, 0)
+    assert env.seeds == [22, 21]
 
 
-def test_an_environment_without_signals_has_no_trajectory():
-    env = gymnasium.make("Pendulum-v1")
-    assert run_episode(lambda obs: np.zeros((1, 1), np.float32), env, seed=0) is None
+def test_the_first_episodes_alone_can_be_recorded():
+    envs = [Counting() for _ in range(2)]
+    some, every = (rollout(policy, envs, range(20, 25), record=record) for record in (3, None))
+    assert some.summary() == every.summary()
+    np.testing.assert_array_equal(some.observations, every.observations[:3, :4])
+    np.testing.assert_array_equal(some.references, every.references[:3, :4])
+    assert len(rollout(policy, envs, range(20, 25), record=0).observations) == 0
+
+
+@pytest.mark.parametrize("wrapper", [lambda env: env, Wrapper], ids=["as a batch", "side by side"])
+def test_the_number_of_steps_can_be_bounded(wrapper):
+    env = wrapper(gymnasium.make("lac/Oscillator-v1"))
+    episodes = rollout(lambda obs: np.zeros((len(obs), 3)), [env], [0], steps=5)
+    assert (episodes.lengths.tolist(), episodes.terminated.tolist()) == ([5], [False])
+
+
+@pytest.mark.parametrize("name", ["Oscillator", "CartPoleCost", "QuadrotorTracking"])
+def test_recordings_of_a_batch_are_those_of_single_environments(name):
+    envs = [gymnasium.make(f"lac/{name}-v1", max_episode_steps=40) for _ in range(3)]
+    dim, act_dim = envs[0].observation_space.shape[0], envs[0].action_space.shape[0]
+    acts = randomly(dim)
+    as_batch, one_by_one = (
+        rollout(lambda obs: acts(obs)[:, :act_dim], group, range(7)) for group in (envs, [Wrapper(e) for e in envs])
+    )
+    for quantity in ("costs", "observations", "actions", "states", "references", "states_of_interest"):
+        np.testing.assert_allclose(getattr(as_batch, quantity), getattr(one_by_one, quantity), rtol=1e-9, atol=1e-12)
+    # A recording can be played back: the states lead to each other, and to the costs.
+    system = envs[0].unwrapped
+    assert as_batch.states.shape == (7, as_batch.lengths.max() + 1, system.state_dim)
+    if system.draw_noise().size == 0:
+        step = system.step_batch(as_batch.states[:, 0], as_batch.actions[:, 0])
+        np.testing.assert_allclose(step.states, as_batch.states[:, 1], rtol=1e-9)
+        np.testing.assert_allclose(step.costs, as_batch.costs[:, 0], rtol=1e-9)
+
+
+class ScalingItsAction(Counting):
+    """Writes into the action that it is given, and observes whole numbers at the reset."""
+
+    def reset(self, *, seed=None, options=None):
+        obs, info = super().reset(seed=seed)
+        return obs.astype(int), info
+
+    def step(self, action):
+        result = super().step(action)
+        action *= 10.0
+        return (result[0] + 0.5, *result[1:])
+
+
+def test_recordings_are_not_shared_with_environments():
+    episodes = rollout(policy, [ScalingItsAction()], [22])
+    assert episodes.actions[0, :, 0].tolist() == [220.0, 226.5, 227.5]
+    assert episodes.observations[0, :, 1].tolist() == [0.0, 1.5, 2.5, 3.5]
+
+
+def test_an_environment_without_signals_has_none_in_its_recording():
+    env = TimeLimit(gymnasium.make("Pendulum-v1"), 5)
+    episodes = rollout(lambda obs: np.zeros((len(obs), 1), np.float32), [env], [0])
+    assert (episodes.references.shape, episodes.states_of_interest.shape) == ((1, 6, 0), (1, 6, 0))
+    assert episodes.observations.shape == (1, 6, 3)

@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from lac.figures import learning_curve
+from lac.evaluation.rollouts import Rollouts
+from lac.figures import learning_curve, trajectories
 
 ROW = {"env_steps": 100, "test/cost_mean": 5.0, "test/cost_std": 1.0, "test/death_rate": 0.0, "train/cost_mean": 6.0}
 
@@ -17,3 +19,25 @@ def test_a_learning_curve_shows_the_multipliers_that_there_are(multipliers, show
     learning_curve([ROW | multipliers, ROW | multipliers], tmp_path / "curve.png", "a run")
     (figure,) = drawn
     assert [line.get_label() for line in figure.axes[1].lines] == shown
+
+
+def test_trajectories_draw_each_recorded_episode_to_its_own_end(monkeypatch, tmp_path):
+    drawn = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_args, **_kwargs: drawn.append(figure))
+    nan = np.nan
+    interest = np.array([[[0.0], [1.0], [2.0]], [[5.0], [6.0], [nan]]])
+    rollouts = Rollouts(
+        costs=np.array([[1.0, 2.0, nan], [3.0, nan, nan], [1.0, 1.0, 1.0]]),
+        lengths=np.array([2, 1, 3]),
+        terminated=np.array([False, True, False]),
+        observations=interest,
+        actions=np.zeros((2, 2, 1)),
+        states=interest,
+        references=interest + 10.0,
+        states_of_interest=interest,
+    )
+    trajectories(rollouts, tmp_path / "trajectories.png", "a policy")
+    (figure,) = drawn
+    signals, costs = ([line.get_ydata() for line in axes.lines] for axes in figure.axes)
+    np.testing.assert_array_equal(signals, [[0, 1, 2], [5, 6, nan], [10, 11, 12], [15, 16, nan]])
+    np.testing.assert_array_equal(costs, [[1, 2, nan], [3, nan, nan]])

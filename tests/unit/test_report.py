@@ -2,14 +2,14 @@ import json
 
 import pytest
 
-from lac.reports.comparison import find_runs, group_runs, write_report
+from lac.reports.comparison import find_results, group_results, write_report
 from lac.runs.folder import FINISHED
 
 
 def a_run(folder, seed, cost, alpha3=0.1, status=FINISHED, **evaluation):
     folder.mkdir(parents=True)
     config = {"env": {"name": "oscillator", "id": "x"}, "algo": {"name": "lac", "alpha3": alpha3}, "seed": seed}
-    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "config.yaml").write_text(json.dumps(config))
     rows = [
         {"env_steps": steps, "test/cost_mean": factor * cost, "test/death_rate": 0.0, "test/ep_len_mean": 400.0}
         for steps, factor in ((100, 3.0), (200, 1.0))
@@ -22,12 +22,12 @@ def a_run(folder, seed, cost, alpha3=0.1, status=FINISHED, **evaluation):
 
 
 def read_config(folder):
-    return json.loads((folder / "config.json").read_text())
+    return json.loads((folder / "config.yaml").read_text())
 
 
 def compared(folder):
-    runs, left_out = find_runs([folder], read_config)
-    return group_runs(runs), left_out
+    results, left_out = find_results([folder])
+    return group_results(results), [item.reason for item in left_out]
 
 
 def test_runs_that_differ_in_the_seed_alone_are_one_line(tmp_path):
@@ -44,16 +44,16 @@ def test_runs_that_differ_in_the_seed_alone_are_one_line(tmp_path):
     assert left_out == []
 
 
-def test_what_is_not_a_result_is_left_out_and_said(tmp_path):
+def test_what_is_not_a_result_is_left_out_with_its_reason(tmp_path):
     a_run(tmp_path / "good", 0, 5.0)
     a_run(tmp_path / "failed", 1, 1.0, status="failed")
     a_run(tmp_path / "killed", 2, 1.0, status="running")  # nobody holds its lock
     a_run(tmp_path / "again", 0, 5.0)
     a_run(tmp_path / "attempts" / "good-1", 0, 1.0)
     groups, left_out = compared(tmp_path)
-    assert [run.folder.name for group in groups for run in group.runs] == ["again"]
-    told = [sentence.removeprefix(f"{tmp_path}/") for sentence in left_out]
-    assert told == ["failed is failed", f"good has config and seed of {tmp_path}/again", "killed is interrupted"]
+    assert [result.run.folder.name for group in groups for result in group.results] == ["again"]
+    reasons = [sentence.removeprefix(f"{tmp_path}/") for sentence in left_out]
+    assert reasons == ["failed is failed", f"good has config and seed of {tmp_path}/again", "killed is interrupted"]
 
 
 @pytest.mark.parametrize(("policy", "cost"), [("final", "2.0"), ("best", "9.0")])
@@ -93,4 +93,4 @@ def test_a_job_of_several_seeds_counts_as_its_seeds(tmp_path):
     summary = {"status": FINISHED, "seeds": [1, 2], "final": {"cost_mean": 3.0, "death_rate": 0.5}}
     (tmp_path / "job" / "summary.json").write_text(json.dumps(summary))
     (group,), left_out = compared(tmp_path)
-    assert ([run.folder.name for run in group.runs], left_out) == (["seed-1", "seed-2"], [])
+    assert ([result.run.folder.name for result in group.results], left_out) == (["seed-1", "seed-2"], [])

@@ -1,0 +1,236 @@
+"""A run read from its folder: config, metrics, summary, policies, and the environment it was trained in."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lac.envs.disturbances import DisturbanceError
+from lac.envs.factory import AnyEnv, HasSpaces, env_errors, environment_factory, wrap_env
+from lac.loggers.jsonl import read_metrics
+from lac.runs.config_file import read_config
+from lac.runs.folder import (
+    ATTEMPTS,
+    CONFIG,
+    METRICS,
+    SUMMARY,
+    RunError,
+    is_multi_seed,
+    read_object,
+    status,
+    unreadable,
+)
+
+if TYPE_CHECKING:
+    from lac.agents import Agent  # imports torch, which is needed for policies alone
+
+_NO_RUNS = {ATTEMPTS, "wandb"}
+"""Folders without runs that count: earlier attempts, and the offline runs of W&B, which have a ``config.yaml``, too."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run in its folder. Metrics, policies and the environment are read when they are first asked for.
+
+    Attributes:
+        folder: The run folder.
+        config: The config as plain data; interpolations stay as they are written.
+        summary: ``summary.json``.
+        status: ``running``, ``finished``, ``failed``, ``interrupted`` or ``pruned``, when it was loaded.
+    """
+
+    folder: Path
+    config: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    status: str
+
+    @cached_property
+    def metrics(self) -> Sequence[Mapping[str, float | None]]:
+        """The rows of ``metrics.jsonl``, one for each epoch; None stands for a value that was not finite.
+
+        Raises:
+            RunError: The file is missing, empty, or damaged before its last line.
+        """
+        file = self.folder / METRICS
+        try:
+            rows = read_metrics(file)
+        except (OSError, ValueError) as error:
+            raise unreadable(file, error) from error
+        if not rows:
+            raise unreadable(file, "it has no complete line")
+        return rows
+
+    def policy(self, name: str = "final") -> "Agent":
+        """A policy of the run, ready to act.
+
+        Args:
+            name: ``final``, ``best``, or that of an epoch, such as ``epoch-0005``, where they were kept.
+
+        Raises:
+            RunError: The policy is missing or damaged.
+        """
+        from lac.agents.loading import load_agent  # noqa: PLC0415 (imports torch)
+
+        file = self._policy_file(name)
+        try:
+            return load_agent(file)
+        except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+            raise unreadable(file, error) from error
+
+    def environment(self, disturbance: Mapping[str, Any] | None = None) -> Callable[[], AnyEnv]:
+        """What makes the environment of the run, wrapped as for training: a cost as the scalar, and its time limits.
+
+        Args:
+            disturbance: Part ``disturbance`` of a config; None is the nominal environment, whatever the run was
+                trained under. The factory raises a DisturbanceError if it does not fit the environment.
+
+        Raises:
+            RunError: The config names no environment that can be had. The factory raises it, too, if the environment
+                cannot be built.
+        """
+        env = self._part("env", "id", "kwargs", "max_episode_steps", "reward_max")
+        opt_type = self._part("algo", "name", "opt_type")["opt_type"]
+        max_ep_len = self._part("train", "max_ep_len")["max_ep_len"]
+        errors = env_errors(env["id"], env["kwargs"])
+        if errors:
+            raise RunError(f"{self.folder / CONFIG} cannot be used: {'; '.join(errors)}")
+        return partial(self._build, environment_factory(env, disturbance), opt_type, max_ep_len)
+
+    def closed_loop(
+        self, name: str = "final", disturbance: Mapping[str, Any] | None = None, num_envs: int = 1
+    ) -> tuple["Agent", list[AnyEnv]]:
+        """A policy and the environments that it acts in; see :meth:`policy` and :meth:`environment`.
+
+        Raises:
+            RunError: One of them cannot be had, or the policy does not fit the environment.
+            DisturbanceError: The disturbance does not fit the environment.
+        """
+        agent, make = self.policy(name), self.environment(disturbance)
+        envs = [make()]
+        self._raise_if_unfit(self._policy_file(name), envs[0])
+        envs += [make() for _ in range(num_envs - 1)]
+        return agent, envs
+
+    def _policy_file(self, name: str) -> Path:
+        from lac.agents.policy_files import policy_path  # noqa: PLC0415 (imports torch)
+
+        return policy_path(self.folder, name)
+
+    def _part(self, name: str, *keys: str) -> Mapping[str, Any]:
+        """A part of the config that has these keys."""
+        part = self.config.get(name)
+        missing = [key for key in keys if not isinstance(part, Mapping) or key not in part]
+        if missing or not isinstance(part, Mapping):
+            names = ", ".join(f"{name}.{key}" for key in missing)
+            raise RunError(f"{self.folder / CONFIG} has no {names}; restore it or train the run again")
+        return part
+
+    def _build(self, make: Callable[[], AnyEnv], opt_type: str, max_ep_len: int | None) -> AnyEnv:
+        try:
+            return wrap_env(make(), opt_type, max_ep_len)
+        except DisturbanceError:
+            raise
+        except Exception as error:  # whatever the code of an environment raises
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise RunError(f"the environment of {self.folder / CONFIG} cannot be built: {reason}") from error
+
+    def _raise_if_unfit(self, policy_file: Path, env: AnyEnv) -> None:
+        from lac.agents.description import described_spaces  # noqa: PLC0415 (imports torch)
+        from lac.agents.policy_files import read_policy  # noqa: PLC0415
+
+        trained = described_spaces(read_policy(policy_file)[1])
+        own, needed = _describe(trained), _describe(env)
+        if own != needed:
+            raise RunError(
+                f"{policy_file} is for {own}, but the environment in {self.folder / CONFIG} has {needed}; "
+                "restore the config or the policy that belongs to the run"
+            )
+
+
+def _describe(spaces: HasSpaces) -> str:
+    observations, actions = spaces.observation_space, spaces.action_space
+    low, high = (np.asarray(getattr(actions, bound, np.nan), np.float64).tolist() for bound in ("low", "high"))
+    return f"observations of shape {observations.shape} and actions from {low} to {high}"
+
+
+def load(folder: str | Path) -> Run:
+    """The run in a folder.
+
+    Raises:
+        RunError: It is not a run folder, or its config or summary is missing, empty or damaged.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise RunError(f"{folder} is not a folder; give the folder of a run")
+    summary = read_object(folder / SUMMARY)
+    if "seeds" in summary:
+        raise RunError(f"{folder} holds a run for each of several seeds; load {folder / 'seed-K'}, or scan it for all")
+    state = status(folder)
+    if state is None:
+        raise RunError(f"{folder / SUMMARY} has no status; restore it or train the run again")
+    return Run(folder, read_config(folder / CONFIG), summary, state)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A run folder that was left out.
+
+    Attributes:
+        folder: The folder.
+        reason: A sentence that names it.
+        status: Status of the run; None where it cannot be read.
+    """
+
+    folder: Path
+    reason: str
+    status: str | None
+
+
+def scan(folders: Iterable[str | Path]) -> tuple[list[Run], list[LeftOut]]:
+    """The runs in folders, sorted by path within each, and those that cannot be read; each run once.
+
+    Args:
+        folders: Run folders, or folders that hold some at any depth: sweeps, jobs of several seeds, links to runs.
+            One without runs gives nothing.
+    """
+    runs: list[Run] = []
+    left_out: list[LeftOut] = []
+    seen: set[Path] = set()
+    for folder in (run for given in folders for run in _run_folders(Path(given), frozenset())):
+        if folder.resolve() in seen:
+            continue
+        seen.add(folder.resolve())
+        try:
+            runs.append(load(folder))
+        except RunError as error:
+            left_out.append(LeftOut(folder, str(error), _status_if_readable(folder)))
+    return runs, left_out
+
+
+def _run_folders(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
+    """The run folders in a folder, readable or not; ``above`` are the folders that lead to it, resolved."""
+    here = folder.resolve()
+    if here in above or not folder.is_dir():  # links may lead in a circle
+        return
+    if any((folder / name).exists() for name in (SUMMARY, METRICS, CONFIG)) and not _is_known_multi_seed(folder):
+        yield folder
+    for child in sorted(folder.iterdir()):
+        if child.is_dir() and child.name not in _NO_RUNS and not child.name.startswith("."):
+            yield from _run_folders(child, above | {here})
+
+
+def _is_known_multi_seed(folder: Path) -> bool:
+    try:
+        return is_multi_seed(folder)
+    except RunError:
+        return False
+
+
+def _status_if_readable(folder: Path) -> str | None:
+    try:
+        return status(folder)
+    except RunError:
+        return None
