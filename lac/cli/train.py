@@ -13,13 +13,13 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from hydra_plugins.lac_sweepers import OptunaSweeper
 from lac.config.checks import ConfigError, choice_errors, config_errors
 from lac.config.environments import disturbance_fit_errors, environment_factory
 from lac.envs.checks import smoke_test_errors
 from lac.envs.making import validate_spaces, wrap_env
 from lac.files import relative_to_cwd
 from lac.runs.folder import CONFIG, SUMMARY
+from lac.sweeps.search.settings import trial_number
 from lac.sweeps.seeds import PruningCallback, Report, objective, pruning_decision, train_seeds
 
 _HEADER = """\
@@ -61,10 +61,10 @@ def run(cfg: DictConfig) -> float | None:
     run_dir, train = Path(HydraConfig.get().runtime.output_dir), plain["train"]
     if (run_dir / SUMMARY).exists():
         raise ConfigError([f"hydra.run.dir is {str(run_dir)!r}, which holds a run already; give another folder"])
-    watch = _watch(last_test=train["seeds"] * train["epochs"])
+    pruning = _pruning_callback(last_test=train["seeds"] * train["epochs"])
     with limited_threads(plain["device"]["threads"]):
         if train["seeds"] == 1:
-            return objective(_train(cfg, run_dir, pruning_decision(watch, [], train["epochs"])))
+            return objective(_train(cfg, run_dir, pruning_decision(pruning, [], train["epochs"])))
         _write_config(cfg, run_dir)
         seeds = range(plain["seed"], plain["seed"] + train["seeds"])
         return objective(
@@ -73,15 +73,14 @@ def run(cfg: DictConfig) -> float | None:
                 seeds,
                 train["epochs"],
                 lambda seed, folder, should_prune: _train(_single(cfg, seed), folder, should_prune),
-                watch,
+                pruning,
             )
         )
 
 
-def _watch(last_test: int) -> PruningCallback | None:
-    """What may end the job early: it does if it is a trial of a search."""
-    hydra = HydraConfig.get()
-    if hydra.mode == RunMode.RUN or not str(hydra.sweeper._target_).endswith(f".{OptunaSweeper.__name__}"):
+def _pruning_callback(last_test: int) -> PruningCallback | None:
+    """What may prune the job; None unless it is a trial of a search."""
+    if trial_number(HydraConfig.get().sweeper) is None:
         return None
     from lac.sweeps.search.search import trial_pruning_callback  # noqa: PLC0415 (imports Optuna)
 

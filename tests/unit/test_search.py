@@ -17,10 +17,11 @@ from optuna.trial import TrialState  # noqa: E402
 
 from lac.files import write_json  # noqa: E402
 from lac.runs.folder import run_lock  # noqa: E402
-from lac.sweeps.queue import is_stopped  # noqa: E402
+from lac.sweeps.folder import is_stopped, sweep_lock  # noqa: E402
+from lac.sweeps.queue import Job, Launch, Supervisor  # noqa: E402
 from lac.sweeps.search.result import Plan, ended, is_complete, search_result  # noqa: E402
-from lac.sweeps.search.search import parameter_of  # noqa: E402
-from lac.sweeps.search.space import Parameter  # noqa: E402
+from lac.sweeps.search.settings import PrunerSettings, SamplerSettings  # noqa: E402
+from lac.sweeps.search.space import Parameter, parameter_of  # noqa: E402
 from lac.sweeps.search.study import (  # noqa: E402
     PRUNERS,
     SAMPLERS,
@@ -30,11 +31,11 @@ from lac.sweeps.search.study import (  # noqa: E402
     pruning_callback,
     storage_url,
 )
-from lac.sweeps.search.trials import Search  # noqa: E402
+from lac.sweeps.search.trials import Trials  # noqa: E402
 
 LEVEL = Parameter("env.level", 1.0, 100.0)
-SAMPLER = {"n_startup_trials": 3}
-PRUNER = {"n_startup_trials": 2, "n_warmup_steps": 1, "percentile": 25.0, "min_resource": 2, "reduction_factor": 3}
+SAMPLER = SamplerSettings(n_startup_trials=3)
+PRUNER = PrunerSettings(n_startup_trials=2, n_warmup_steps=1, percentile=25.0, min_resource=2, reduction_factor=3)
 
 
 class Runs:
@@ -44,11 +45,12 @@ class Runs:
         self.folder, self.launched = folder, []
         self.end: Callable[[int, float], str] = lambda number, level: "finished"
 
-    def __call__(self, overrides: Sequence[str], name: str, number: int) -> None:
-        values = dict(text.split("=", 1) for text in overrides)
+    def __call__(self, jobs: Sequence[Job]) -> None:
+        (job,) = jobs
+        values = dict(text.split("=", 1) for text in job.overrides)
         level = float(values["env.level"])
-        self.launched.append((number, level))
-        self.write(name, self.end(number, level), level)
+        self.launched.append((job.number, level))
+        self.write(job.folder, self.end(job.number, level), level)
 
     def write(self, name: str, status: str, level: float) -> None:
         final = {"cost_mean": 10 * level, "death_rate": 0.0, "env_steps": 100}
@@ -72,8 +74,13 @@ def study_of(folder: Path, space: Sequence[Parameter] = (LEVEL,), sampler: str =
 def search(runs: Runs, n_trials: int, slots: int = 1, space: Sequence[Parameter] = (LEVEL,)) -> list[Any]:
     """Run a search to its end; gives its trials."""
     study = study_of(runs.folder, space)
-    Search(plan_of(runs.folder, n_trials, space), study, runs, lambda text: None).run(slots)
+    with sweep_lock(runs.folder):
+        supervise(runs, Trials(plan_of(runs.folder, n_trials, space), study), slots)
     return study.trials
+
+
+def supervise(runs: Runs, trials: Trials, slots: int, launch: Launch | None = None) -> None:
+    Supervisor(runs.folder, trials, launch or runs, lambda text: None).run(slots)
 
 
 def levels(trials: Sequence[Any]) -> list[float]:
@@ -140,7 +147,7 @@ def test_what_cannot_be_searched_for_is_refused_in_a_sentence_that_names_it(text
 def test_number_of_points():
     sizes = {"a=1,2,3": 3, "a=range(1,10,4)": 3, "a=int(interval(1,4))": 4, "a=interval(0.1,1)": math.inf}
     assert {text: parameter(text).size for text in sizes} == sizes
-    assert plan_of(Path(), 50, [parameter("a=1,2,3"), parameter("b=range(0.0,1.0,0.25)")]).wanted == 12
+    assert plan_of(Path(), 50, [parameter("a=1,2,3"), parameter("b=range(0.0,1.0,0.25)")]).trial_count == 12
 
 
 # The study
@@ -206,7 +213,7 @@ def test_pruners_get_their_settings():
         ("none", {9.0: [False, False]}),
     ],
 )
-def test_a_trial_is_hopeless_by_the_rule_of_its_pruner(tmp_path, pruner, answers):
+def test_a_trial_is_pruned_by_the_rule_of_its_pruner(tmp_path, pruner, answers):
     url, study, rule = storage_url(None, tmp_path), study_of(tmp_path), PRUNERS[pruner](PRUNER)
     for result in (1.0, 2.0, 3.0):
         trial = study.ask()
@@ -233,7 +240,7 @@ def test_an_interrupted_trial_reports_anew(tmp_path):
 # Trials
 
 
-def test_each_trial_is_run_once_and_told(runs):
+def test_each_trial_is_run_once_and_its_result_recorded(runs):
     trials = search(runs, 4)
     assert [(trial.number, trial.value) for trial in trials] == [
         (number, 10 * level) for number, level in runs.launched
@@ -244,7 +251,7 @@ def test_each_trial_is_run_once_and_told(runs):
         assert (runs.folder / trial.user_attrs["folder"]).is_dir()
 
 
-def test_a_search_goes_on_as_if_it_had_never_ended(runs, tmp_path):
+def test_a_search_continues_as_if_it_had_never_ended(runs, tmp_path):
     whole = levels(search(Runs(tmp_path / "whole"), 8))
     for number in (2, 5, 8, 8):
         assert levels(search(runs, number)) == whole[:number]
@@ -279,17 +286,14 @@ def test_a_trial_that_was_being_asked_is_asked_to_the_end(runs):
     assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 2
 
 
-def test_a_trial_that_ended_without_the_search_is_told_and_not_run_again(runs):
+def test_a_trial_that_ended_without_the_search_is_recorded_and_not_run_again(runs):
     runs.end = lambda number, level: "running"
     study = study_of(runs.folder)
-    found = Search(plan_of(runs.folder, 1), study, runs, lambda text: None)
-    number = found._next()
-    name = study.trials[number].user_attrs["folder"]
+    (job,) = Trials(plan_of(runs.folder, 1), study).next()
     for status, state in (("finished", TrialState.COMPLETE), ("pruned", TrialState.PRUNED)):
-        runs.write(name, status, 3.0)
+        runs.write(job.folder, status, 3.0)
         assert search(runs, study.trials[-1].number + 1)[-1].state == state
-        number = Search(plan_of(runs.folder, 9), study, runs, lambda text: None)._next()
-        name = study.trials[number].user_attrs["folder"]
+        (job,) = Trials(plan_of(runs.folder, 9), study).next()
     assert runs.launched == []
 
 
@@ -360,13 +364,13 @@ def test_free_slots_are_filled_at_once(runs):
 
 
 def test_a_launcher_that_does_not_work_ends_the_search(runs):
-    def broken(overrides: Sequence[str], name: str, number: int) -> None:
+    def broken(jobs: Sequence[Job]) -> None:
         raise RuntimeError("no cluster")
 
     for slots in (1, 2):
-        found = Search(plan_of(runs.folder, 50), study_of(runs.folder), broken, lambda text: None)
+        trials = Trials(plan_of(runs.folder, 50), study_of(runs.folder))
         with pytest.raises(RuntimeError, match="no cluster"):
-            found.run(slots)
+            supervise(runs, trials, slots, broken)
     assert len(study_of(runs.folder).trials) <= 2
 
 
@@ -397,4 +401,4 @@ def test_another_search_is_refused(runs):
     search(runs, 1)
     for plan in (plan_of(runs.folder, 2, fixed=["a=1"]), plan_of(runs.folder, 2, [Parameter("env.level", 1.0, 9.0)])):
         with pytest.raises(ValueError, match="another search"):
-            Search(plan, study_of(runs.folder), runs, lambda text: None)
+            Trials(plan, study_of(runs.folder))
