@@ -1,26 +1,39 @@
-"""The trials of a search, with a launcher that only writes the summary of a run."""
+"""Searches: space, study, settings, and trials with a launcher that only writes the summary of a run."""
 
 import json
 import math
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 
 optuna = pytest.importorskip("optuna")
 
 from optuna.pruners import MedianPruner, NopPruner, PercentilePruner  # noqa: E402
 from optuna.trial import TrialState  # noqa: E402
 
+from lac.config.checks import ConfigError  # noqa: E402
+from lac.config.schemas import CONFIG_DIR  # noqa: E402
 from lac.files import write_json  # noqa: E402
 from lac.runs.folder import run_lock  # noqa: E402
 from lac.sweeps.folder import is_stopped, sweep_lock  # noqa: E402
+from lac.sweeps.launchers import slots  # noqa: E402
 from lac.sweeps.queue import Job, Launch, Supervisor  # noqa: E402
 from lac.sweeps.search.result import Plan, ended, is_complete, search_result  # noqa: E402
-from lac.sweeps.search.settings import PrunerSettings, SamplerSettings  # noqa: E402
+from lac.sweeps.search.settings import (  # noqa: E402
+    PrunerSettings,
+    SamplerSettings,
+    SearchSettings,
+    search_setting_errors,
+    search_settings,
+    trial_marker,
+    trial_number,
+)
 from lac.sweeps.search.space import Parameter, parameter_of  # noqa: E402
 from lac.sweeps.search.study import (  # noqa: E402
     PRUNERS,
@@ -33,6 +46,7 @@ from lac.sweeps.search.study import (  # noqa: E402
 )
 from lac.sweeps.search.trials import Trials  # noqa: E402
 
+JOBLIB = "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"
 LEVEL = Parameter("env.level", 1.0, 100.0)
 SAMPLER = SamplerSettings(n_startup_trials=3)
 PRUNER = PrunerSettings(n_startup_trials=2, n_warmup_steps=1, percentile=25.0, min_resource=2, reduction_factor=3)
@@ -79,8 +93,8 @@ def search(runs: Runs, n_trials: int, slots: int = 1, space: Sequence[Parameter]
     return study.trials
 
 
-def supervise(runs: Runs, trials: Trials, slots: int, launch: Launch | None = None) -> None:
-    Supervisor(runs.folder, trials, launch or runs, lambda text: None).run(slots)
+def supervise(runs: Runs, trials: Trials, number: int, launch: Launch | None = None) -> None:
+    Supervisor(runs.folder, trials, launch or runs, lambda text: None).run(number)
 
 
 def levels(trials: Sequence[Any]) -> list[float]:
@@ -367,10 +381,10 @@ def test_a_launcher_that_does_not_work_ends_the_search(runs):
     def broken(jobs: Sequence[Job]) -> None:
         raise RuntimeError("no cluster")
 
-    for slots in (1, 2):
+    for number in (1, 2):
         trials = Trials(plan_of(runs.folder, 50), study_of(runs.folder))
         with pytest.raises(RuntimeError, match="no cluster"):
-            supervise(runs, trials, slots, broken)
+            supervise(runs, trials, number, broken)
     assert len(study_of(runs.folder).trials) <= 2
 
 
@@ -402,3 +416,64 @@ def test_another_search_is_refused(runs):
     for plan in (plan_of(runs.folder, 2, fixed=["a=1"]), plan_of(runs.folder, 2, [Parameter("env.level", 1.0, 9.0)])):
         with pytest.raises(ValueError, match="another search"):
             Trials(plan, study_of(runs.folder))
+
+
+# Settings
+
+
+def test_the_file_that_users_copy_has_the_defaults_of_the_settings():
+    given = OmegaConf.load(CONFIG_DIR / "hydra" / "sweeper" / "optuna.yaml")
+    assert search_settings(given) == SearchSettings()
+    launch_keys = {"_target_", "params"}
+    assert OmegaConf.to_container(given).keys() - launch_keys == {f.name for f in fields(SearchSettings)}
+
+
+def test_names_that_the_settings_allow_have_samplers_and_pruners():
+    for name in (*SAMPLERS, *PRUNERS, "unknown"):
+        for node, known in (("sampler", SAMPLERS), ("pruner", PRUNERS)):
+            given = search_settings(OmegaConf.create({node: {"name": name}}))
+            assert (search_setting_errors(given) == []) == (name in known)
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"n_trials": 0}, "hydra.sweeper.n_trials is 0"),
+        ({"n_jobs": 1.5}, "hydra.sweeper.n_jobs is 1.5"),
+        ({"sampler": {"seed": -1}}, "hydra.sweeper.sampler.seed is -1"),
+        ({"pruner": {"percentile": 101}}, "hydra.sweeper.pruner.percentile is 101"),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_named_with_its_key(given, named):
+    (error,) = search_setting_errors(search_settings(OmegaConf.create(given)))
+    assert named in error
+
+
+def test_only_jobs_with_the_marker_are_trials():
+    assert trial_number(OmegaConf.create({"_target_": "any", "params": None})) is None
+    key, _, value = trial_marker(7).lstrip("+").removeprefix("hydra.sweeper.").partition("=")
+    assert trial_number(OmegaConf.create({key: int(value)})) == 7
+
+
+# Slots
+
+
+@pytest.mark.parametrize(
+    ("launcher", "n_jobs", "expected"),
+    [
+        ({"_target_": "hydra._internal.core_plugins.basic_launcher.BasicLauncher"}, None, 1),
+        ({"_target_": JOBLIB, "n_jobs": 3}, None, 3),
+        ({"_target_": JOBLIB, "n_jobs": 3}, 2, 2),
+        ({"_target_": JOBLIB, "n_jobs": -2}, None, 7),
+        ({"_target_": "somebody.elses.BasicLauncher"}, None, 8),
+        ({"_target_": "somebody.elses.BasicLauncher"}, 20, 20),
+    ],
+)
+def test_slots_are_those_of_the_launcher_unless_given(launcher, n_jobs, expected, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    assert slots(n_jobs, OmegaConf.create(launcher)) == expected
+
+
+def test_more_slots_than_the_launcher_has_are_refused():
+    with pytest.raises(ConfigError, match=r"hydra\.sweeper\.n_jobs is 4.* 3 at a time.*hydra\.launcher\.n_jobs"):
+        slots(4, OmegaConf.create({"_target_": JOBLIB, "n_jobs": 3}))
