@@ -62,7 +62,7 @@ def launcher_of(config: DictConfig) -> Launcher:
     return LAUNCHERS.get(config._target_, _UNKNOWN)
 
 
-def slots(n_jobs: int | None, config: DictConfig) -> int:
+def number_of_slots(n_jobs: int | None, config: DictConfig) -> int:
     """Number of jobs to launch at a time, each by itself.
 
     Args:

@@ -15,7 +15,7 @@ from lac.runs.folder import FAILED, FINISHED, INTERRUPTED, PRUNED, RUNNING, mark
 from lac.sweeps.folder import archive_attempt, is_stopped, request_stop
 
 ENDED = frozenset({FINISHED, PRUNED, FAILED})
-"""The statuses of a job that no attempt follows."""
+"""The statuses after which a job is not launched again in the same sweep."""
 
 _POLL_SECONDS = 0.5
 _SECONDS_TO_END = 30.0  # for the jobs of all slots, once they are asked to end
@@ -46,18 +46,15 @@ class JobSource(Protocol):
         If so, an interrupted job is run again by itself and fails the second time. If not, it stays interrupted and
         the next sweep continues it; a killed one fails at once, unless a broken pool hides which process died.
         """
-        ...
 
     def next(self) -> Sequence[Job]:
         """The jobs to give to the launcher together, as one batch; empty if there are no more.
 
         The supervisor runs each of them unless it is finished or runs elsewhere.
         """
-        ...
 
     def report(self, job: Job, status: str) -> None:
         """Receive the final status of a job, one of :data:`ENDED`."""
-        ...
 
 
 Launch = Callable[[Sequence[Job]], object]

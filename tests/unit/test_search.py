@@ -22,7 +22,7 @@ from lac.config.schemas import CONFIG_DIR  # noqa: E402
 from lac.files import write_json  # noqa: E402
 from lac.runs.folder import run_lock  # noqa: E402
 from lac.sweeps.folder import is_stopped, sweep_lock  # noqa: E402
-from lac.sweeps.launchers import slots  # noqa: E402
+from lac.sweeps.launchers import number_of_slots  # noqa: E402
 from lac.sweeps.queue import Job, Launch, Supervisor  # noqa: E402
 from lac.sweeps.search.result import Plan, ended, is_complete, search_result  # noqa: E402
 from lac.sweeps.search.settings import (  # noqa: E402
@@ -471,9 +471,9 @@ def test_only_jobs_with_the_marker_are_trials():
 )
 def test_slots_are_those_of_the_launcher_unless_given(launcher, n_jobs, expected, monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: 8)
-    assert slots(n_jobs, OmegaConf.create(launcher)) == expected
+    assert number_of_slots(n_jobs, OmegaConf.create(launcher)) == expected
 
 
 def test_more_slots_than_the_launcher_has_are_refused():
     with pytest.raises(ConfigError, match=r"hydra\.sweeper\.n_jobs is 4.* 3 at a time.*hydra\.launcher\.n_jobs"):
-        slots(4, OmegaConf.create({"_target_": JOBLIB, "n_jobs": 3}))
+        number_of_slots(4, OmegaConf.create({"_target_": JOBLIB, "n_jobs": 3}))

@@ -132,14 +132,14 @@ def test_finished_jobs_are_never_touched_again(grid):
     assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
 
 
-@pytest.mark.parametrize("said", ["running", "failed", "interrupted", None])
-def test_an_earlier_attempt_is_archived(said, grid):
+@pytest.mark.parametrize("state", ["running", "failed", "interrupted", None])
+def test_an_earlier_attempt_is_archived(state, grid):
     jobs = grid(0, 1)
     run(jobs, Launcher(jobs.folder, {0: "failed"}))
     for attempt in (1, 2):
         (jobs.folder / "0-seed_0" / "summary.json").unlink()
-        if said is not None:
-            (jobs.folder / "0-seed_0" / "summary.json").write_text(json.dumps({"status": said}))
+        if state is not None:
+            (jobs.folder / "0-seed_0" / "summary.json").write_text(json.dumps({"status": state}))
         (jobs.folder / "0-seed_0" / f"mark{attempt}").touch()
         run(grid(0, 1), Launcher(jobs.folder, {0: "failed"}))
     attempts = jobs.folder / "attempts"

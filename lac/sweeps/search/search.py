@@ -15,7 +15,7 @@ from lac.config.naming import override_name, relevant_overrides
 from lac.files import write_json
 from lac.sweeps.compose import job_configs
 from lac.sweeps.folder import sweep_lock
-from lac.sweeps.launchers import LaunchOverrides, run_jobs, slots, start_ray
+from lac.sweeps.launchers import LaunchOverrides, number_of_slots, run_jobs, start_ray
 from lac.sweeps.search.result import RESULT, Plan, conclusion, ended, is_complete, result_table, search_result
 from lac.sweeps.search.settings import SearchSettings, search_setting_errors, search_settings, trial_number
 from lac.sweeps.search.space import Parameter, parameter_of
@@ -47,7 +47,7 @@ def run_search(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str
     """
     settings = search_settings(config.hydra.sweeper)
     plan = _plan(config, loader, arguments, settings)
-    at_a_time = slots(settings.n_jobs, config.hydra.launcher)
+    at_a_time = number_of_slots(settings.n_jobs, config.hydra.launcher)
     if config.dry_run:
         print(_describe_plan(plan, at_a_time), flush=True)
         return
