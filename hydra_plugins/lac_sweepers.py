@@ -1,4 +1,4 @@
-"""Hydra's way to the sweeps of lac; Hydra looks for plugins in this namespace only and imports them at every start."""
+"""The sweepers of lac for Hydra, which looks for plugins in this namespace only and imports them at every start."""
 
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
@@ -9,9 +9,6 @@ from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
-
-EXTRAS = {"hydra_joblib_launcher": "sweep", "hydra_submitit_launcher": "slurm", "hydra_ray_launcher": "ray"}
-"""The extra of ours that installs the package of a launcher."""
 
 
 class _LacSweeper(Sweeper):
@@ -61,11 +58,11 @@ class GridSweeper(_LacSweeper):
 
 
 class OptunaSweeper(_LacSweeper):
-    """Search for the values with the least test cost; ``conf/hydra/sweeper/optuna.yaml`` tells its settings.
+    """Search for the values with the least test cost; ``conf/hydra/sweeper/optuna.yaml`` lists its settings.
 
     Args:
         params: Overrides that a config file gives for the search; the command line wins over them.
-        settings: The others, which are read from the config, as jobs do.
+        settings: The other settings; the search and its jobs read them from the config.
     """
 
     def __init__(self, params: Mapping[str, str] | None = None, **settings: Any) -> None:
@@ -84,10 +81,11 @@ class OptunaSweeper(_LacSweeper):
 
 
 def _refuse_missing_launcher(config: DictConfig) -> None:
-    """Say what to install where the package of a launcher is missing."""
-    package = str(config.hydra.launcher._target_).split(".")[1]
-    if package in EXTRAS and find_spec(f"hydra_plugins.{package}") is None:
-        _refuse("hydra/launcher", config.hydra.runtime.choices["hydra/launcher"], EXTRAS[package])
+    from lac.sweeps.launchers import launcher_of  # noqa: PLC0415 (every start imports this file)
+
+    launcher = launcher_of(config.hydra.launcher)
+    if launcher.extra is not None and find_spec(f"hydra_plugins.{launcher.package}") is None:
+        _refuse("hydra/launcher", config.hydra.runtime.choices["hydra/launcher"], launcher.extra)
 
 
 def _refuse(group: str, name: str, extra: str) -> NoReturn:

@@ -11,7 +11,6 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from hydra_plugins.lac_sweepers import OptunaSweeper
 from lac.config.checks import ConfigError, choice_errors, config_errors
 from lac.config.disturbances import disturbance_fit_errors
 from lac.envs.checks import smoke_test_errors
@@ -22,6 +21,7 @@ from lac.settings.algorithms import ALGORITHMS
 from lac.settings.arguments import key_of_argument
 from lac.settings.rules import ArgumentError
 from lac.settings.training import LoopSettings, ScheduleSettings
+from lac.sweeps.search.settings import trial_number
 from lac.sweeps.seeds import PruningCallback, Report, objective, pruning_decision, train_seeds
 
 _HEADER = """\
@@ -63,10 +63,10 @@ def run(cfg: DictConfig) -> float | None:
     run_dir, train = Path(HydraConfig.get().runtime.output_dir), plain["train"]
     if (run_dir / SUMMARY).exists():
         raise ConfigError([f"hydra.run.dir is {str(run_dir)!r}, which holds a run already; give another folder"])
-    watch = _watch(last_test=train["seeds"] * train["epochs"])
+    pruning = _pruning_callback(last_test=train["seeds"] * train["epochs"])
     with limited_threads(plain["device"]["threads"]):
         if train["seeds"] == 1:
-            return objective(_train(cfg, run_dir, pruning_decision(watch, [], train["epochs"])))
+            return objective(_train(cfg, run_dir, pruning_decision(pruning, [], train["epochs"])))
         _write_config(cfg, run_dir)
         seeds = range(plain["seed"], plain["seed"] + train["seeds"])
         return objective(
@@ -75,15 +75,14 @@ def run(cfg: DictConfig) -> float | None:
                 seeds,
                 train["epochs"],
                 lambda seed, folder, should_prune: _train(_single(cfg, seed), folder, should_prune),
-                watch,
+                pruning,
             )
         )
 
 
-def _watch(last_test: int) -> PruningCallback | None:
-    """What may end the job early: it does if it is a trial of a search."""
-    hydra = HydraConfig.get()
-    if hydra.mode == RunMode.RUN or not str(hydra.sweeper._target_).endswith(f".{OptunaSweeper.__name__}"):
+def _pruning_callback(last_test: int) -> PruningCallback | None:
+    """What may prune the job; None unless it is a trial of a search."""
+    if trial_number(HydraConfig.get().sweeper) is None:
         return None
     from lac.sweeps.search.search import trial_pruning_callback  # noqa: PLC0415 (imports Optuna)
 

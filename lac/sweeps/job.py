@@ -1,4 +1,4 @@
-"""One job of a sweep, in whatever process a launcher has put it."""
+"""One job of a sweep, in the process in which a launcher has put it."""
 
 import os
 import shutil
@@ -14,29 +14,25 @@ from omegaconf import DictConfig
 
 from lac.files import relative_to_cwd
 from lac.runs.folder import FAILED, FINISHED, INTERRUPTED, LOG, mark_failed, read_summary, run_lock, status
-from lac.sweeps.queue import archive_attempt, is_stopped, request_stop
+from lac.sweeps.folder import archive_attempt, is_stopped, request_stop
+from lac.sweeps.launchers import launcher_of
 from lac.sweeps.shutdown import Terminated, stopped_with_sweep
 
 T = TypeVar("T")
 
 
-def runs_here(launcher: DictConfig) -> bool:
-    """Whether a launcher runs jobs in the sweep's own process."""
-    return str(launcher._target_).endswith(".BasicLauncher")
-
-
 def run_sweep_job(task: Callable[[DictConfig], T], cfg: DictConfig) -> T | None:
-    """Run a job and keep what goes wrong in its own folder; returns None then, and where there is nothing to do.
+    """Run a job and record its errors in its own folder; returns None then, and if there is nothing to do.
 
-    In a worker process the job ends itself, as ``interrupted``, when the sweep is stopped.
+    In a worker process the job ends by itself, as ``interrupted``, when the sweep is stopped.
     """
     hydra = HydraConfig.get()
     sweep_folder, folder = Path(hydra.sweep.dir), Path(hydra.runtime.output_dir)
     if is_stopped(sweep_folder):
-        _remove_what_hydra_made(folder)
+        _remove_empty_folder(folder)
         return None
     if status(folder) == INTERRUPTED:
-        # The cluster has put the job back into its queue; Hydra has written its record anew.
+        # The cluster has requeued the job, and Hydra has written .hydra/ again.
         shutil.copytree(archive_attempt(sweep_folder, folder.name) / ".hydra", folder / ".hydra")
     if status(folder) is not None:
         return None  # a queue may hold a job twice, from a sweep that was killed
@@ -50,35 +46,32 @@ def run_sweep_job(task: Callable[[DictConfig], T], cfg: DictConfig) -> T | None:
 
 def _run(task: Callable[[DictConfig], T], cfg: DictConfig, sweep_folder: Path, folder: Path) -> T | None:
     hydra = HydraConfig.get()
-    is_here = runs_here(hydra.launcher)
-    if not is_here:
+    in_process = launcher_of(hydra.launcher).in_process
+    if not in_process:
         os.chdir(hydra.runtime.cwd)  # workers of Ray start elsewhere
     try:
-        with nullcontext() if is_here else stopped_with_sweep(sweep_folder):
+        with nullcontext() if in_process else stopped_with_sweep(sweep_folder):
             cost = task(cfg)
     except Terminated:
         return None
     except Exception as error:
         if read_summary(folder).get("status") != FAILED:
             mark_failed(folder, "".join(traceback.format_exception(error)))
-        _say(f"{folder.name}: failed, {type(error).__name__}: {error}\n  see {relative_to_cwd(folder / LOG)}")
+        log = relative_to_cwd(folder / LOG)
+        print(f"{folder.name}: failed, {type(error).__name__}: {error}\n  see {log}", flush=True)
         if cfg.fail_fast:
             request_stop(sweep_folder)
         return None
     summary = read_summary(folder)
     final = summary.get("final", {})
-    told = f", test cost {final['cost_mean']:.1f}, deaths {final['death_rate']:.0%}" if "cost_mean" in final else ""
-    _say(f"{folder.name}: {summary.get('status', FINISHED)} after {summary.get('wall_time')} s{told}")
+    result = f", test cost {final['cost_mean']:.1f}, deaths {final['death_rate']:.0%}" if "cost_mean" in final else ""
+    print(f"{folder.name}: {summary.get('status', FINISHED)} after {summary.get('wall_time')} s{result}", flush=True)
     return cost
 
 
-def _remove_what_hydra_made(folder: Path) -> None:
-    """A job that is not begun leaves no folder."""
+def _remove_empty_folder(folder: Path) -> None:
+    """Remove the folder that Hydra has created for a job that does not begin."""
     if status(folder) is None:
         shutil.rmtree(folder / ".hydra", ignore_errors=True)
         with suppress(OSError):
             folder.rmdir()
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)

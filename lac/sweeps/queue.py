@@ -1,257 +1,213 @@
-"""Sweeps that survive: which jobs there are, which are done, and what became of them.
+"""The supervisor of a sweep: it launches jobs, waits for them, and finds those whose process was killed.
 
-A sweep folder holds one run folder a job, and ``sweep.json``, which keeps the number and the folder of each
-config for good. So the same sweep, started again, runs what is missing and nothing twice.
+It knows neither grids nor searches: a :class:`JobSource` gives the jobs and receives the status of each.
 """
 
-import hashlib
-import json
-import re
+import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
-from filelock import AcquireReturnProxy, FileLock, Timeout
-from tabulate import tabulate
+from lac.runs.folder import FAILED, FINISHED, INTERRUPTED, PRUNED, RUNNING, mark_failed, status, was_killed
+from lac.sweeps.folder import archive_attempt, is_stopped, request_stop
 
-from lac.files import write_json
-from lac.runs.folder import (
-    ATTEMPTS,
-    FAILED,
-    FINISHED,
-    INTERRUPTED,
-    RUNNING,
-    mark_failed,
-    read_summary,
-    status,
-    was_killed,
-)
+ENDED = frozenset({FINISHED, PRUNED, FAILED})
+"""The statuses after which a job is not launched again in the same sweep."""
 
-MANIFEST = "sweep.json"
-_STOP = ".stop"
-_NO_PART_OF_A_RESULT = ("wandb", "dry_run", "fail_fast")
-_NOT_RUN = "not run"
-_SECONDS_BETWEEN_LOOKS = 1.0
+_POLL_SECONDS = 0.5
+_SECONDS_TO_END = 30.0  # for the jobs of all slots, once they are asked to end
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run of a sweep.
+    """One job of a sweep.
 
     Attributes:
-        number: Its number in the sweep, for good.
-        folder: Name of its run folder.
-        digest: Of its resolved config.
-        overrides: What is given on the command line for it.
-        differences: Those overrides in which the jobs of the sweep differ.
+        number: Its number in the sweep, which never changes.
+        folder: Name of its run folder in the sweep folder.
+        overrides: Its overrides as on the command line.
     """
 
     number: int
     folder: str
-    digest: str
     overrides: tuple[str, ...]
-    differences: tuple[str, ...]
 
 
-def config_digest(config: Mapping[str, Any]) -> str:
-    """What tells apart configs with different results."""
-    relevant = {name: value for name, value in config.items() if name not in _NO_PART_OF_A_RESULT}
-    return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:16]
+class JobSource(Protocol):
+    """Where a supervisor gets its jobs from; it is never called by two threads at once."""
+
+    @property
+    def must_end(self) -> bool:
+        """Whether each job needs a final status in this sweep.
+
+        If so, an interrupted job is run again by itself and fails the second time. If not, it stays interrupted and
+        the next sweep continues it; a killed one fails at once, unless a broken pool hides which process died.
+        """
+
+    def next(self) -> Sequence[Job]:
+        """The jobs to give to the launcher together, as one batch; empty if there are no more.
+
+        The supervisor runs each of them unless it is finished or runs elsewhere.
+        """
+
+    def report(self, job: Job, status: str) -> None:
+        """Receive the final status of a job, one of :data:`ENDED`."""
 
 
-class Sweep:
-    """The jobs of a sweep folder.
+Launch = Callable[[Sequence[Job]], object]
+
+
+class Supervisor:
+    """Runs the jobs of a source; the end of one job, whatever it is, does not stop the others.
 
     Args:
-        folder: The sweep folder; what it holds already is kept.
-        wanted: The overrides and the digest of each job that is to be done, in order, without duplicates.
-        name: Gives the folder name of a job from its differences.
+        folder: The sweep folder; this process holds its lock.
+        source: Gives the jobs.
+        launch: Runs a batch of jobs and returns when all have ended; it may raise where a worker process has died.
+            With several slots it is called from several threads at once.
+        message: Prints a message for the user.
     """
 
-    def __init__(
-        self, folder: Path, wanted: Sequence[tuple[Sequence[str], str]], name: Callable[[Sequence[str]], str]
-    ) -> None:
-        self.folder = folder
-        self._known = self._read_manifest()
-        given = [overrides for overrides, _ in wanted] + [entry["overrides"] for entry in self._known.values()]
-        shared = set.intersection(*map(set, given)) if len(given) > 1 else set()
-        number = self._first_free_number()
-        self.jobs: list[Job] = []
-        for overrides, digest in wanted:
-            differences = tuple(text for text in overrides if text not in shared)
-            known = self._known.get(digest)
-            if known is None:
-                known = {"number": number, "folder": f"{number}-{name(differences or overrides)}"}
-                number += 1
-            self.jobs.append(Job(known["number"], known["folder"], digest, tuple(overrides), differences))
+    def __init__(self, folder: Path, source: JobSource, launch: Launch, message: Callable[[str], None]) -> None:
+        self._folder, self._source, self._launch_jobs, self._message = folder, source, launch, message
+        self._source_lock = threading.Lock()
+        self._errors: list[BaseException] = []
+        self._suspects: list[Job] = []
 
-    def _read_manifest(self) -> dict[str, dict[str, Any]]:
-        try:
-            content = json.loads((self.folder / MANIFEST).read_text())
-        except FileNotFoundError:
-            return {}
-        return {entry["digest"]: entry for entry in content["jobs"]}
-
-    def _write_manifest(self) -> None:
-        entries = self._known | {
-            job.digest: {"number": job.number, "folder": job.folder, "digest": job.digest, "overrides": job.overrides}
-            for job in self.jobs
-        }
-        write_json(self.folder / MANIFEST, {"jobs": sorted(entries.values(), key=lambda entry: entry["number"])})
-
-    def _first_free_number(self) -> int:
-        """Folders of other sweeps count, so that nothing is written over."""
-        found = [re.match(r"\d+", path.name) for path in self.folder.glob("[0-9]*")]
-        numbers = [entry["number"] for entry in self._known.values()] + [int(match[0]) for match in found if match]
-        return max(numbers, default=-1) + 1
-
-    def locked(self) -> AcquireReturnProxy[FileLock]:
-        """A context in which this process alone works on the sweep.
-
-        Raises:
-            RuntimeError: Another process does.
-        """
-        return sweep_lock(self.folder)
-
-    def status(self, job: Job) -> str | None:
-        """The status of the job's run, None where it has not begun."""
-        return status(self.folder / job.folder)
-
-    def is_busy(self) -> bool:
-        """Whether a job is running, here or elsewhere."""
-        return any(self.status(job) == RUNNING for job in self.jobs)
-
-    def run(self, launch: Callable[[Sequence[Job]], object], say: Callable[[str], None]) -> None:
-        """Run what is not finished; one job's end, whatever it is, does not keep others from running.
+    def run(self, slots: int = 1) -> None:
+        """Run all jobs, or those that have begun until the sweep is asked to stop.
 
         Args:
-            launch: Runs jobs, some at a time; it may raise where a worker process has died.
-            say: Takes what the user should know.
+            slots: Number of batches at a time.
 
         Raises:
-            Exception: The launcher does not run any job.
+            Exception: The launcher has run no job of a batch.
         """
-        self._write_manifest()
-        waiting = [job for job in self.jobs if self.status(job) != FINISHED]
-        suspects: list[Job] = []
-        while waiting and not is_stopped(self.folder):
-            # Workers of a sweep that was killed may still be ending, and those of a cluster go on.
-            elsewhere = [job for job in waiting if self.status(job) == RUNNING]
-            todo = [job for job in waiting if job not in elsewhere]
-            if todo:
-                suspects += self._run_together(todo, launch, say)
-            else:
-                time.sleep(_SECONDS_BETWEEN_LOOKS)
-            waiting = [job for job in todo if self.status(job) in {None, RUNNING}]
-            waiting += [job for job in elsewhere if self.status(job) not in {FINISHED, FAILED}]
-        # A dead worker takes those beside it along: which one it was shows when each runs by itself.
-        for job in suspects:
-            if is_stopped(self.folder):
+        if slots == 1:
+            self._fill_slot(is_shared=False)
+        else:
+            self._fill_slots(slots)
+        # A worker that dies breaks its pool and ends its neighbours; each run by itself shows which one it was.
+        for job in self._suspects:
+            if is_stopped(self._folder):
                 break
-            self._launch([job], launch, say)
-            self._tell_killed([job], "its process was killed, twice")
+            self._run_alone(job)
 
-    def _run_together(
-        self, jobs: Sequence[Job], launch: Callable[[Sequence[Job]], object], say: Callable[[str], None]
-    ) -> list[Job]:
-        """Run jobs until all have ended or the launcher has given up; returns those that may have made it."""
-        error = self._launch(jobs, launch, say)
-        while error and any(self.status(job) == RUNNING for job in jobs) and not is_stopped(self.folder):
-            time.sleep(_SECONDS_BETWEEN_LOOKS)
-        if is_stopped(self.folder):
-            return []
-        if all(self.status(job) is None for job in jobs):
-            raise error or RuntimeError("the launcher has run none of the jobs")
-        if isinstance(error, BrokenProcessPool):
-            return [job for job in jobs if was_killed(self.folder / job.folder)]
-        self._tell_killed(jobs, "its process was killed")
-        return []
-
-    def _launch(
-        self, jobs: Sequence[Job], launch: Callable[[Sequence[Job]], object], say: Callable[[str], None]
-    ) -> Exception | None:
-        for job in jobs:
-            if self.status(job) is not None:
-                archive_attempt(self.folder, job.folder)
+    def _fill_slots(self, slots: int) -> None:
+        threads = [threading.Thread(target=self._fill_slot_and_keep_error, daemon=True) for _ in range(slots)]
         try:
-            launch(jobs)
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        except BaseException:
+            # Ctrl-C and SIGTERM reach the main thread; jobs end when they see the request.
+            request_stop(self._folder)
+            deadline = time.monotonic() + _SECONDS_TO_END
+            for thread in threads:
+                thread.join(max(0.0, deadline - time.monotonic()))
+            raise
+        if self._errors:
+            raise self._errors[0]
+
+    def _fill_slot_and_keep_error(self) -> None:
+        try:
+            self._fill_slot(is_shared=True)
+        except BaseException as error:
+            self._errors.append(error)
+
+    def _fill_slot(self, is_shared: bool) -> None:
+        while jobs := self._next_batch():
+            self._run_batch(jobs, is_shared)
+            self._report(jobs)
+
+    def _next_batch(self) -> Sequence[Job]:
+        with self._source_lock:
+            if self._errors or is_stopped(self._folder):
+                return []
+            return self._source.next()
+
+    def _report(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            final = self._status(job)
+            if final in ENDED:
+                with self._source_lock:
+                    self._source.report(job, final)
+
+    def _run_batch(self, jobs: Sequence[Job], is_shared: bool) -> None:
+        """Run jobs until each has ended, is a suspect, or the sweep is stopped."""
+        waiting = jobs
+        while waiting and not is_stopped(self._folder):
+            # Workers of a sweep that was killed may still be ending, and those of a cluster continue without it.
+            statuses = {job: self._status(job) for job in waiting}
+            elsewhere = [job for job in waiting if statuses[job] == RUNNING]
+            idle = [job for job in waiting if statuses[job] not in {RUNNING, FINISHED}]
+            if idle:
+                self._run_together(idle, is_shared)
+            else:
+                time.sleep(_POLL_SECONDS)
+            waiting = [job for job in idle if self._status(job) in {None, RUNNING}]
+            waiting += [job for job in elsewhere if self._status(job) not in ENDED]
+
+    def _run_together(self, jobs: Sequence[Job], is_shared: bool) -> None:
+        error = self._launch(jobs)
+        if error is not None and is_shared and self._none_has_begun(jobs):
+            error = self._launch(jobs)  # a worker of another slot may have broken the pool before it took the batch
+        if error is not None:
+            self._wait(jobs)
+        self._raise_if_none_has_begun(jobs, error)
+        if self._source.must_end or isinstance(error, BrokenProcessPool):
+            self._suspects += self._lost(jobs)
+        else:
+            self._mark_failed(self._lost(jobs), "its process was killed")
+
+    def _run_alone(self, job: Job) -> None:
+        error = self._launch([job])
+        self._wait([job])
+        self._raise_if_none_has_begun([job], error)
+        self._mark_failed(self._lost([job]), "its process was killed, twice")
+        self._report([job])
+
+    def _launch(self, jobs: Sequence[Job]) -> Exception | None:
+        """Give jobs to the launcher; returns what it raised."""
+        for job in jobs:
+            if self._status(job) is not None:
+                archive_attempt(self._folder, job.folder)
+        try:
+            self._launch_jobs(jobs)
         except Exception as error:
             lines = str(error).strip().splitlines() or [""]
-            say(f"the launcher ended with {type(error).__name__}: {lines[0]}")
+            prefix = f"{jobs[0].folder}: " if len(jobs) == 1 else ""
+            self._message(f"{prefix}the launcher ended with {type(error).__name__}: {lines[0]}")
             return error
         return None
 
-    def _tell_killed(self, jobs: Sequence[Job], error: str) -> None:
+    def _wait(self, jobs: Sequence[Job]) -> None:
+        while any(self._status(job) == RUNNING for job in jobs) and not is_stopped(self._folder):
+            time.sleep(_POLL_SECONDS)
+
+    def _raise_if_none_has_begun(self, jobs: Sequence[Job], error: Exception | None) -> None:
+        if self._none_has_begun(jobs) and not is_stopped(self._folder):
+            raise error or RuntimeError("the launcher has run none of the jobs")
+
+    def _none_has_begun(self, jobs: Sequence[Job]) -> bool:
+        return all(self._status(job) is None for job in jobs)
+
+    def _lost(self, jobs: Sequence[Job]) -> list[Job]:
+        """The jobs that have ended, but not as the source needs it; none once the sweep is stopped."""
+        if self._source.must_end:
+            lost = [job for job in jobs if self._status(job) == INTERRUPTED]
+        else:
+            lost = [job for job in jobs if was_killed(self._folder / job.folder)]
+        # Looked up last: a request that came meanwhile explains the ends seen above.
+        return [] if is_stopped(self._folder) else lost
+
+    def _mark_failed(self, jobs: Sequence[Job], error: str) -> None:
         for job in jobs:
-            if was_killed(self.folder / job.folder) and not is_stopped(self.folder):
-                mark_failed(self.folder / job.folder, error)
+            mark_failed(self._folder / job.folder, error)
 
-    def counts(self) -> str:
-        """How many jobs have which status, in words."""
-        counted = Counter(self.status(job) or _NOT_RUN for job in self.jobs)
-        return ", ".join(
-            f"{counted[name]} {name}" for name in (FINISHED, FAILED, INTERRUPTED, RUNNING, _NOT_RUN) if counted[name]
-        )
-
-    def table(self) -> str:
-        """All jobs with what became of them."""
-        headings = ("status", "test cost", "length", "deaths", "seconds", f"folder in {self.folder}")
-        table: str = tabulate([self._row(job) for job in self.jobs], headings, floatfmt=".1f", missingval="-")
-        return table
-
-    def _row(self, job: Job) -> tuple[Any, ...]:
-        summary = read_summary(self.folder / job.folder)
-        final = summary.get("final", {})
-        length, deaths = final.get("ep_len_mean"), final.get("death_rate")
-        return (
-            self.status(job) or _NOT_RUN,
-            final.get("cost_mean"),
-            None if length is None else f"{length:.0f}",
-            None if deaths is None else f"{deaths:.0%}",
-            summary.get("wall_time"),
-            job.folder,
-        )
-
-
-def sweep_lock(folder: Path) -> AcquireReturnProxy[FileLock]:
-    """A context in which this process alone works on the sweep of a folder; what stopped an earlier one is over.
-
-    Raises:
-        RuntimeError: Another process does.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        lock = FileLock(folder / ".lock").acquire(timeout=0)
-    except Timeout:
-        raise RuntimeError(f"{folder}: this sweep is running already; wait for it, or stop it first") from None
-    clear_stop_request(folder)
-    return lock
-
-
-def archive_attempt(folder: Path, name: str) -> Path:
-    """Keep what an earlier attempt left under ``attempts/``, out of the way of the next one; returns where."""
-    attempts = folder / ATTEMPTS
-    attempts.mkdir(exist_ok=True)
-    number = 1
-    while (attempts / f"{name}-{number}").exists():
-        number += 1
-    return (folder / name).rename(attempts / f"{name}-{number}")
-
-
-def request_stop(folder: Path) -> None:
-    """Ask the jobs of a sweep to end."""
-    (folder / _STOP).touch()
-
-
-def is_stopped(folder: Path) -> bool:
-    """Whether the jobs of a sweep are asked to end."""
-    return (folder / _STOP).exists()
-
-
-def clear_stop_request(folder: Path) -> None:
-    """Take back what :func:`request_stop` asked for."""
-    (folder / _STOP).unlink(missing_ok=True)
+    def _status(self, job: Job) -> str | None:
+        return status(self._folder / job.folder)

@@ -1,21 +1,21 @@
-"""How a sweep and its jobs end early: by Ctrl-C or SIGTERM, by ``fail_fast``, or since the sweep's process has died."""
+"""How a sweep and its jobs end early: on Ctrl-C or SIGTERM, by ``fail_fast``, or because the sweep's process died."""
 
 import multiprocessing
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from lac.sweeps.queue import is_stopped, request_stop
+from lac.sweeps.folder import is_busy, is_stopped, request_stop
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_SECONDS_BETWEEN_LOOKS = 0.5
+_POLL_SECONDS = 0.5
 _SECONDS_TO_END = 20.0  # a job saves its policy, draws its picture and closes its W&B run
 
 
@@ -24,7 +24,7 @@ class Terminated(SystemExit):
 
 
 def exit_on_signal(number: int, _frame: FrameType | None) -> NoReturn:
-    """A signal handler that lets everything clean up."""
+    """A signal handler that lets everything on the stack clean up."""
     raise SystemExit(128 + number)
 
 
@@ -32,39 +32,38 @@ def exit_on_signal(number: int, _frame: FrameType | None) -> NoReturn:
 
 
 @contextmanager
-def graceful_shutdown(folder: Path, is_busy: Callable[[], bool]) -> Iterator[None]:
-    """Lets jobs in other processes end by themselves, and keep what they have, when the sweep is to end.
+def graceful_shutdown(folder: Path) -> Iterator[None]:
+    """On a signal, let the jobs in other processes end by themselves and save what they have.
 
-    Launchers would kill them, or leave them alone. A second signal ends the sweep at once.
+    Launchers would kill them, or let them run. A second signal ends the sweep at once.
 
     Args:
         folder: The sweep folder.
-        is_busy: Whether a job is running.
 
     Raises:
-        SystemExit: A signal has come; its status is that of the signal.
+        SystemExit: A signal was received; its status is that of the signal.
     """
-    over, ended = threading.Event(), threading.Event()
+    left, jobs_ended = threading.Event(), threading.Event()
     received: list[tuple[int, float]] = []
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
-        if not ended.is_set() and not received:
+        if not jobs_ended.is_set() and not received:
             received.append((number, time.monotonic()))
             request_stop(folder)
-        # One request may come twice: to the process, and to its group.
-        elif ended.is_set() or time.monotonic() - received[0][1] > 1.0:
+        # One request may arrive twice: at the process, and at its group.
+        elif jobs_ended.is_set() or time.monotonic() - received[0][1] > 1.0:
             raise Terminated
 
     def watch() -> None:
         while not is_stopped(folder):
-            if over.wait(_SECONDS_BETWEEN_LOOKS):
+            if left.wait(_POLL_SECONDS):
                 return
         end = time.monotonic() + _SECONDS_TO_END
-        while is_busy() and time.monotonic() < end:
-            if over.wait(0.1):
+        while is_busy(folder) and time.monotonic() < end:
+            if left.wait(0.1):
                 return
-        # Jobs in the launcher's queue would still be begun, one after the other, to end at once.
-        ended.set()
+        # The launcher would still start each job in its queue, only for it to end at once.
+        jobs_ended.set()
         _interrupt_main_thread()
 
     before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
@@ -74,13 +73,13 @@ def graceful_shutdown(folder: Path, is_busy: Callable[[], bool]) -> Iterator[Non
         try:
             yield
         finally:
-            over.set()
+            left.set()
             watcher.join()
     except Terminated:
         pass
     finally:
         for number, handler in before.items():
-            # What still comes must not break into the clean-up of the interpreter.
+            # A later signal must not raise in the clean-up of the interpreter.
             signal.signal(number, signal.SIG_DFL if received else handler)
     if received:
         raise SystemExit(128 + received[0][0])
@@ -91,19 +90,19 @@ def graceful_shutdown(folder: Path, is_busy: Callable[[], bool]) -> Iterator[Non
 
 @contextmanager
 def stopped_with_sweep(folder: Path) -> Iterator[None]:
-    """Ends a job in a worker process when the sweep is stopped, with a signal, or when the sweep's process has died.
+    """End a job in a worker process when the sweep is stopped, on a signal, or when the sweep's process has died.
 
     Args:
         folder: The sweep folder.
 
     Raises:
-        Terminated: In the job, wherever it is.
+        Terminated: In the job, at whatever line it is.
     """
     _end_with_the_parent()
-    over = threading.Event()
+    left = threading.Event()
 
     def watch() -> None:
-        while not over.wait(_SECONDS_BETWEEN_LOOKS):
+        while not left.wait(_POLL_SECONDS):
             if is_stopped(folder):
                 _interrupt_main_thread()
                 return
@@ -116,7 +115,7 @@ def stopped_with_sweep(folder: Path) -> Iterator[None]:
             yield
     finally:
         try:
-            over.set()
+            left.set()
             watcher.join()
         finally:
             for number, handler in before.items():
@@ -129,26 +128,26 @@ _busy = threading.Lock()
 
 def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
     for each in _SIGNALS:
-        signal.signal(each, _ignore)  # what the job writes down now must not be cut short
+        signal.signal(each, _ignore)  # the job must finish writing its files
     raise Terminated(128 + number)
 
 
 def _ignore(_number: int, _frame: FrameType | None) -> None:
-    """Unlike SIG_IGN, without a complaint of Python where a signal is on its way already."""
+    """Unlike SIG_IGN, prints no error of Python if a signal is pending already."""
 
 
 @cache
 def _end_with_the_parent() -> None:
-    """From now on a worker of a process pool does not outlive its parent; jobs of a cluster do, on purpose."""
+    """From now on a worker of a process pool ends with its parent; jobs of a cluster outlive it, on purpose."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return
-    # Ctrl-C reaches every process of a terminal; what it means for the workers is the parent's to say.
+    # Ctrl-C reaches every process of a terminal; the parent decides what the workers do then.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
         while os.getppid() == parent.pid:
-            time.sleep(_SECONDS_BETWEEN_LOOKS)
+            time.sleep(_POLL_SECONDS)
         if _busy.locked():
             _interrupt_main_thread()
         _busy.acquire(timeout=_SECONDS_TO_END)

@@ -1,4 +1,4 @@
-"""Sweeps as tests start them, and what they find in sweep folders; run_support.py has the rest."""
+"""Overrides of small sweeps, and readers of sweep folders and tables; run_support.py starts them."""
 
 import re
 from pathlib import Path

@@ -39,7 +39,7 @@ def assert_same_as_in_one_process(launcher, train_apart, train_here, tmp_path, *
 
 
 def assert_others_finish(launcher, train_apart, tmp_path, *arguments, **environment) -> None:
-    """One job of three takes its process along."""
+    """One job of three kills its process."""
     end = train_apart(
         *FAILING,
         "+env.kwargs.kill=true",
@@ -72,7 +72,7 @@ def test_submitit_local(train_apart, train_here, tmp_path):
 
 
 @needs("submitit")
-def test_submitit_local_goes_on_without_a_job_that_is_killed(train_apart, tmp_path):
+def test_submitit_local_finishes_the_others_after_a_job_is_killed(train_apart, tmp_path):
     assert_others_finish("submitit_local", train_apart, tmp_path)
 
 
@@ -132,7 +132,7 @@ def test_slurm(slurm, train_apart, train_here, tmp_path):
 
 
 @needs("submitit")
-def test_slurm_goes_on_without_a_job_that_is_killed(slurm, train_apart, tmp_path):
+def test_slurm_finishes_the_others_after_a_job_is_killed(slurm, train_apart, tmp_path):
     assert_others_finish("submitit_slurm", train_apart, tmp_path, **slurm)
 
 
@@ -174,12 +174,12 @@ RAY = {"RAY_raylet_start_wait_time_s": "180", "RAY_AUTH_MODE": "disabled"}
 
 @needs("ray")
 def test_ray(train_apart, train_here, tmp_path):
-    """Of its own, though the environment names a cluster."""
+    """It starts a Ray of its own, though the environment names a cluster."""
     assert_same_as_in_one_process("ray", train_apart, train_here, tmp_path, RAY_ADDRESS="127.0.0.1:1", **RAY)
 
 
 @needs("ray")
-def test_ray_goes_on_without_a_job_that_is_killed(train_apart, tmp_path):
+def test_ray_finishes_the_others_after_a_job_is_killed(train_apart, tmp_path):
     assert_others_finish("ray", train_apart, tmp_path, **RAY)
 
 
@@ -234,7 +234,7 @@ def test_ray_cluster_of_two_nodes(ray_cluster, train_apart, train_here, tmp_path
 
 
 @needs("ray")
-def test_cluster_that_is_not_there_is_told(train_apart, tmp_path):
+def test_address_without_a_cluster_is_refused(train_apart, tmp_path):
     end = train_apart(
         *TINY_SWEEP,
         "seed=0,1",

@@ -72,16 +72,16 @@ def test_a_search_leaves_a_study_a_table_and_a_run_folder_a_trial(search, folder
     best = min(study.trials, key=lambda trial: trial.value)
     assert result["best"]["number"] == best.number
     assert result["env_steps"] == result["env_steps_without_pruning"] == 3 * 40
-    for told in (result["best"]["command"], end.stdout):
-        assert f"env.kwargs.level={best.params['env.kwargs.level']!r}" in told
-        assert f"algo.alpha3={best.params['algo.alpha3']}" in told
+    for text in (result["best"]["command"], end.stdout):
+        assert f"env.kwargs.level={best.params['env.kwargs.level']!r}" in text
+        assert f"algo.alpha3={best.params['algo.alpha3']}" in text
 
 
-def test_a_hopeless_trial_ends_early_and_is_recorded_as_pruned(search, folder):
+def test_a_poor_trial_ends_early_and_is_recorded_as_pruned(search, folder):
     arguments = ["hydra.sweeper.n_trials=5", "hydra.sweeper.sampler.name=random", "hydra.sweeper.pruner.name=halving"]
     end = search("env.kwargs.level=choice(1,2,3,4,5)", *arguments, "hydra.sweeper.pruner.min_resource=2")
     assert end.status == 0, end.stderr
-    # Successive halving: after two tests, whoever is not the best so far goes; costs are exact, so we know who.
+    # Successive halving: after two tests, a trial that is not the best so far is pruned; costs are exact.
     best, expected = 6, []
     for trial in study_of(folder).trials:
         level = trial.params["env.kwargs.level"]
@@ -98,7 +98,7 @@ def test_a_hopeless_trial_ends_early_and_is_recorded_as_pruned(search, folder):
     assert "pruned" in end.stdout
 
 
-def test_a_search_is_continued_and_its_failures_are_told(search, folder):
+def test_a_search_is_continued_and_its_failures_are_recorded(search, folder):
     levels = "env.kwargs.level=1,2,900"
     assert search(levels, "hydra.sweeper.n_trials=2").status == 0
     end = search(levels, "hydra.sweeper.n_trials=50")
@@ -116,7 +116,7 @@ def test_a_search_without_a_result_ends_with_1(search, folder):
     assert json.loads((folder / "search.json").read_text())["best"] is None
 
 
-def test_dying_early_never_looks_good(search, folder):
+def test_early_termination_is_penalised(search, folder):
     search("env.kwargs.dies=true,false", "env.kwargs.level=5", "hydra.sweeper.n_trials=2")
     found = {trial.params["env.kwargs.dies"]: trial for trial in study_of(folder).trials}
     assert read_summary(folder / found[True].user_attrs["folder"])["final"]["cost_mean"] == 5
@@ -132,7 +132,7 @@ def test_another_search_is_not_mixed_into_a_study(search, folder):
     assert len(study_of(folder).trials) == 1
 
 
-def test_dry_run_tells_the_search_and_leaves_nothing(search, folder):
+def test_dry_run_describes_the_search_and_leaves_nothing(search, folder):
     end = search(ANY_LEVEL, "hydra.sweeper.n_trials=7", "dry_run=true")
     assert end.status == 0, end.stderr
     assert "7 trials" in end.stdout
@@ -246,6 +246,7 @@ def test_free_slots_of_worker_processes_are_filled_at_once(clean_environment, fo
     )
     assert end.returncode == 0, end.stderr
     assert states(study_of(folder)) == ["COMPLETE"] * 4
+    assert [set(trial.intermediate_values) for trial in study_of(folder).trials] == [{1, 2, 3, 4}] * 4
     with sqlite3.connect(folder / "study.db") as database:
         times = database.execute("select datetime_start, datetime_complete from trials order by number").fetchall()
     first, second, third, _ = times

@@ -11,7 +11,7 @@ import pytest
 from run_support import checksum, contents, lines_of_metrics, metrics_without_times, processes_of_session, summary_of
 from sweep_support import TINY_SWEEP, finished, jobs_of, statuses, table_of
 
-from lac.sweeps.queue import sweep_lock
+from lac.sweeps.folder import sweep_lock
 
 FAILING = [*TINY_SWEEP, "env=gym", "env.id=failing_env:Failing-v0", "hydra.sweep.dir=sweep"]
 ENDLESS = [*TINY_SWEEP, "train.epochs=100000", "seed=0,1,2,3", "hydra.sweep.dir=sweep"]
@@ -28,7 +28,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="fi
 @needs_proc
 @pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["basic", pytest.param("joblib", marks=needs_joblib)], ids=str)
-def test_sweep_that_is_killed_three_times_ends_as_one_that_is_not(launcher, start, train_here, tmp_path):
+def test_sweep_that_is_killed_three_times_has_the_results_of_one_that_is_not(launcher, start, train_here, tmp_path):
     twelve = [*TINY_SWEEP, "seed=0,1,2,3", "algo.alpha3=0.1,0.2,0.3"]
     sweep, undisturbed = tmp_path / "killed", tmp_path / "undisturbed"
     command = [*twelve, f"hydra/launcher={launcher}", "hydra.sweep.dir=killed"]
@@ -104,7 +104,7 @@ def test_joblib_leaves_no_process(number, start, tmp_path):
         running.process.send_signal(number)
     status = running.end()
     running.wait_until_alone()
-    assert statuses(sweep)[:2] == ["interrupted", "interrupted"], "each has ended by itself and told so"
+    assert statuses(sweep)[:2] == ["interrupted", "interrupted"], "each has ended by itself and recorded it"
     assert [summary_of(job)["machine"]["threads"] for job in jobs_of(sweep)[:2]] == [2, 2]
     assert all((job / "policy" / "final.safetensors").exists() for job in jobs_of(sweep)[:2])
     assert "Traceback" not in running.console
@@ -118,7 +118,7 @@ def test_joblib_leaves_no_process(number, start, tmp_path):
 
 @needs_joblib
 @pytest.mark.slow
-def test_sweep_that_was_stopped_goes_on(start, tmp_path):
+def test_sweep_that_was_stopped_is_continued(start, tmp_path):
     sweep = tmp_path / "sweep"
     command = [*ENDLESS, "train.epochs=100", "hydra/launcher=joblib"]
     running = start(*command)
@@ -226,7 +226,7 @@ def test_duplicates_run_once(train_here, tmp_path):
     assert [job.name for job in jobs_of(tmp_path / "sweep")] == ["0-seed_0", "1-seed_1"]
 
 
-def test_dry_run_tells_the_jobs_and_creates_nothing(train_here, tmp_path):
+def test_dry_run_lists_the_jobs_and_creates_nothing(train_here, tmp_path):
     command = [*TINY_SWEEP, "train.epochs=1,3", "seed=0,1"]
     end = train_here(*command, "dry_run=true")
     assert end.status == 0, end.stderr
@@ -246,7 +246,7 @@ def test_dry_run_tells_the_jobs_and_creates_nothing(train_here, tmp_path):
     assert "to run: 420 environment steps, 36 updates" in end.stdout, "what is done is not counted"
 
 
-def test_sweep_takes_more_jobs_and_goes_on_counting(train_here, tmp_path):
+def test_jobs_that_are_added_to_a_sweep_get_the_next_numbers(train_here, tmp_path):
     sweep = tmp_path / "sweep, the 'second'"
     folder = f'hydra.sweep.dir="{sweep.name}"'
     assert train_here(*TINY_SWEEP, "seed=5,6", folder).status == 0
@@ -286,7 +286,7 @@ def test_wrong_value_is_refused_before_the_first_job(wrong, train_here, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_misspelt_launcher_is_told_the_options(train_here, tmp_path):
+def test_error_of_a_misspelt_launcher_lists_the_options(train_here, tmp_path):
     end = train_here(*TINY_SWEEP, "seed=0,1", "hydra/launcher=jobli")
     assert end.status == 2
     (line,) = [line for line in end.stderr.splitlines() if "hydra/launcher" in line]

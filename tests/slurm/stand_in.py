@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What submitit needs of Slurm, without Slurm: ``sbatch``, ``srun``, ``sacct``, ``scancel``, by the name of this file.
 
-Jobs run at once on this machine; the folder of this file keeps what is known of them.
+Jobs start at once on this machine; the folder of this file keeps their process numbers and states.
 """
 
 import os
@@ -50,7 +50,7 @@ def indices(array: str) -> range:
 
 
 def srun(*arguments: str) -> None:
-    """Run a command as this process, with the output that it asks for."""
+    """Run a command as this process, with its output in the file that it names."""
     words = list(arguments)
     while words[0].startswith("--"):
         if words.pop(0) == "--output":
@@ -62,7 +62,7 @@ def srun(*arguments: str) -> None:
 
 
 def sacct(*_arguments: str) -> None:
-    """Tell the states of all jobs."""
+    """Print the states of all jobs."""
     print("JobID|State|NodeList")
     for file in FOLDER.glob("*.pid"):
         state = file.with_suffix(".state")

@@ -1,40 +1,25 @@
 """The trials of a search, with a launcher that only writes the summary of a run."""
 
 import json
-import math
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra.core.override_parser.overrides_parser import OverridesParser
 
 optuna = pytest.importorskip("optuna")
 
-from optuna.pruners import MedianPruner, NopPruner, PercentilePruner  # noqa: E402
 from optuna.trial import TrialState  # noqa: E402
+from search_support import LEVEL, levels, plan_of, study_of  # noqa: E402
 
 from lac.files import write_json  # noqa: E402
 from lac.runs.folder import run_lock  # noqa: E402
-from lac.sweeps.queue import is_stopped  # noqa: E402
-from lac.sweeps.search.result import Plan, ended, is_complete, search_result  # noqa: E402
-from lac.sweeps.search.search import parameter_of  # noqa: E402
+from lac.sweeps.folder import is_stopped, sweep_lock  # noqa: E402
+from lac.sweeps.queue import Job, Launch, Supervisor  # noqa: E402
+from lac.sweeps.search.result import ended, is_complete, search_result  # noqa: E402
 from lac.sweeps.search.space import Parameter  # noqa: E402
-from lac.sweeps.search.study import (  # noqa: E402
-    PRUNERS,
-    SAMPLERS,
-    Proposals,
-    open_storage,
-    open_study,
-    pruning_callback,
-    storage_url,
-)
-from lac.sweeps.search.trials import Search  # noqa: E402
-
-LEVEL = Parameter("env.level", 1.0, 100.0)
-SAMPLER = {"n_startup_trials": 3}
-PRUNER = {"n_startup_trials": 2, "n_warmup_steps": 1, "percentile": 25.0, "min_resource": 2, "reduction_factor": 3}
+from lac.sweeps.search.trials import Trials  # noqa: E402
 
 
 class Runs:
@@ -44,11 +29,12 @@ class Runs:
         self.folder, self.launched = folder, []
         self.end: Callable[[int, float], str] = lambda number, level: "finished"
 
-    def __call__(self, overrides: Sequence[str], name: str, number: int) -> None:
-        values = dict(text.split("=", 1) for text in overrides)
+    def __call__(self, jobs: Sequence[Job]) -> None:
+        (job,) = jobs
+        values = dict(text.split("=", 1) for text in job.overrides)
         level = float(values["env.level"])
-        self.launched.append((number, level))
-        self.write(name, self.end(number, level), level)
+        self.launched.append((job.number, level))
+        self.write(job.folder, self.end(job.number, level), level)
 
     def write(self, name: str, status: str, level: float) -> None:
         final = {"cost_mean": 10 * level, "death_rate": 0.0, "env_steps": 100}
@@ -60,180 +46,19 @@ def runs(tmp_path: Path) -> Runs:
     return Runs(tmp_path / "sweep")
 
 
-def plan_of(folder: Path, n_trials: int, space: Sequence[Parameter] = (LEVEL,), fixed: Sequence[str] = ()) -> Plan:
-    return Plan(folder, space, fixed, fixed, n_trials, 400, lambda overrides: "-".join(overrides).replace("=", "_"))
-
-
-def study_of(folder: Path, space: Sequence[Parameter] = (LEVEL,), sampler: str = "tpe", seed: int = 0) -> optuna.Study:
-    proposals = Proposals(lambda own: SAMPLERS[sampler](own, SAMPLER), seed, space)
-    return open_study(open_storage(storage_url(None, folder)), "study", proposals, NopPruner())
-
-
 def search(runs: Runs, n_trials: int, slots: int = 1, space: Sequence[Parameter] = (LEVEL,)) -> list[Any]:
     """Run a search to its end; gives its trials."""
     study = study_of(runs.folder, space)
-    Search(plan_of(runs.folder, n_trials, space), study, runs, lambda text: None).run(slots)
+    with sweep_lock(runs.folder):
+        supervise(runs, Trials(plan_of(runs.folder, n_trials, space), study), slots)
     return study.trials
 
 
-def levels(trials: Sequence[Any]) -> list[float]:
-    return [trial.params["env.level"] for trial in trials]
+def supervise(runs: Runs, trials: Trials, number: int, launch: Launch | None = None) -> None:
+    Supervisor(runs.folder, trials, launch or runs, lambda text: None).run(number)
 
 
-# The search space
-
-
-def parameter(text: str) -> Parameter:
-    return parameter_of(OverridesParser.create().parse_override(text))
-
-
-@pytest.mark.parametrize(
-    ("text", "low", "high", "step", "log", "kind"),
-    [
-        ("algo.alpha3=interval(0.05,0.5)", 0.05, 0.5, None, False, float),
-        ("algo.lr_a=tag(log,interval(1e-4,1e-2))", 1e-4, 1e-2, None, True, float),
-        ("train.batch_size=int(interval(32,256))", 32, 256, None, False, int),
-        ("algo.horizon_length=range(1,10)", 1, 9, 1, False, int),
-        ("algo.horizon_length=range(1,10,4)", 1, 9, 4, False, int),
-        ("algo.horizon_length=range(5,0,-2)", 1, 5, 2, False, int),
-        ("algo.polyak=range(0.9,1.0,0.05)", 0.9, 0.95, 0.05, False, float),
-    ],
-)
-def test_ranges_have_the_values_that_hydra_gives_them(text, low, high, step, log, kind):
-    found = parameter(text)
-    assert (found.low, found.high) == pytest.approx((low, high))
-    assert found.step == (step if step is None else pytest.approx(step))
-    assert (found.log, type(found.distribution.low)) == (log, kind)
-    trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(0)).ask()
-    value = found.suggest(trial)
-    assert low <= value <= high
-    assert found.override(value) == f"{text.partition('=')[0]}={value!r}"
-
-
-def test_choices_keep_their_types_and_their_texts():
-    found = parameter("++env.x=2,0.5,true,null,abc,'a b',[64,64]")
-    assert found.name == "env.x"
-    assert found.distribution.choices == (2, 0.5, True, None, "abc", "a b", "[64,64]")
-    texts = [found.override(value) for value in found.distribution.choices]
-    assert texts == [f"++env.x={text}" for text in ("2", "0.5", "True", "null", "abc", "'a b'", "[64,64]")]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "seed=0,1",
-        "train.seeds=1,2",
-        "algo.lr_a=tag(low,interval(0.1,1))",
-        "algo.lr_a=tag(log,choice(0.1,0.2))",
-        "algo.lr_a=tag(log,interval(0,1))",
-        "algo.lr_a=interval(2,1)",
-        "algo.horizon_length=range(3,3)",
-        "algo.horizon_length=shuffle(range(1,3))",
-        "algo.alpha3=0.1,0.1",
-    ],
-)
-def test_what_cannot_be_searched_for_is_refused_in_a_sentence_that_names_it(text):
-    with pytest.raises(ValueError, match=r"^[\w.]+=.+: .+"):
-        parameter(text)
-
-
-def test_number_of_points():
-    sizes = {"a=1,2,3": 3, "a=range(1,10,4)": 3, "a=int(interval(1,4))": 4, "a=interval(0.1,1)": math.inf}
-    assert {text: parameter(text).size for text in sizes} == sizes
-    assert plan_of(Path(), 50, [parameter("a=1,2,3"), parameter("b=range(0.0,1.0,0.25)")]).wanted == 12
-
-
-# The study
-
-
-def test_the_database_is_created_with_its_folder(tmp_path):
-    given = f"sqlite:///{tmp_path / 'a' / 'b' / 'my.db'}"
-    assert storage_url(given, tmp_path) == given
-    open_storage(given)
-    assert (tmp_path / "a" / "b" / "my.db").exists()
-    study_of(tmp_path / "new")
-    assert (tmp_path / "new" / "study.db").exists()
-
-
-def in_memory(space: Sequence[Parameter], sampler: str, seed: int = 0) -> optuna.Study:
-    return optuna.create_study(sampler=Proposals(lambda own: SAMPLERS[sampler](own, SAMPLER), seed, space))
-
-
-@pytest.mark.parametrize("sampler", list(SAMPLERS))
-def test_points_never_repeat_until_all_are_used(sampler):
-    space = [parameter("a=1,2,3,4"), parameter("b=range(0,5)")]
-    study = in_memory(space, sampler)
-    for _ in range(20):
-        trial = study.ask()
-        study.tell(trial, sum(p.suggest(trial) for p in space))
-    assert {tuple(trial.params.values()) for trial in study.trials} == {(a, b) for a in range(1, 5) for b in range(5)}
-
-
-def test_samplers_have_a_seed_and_tpe_learns():
-    best = {}
-    for sampler in SAMPLERS:
-        for seed in (1, 1, 2):
-            study = in_memory([LEVEL], sampler, seed)
-            for _ in range(25):
-                trial = study.ask()
-                study.tell(trial, abs(LEVEL.suggest(trial) - 70))
-            best.setdefault(sampler, []).append([abs(level - 70) for level in levels(study.trials)])
-    for first, again, other in best.values():
-        assert first == again
-        assert first != other
-    mean = {sampler: sum(sum(values[10:]) for values in runs) for sampler, runs in best.items()}
-    assert mean["tpe"] < 0.7 * mean["random"]
-
-
-def test_pruners_get_their_settings():
-    assert [type(make(PRUNER)) for make in PRUNERS.values()] == [
-        MedianPruner,
-        PercentilePruner,
-        optuna.pruners.SuccessiveHalvingPruner,
-        NopPruner,
-    ]
-
-
-@pytest.mark.parametrize(
-    ("pruner", "answers"),
-    [
-        # Three complete trials have 1, 2 and 3 at each test: the median is 2, the 25th percentile 1.5; the first test
-        # is for warming up.
-        ("median", {1.9: [False, False], 2.1: [False, True]}),
-        ("percentile", {1.4: [False, False], 1.6: [False, True]}),
-        # The best third is one trial; the rungs are tests 2 and 6.
-        ("halving", {0.9: [False, False], 1.1: [False, True]}),
-        ("none", {9.0: [False, False]}),
-    ],
-)
-def test_a_trial_is_hopeless_by_the_rule_of_its_pruner(tmp_path, pruner, answers):
-    url, study, rule = storage_url(None, tmp_path), study_of(tmp_path), PRUNERS[pruner](PRUNER)
-    for result in (1.0, 2.0, 3.0):
-        trial = study.ask()
-        watch = pruning_callback(url, "study", rule, trial.number, 4)
-        for test in (1, 2, 3, 4):
-            watch(test, result)
-        study.tell(trial, result)
-    for result, expected in answers.items():
-        trial = study.ask()
-        watch = pruning_callback(url, "study", rule, trial.number, 4)
-        assert [watch(test, result) for test in (1, 2)] == expected
-        assert watch(4, result) is False, "nothing is saved by pruning at the last test"
-        study.tell(trial, state=TrialState.FAIL)
-
-
-def test_an_interrupted_trial_reports_anew(tmp_path):
-    study = study_of(tmp_path)
-    study.ask()
-    for result in (5.0, 6.0):
-        pruning_callback(storage_url(None, tmp_path), "study", NopPruner(), 0, 4)(1, result)
-    assert study.trials[0].intermediate_values == {1: 6.0}
-
-
-# Trials
-
-
-def test_each_trial_is_run_once_and_told(runs):
+def test_each_trial_is_run_once_and_its_result_recorded(runs):
     trials = search(runs, 4)
     assert [(trial.number, trial.value) for trial in trials] == [
         (number, 10 * level) for number, level in runs.launched
@@ -244,7 +69,7 @@ def test_each_trial_is_run_once_and_told(runs):
         assert (runs.folder / trial.user_attrs["folder"]).is_dir()
 
 
-def test_a_search_goes_on_as_if_it_had_never_ended(runs, tmp_path):
+def test_a_search_continues_as_if_it_had_never_ended(runs, tmp_path):
     whole = levels(search(Runs(tmp_path / "whole"), 8))
     for number in (2, 5, 8, 8):
         assert levels(search(runs, number)) == whole[:number]
@@ -279,17 +104,14 @@ def test_a_trial_that_was_being_asked_is_asked_to_the_end(runs):
     assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 2
 
 
-def test_a_trial_that_ended_without_the_search_is_told_and_not_run_again(runs):
+def test_a_trial_that_ended_without_the_search_is_recorded_and_not_run_again(runs):
     runs.end = lambda number, level: "running"
     study = study_of(runs.folder)
-    found = Search(plan_of(runs.folder, 1), study, runs, lambda text: None)
-    number = found._next()
-    name = study.trials[number].user_attrs["folder"]
+    (job,) = Trials(plan_of(runs.folder, 1), study).next()
     for status, state in (("finished", TrialState.COMPLETE), ("pruned", TrialState.PRUNED)):
-        runs.write(name, status, 3.0)
+        runs.write(job.folder, status, 3.0)
         assert search(runs, study.trials[-1].number + 1)[-1].state == state
-        number = Search(plan_of(runs.folder, 9), study, runs, lambda text: None)._next()
-        name = study.trials[number].user_attrs["folder"]
+        (job,) = Trials(plan_of(runs.folder, 9), study).next()
     assert runs.launched == []
 
 
@@ -360,13 +182,13 @@ def test_free_slots_are_filled_at_once(runs):
 
 
 def test_a_launcher_that_does_not_work_ends_the_search(runs):
-    def broken(overrides: Sequence[str], name: str, number: int) -> None:
+    def broken(jobs: Sequence[Job]) -> None:
         raise RuntimeError("no cluster")
 
-    for slots in (1, 2):
-        found = Search(plan_of(runs.folder, 50), study_of(runs.folder), broken, lambda text: None)
+    for number in (1, 2):
+        trials = Trials(plan_of(runs.folder, 50), study_of(runs.folder))
         with pytest.raises(RuntimeError, match="no cluster"):
-            found.run(slots)
+            supervise(runs, trials, number, broken)
     assert len(study_of(runs.folder).trials) <= 2
 
 
@@ -397,4 +219,4 @@ def test_another_search_is_refused(runs):
     search(runs, 1)
     for plan in (plan_of(runs.folder, 2, fixed=["a=1"]), plan_of(runs.folder, 2, [Parameter("env.level", 1.0, 9.0)])):
         with pytest.raises(ValueError, match="another search"):
-            Search(plan, study_of(runs.folder), runs, lambda text: None)
+            Trials(plan, study_of(runs.folder))

@@ -1,4 +1,4 @@
-"""The jobs of a sweep: what tells them apart, their numbers, and what becomes of them when launchers give up."""
+"""Grids and the supervisor of jobs: digests, numbers, and the status of each job when launchers fail."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -7,36 +7,40 @@ from pathlib import Path
 
 import pytest
 
+from lac.config.checks import ConfigError
 from lac.runs.folder import run_lock, status
-from lac.sweeps.queue import Job, Sweep, config_digest, is_stopped, request_stop, sweep_lock
+from lac.sweeps.folder import is_busy, is_stopped, request_stop, sweep_lock
+from lac.sweeps.grid import Grid
+from lac.sweeps.manifest import config_digest
+from lac.sweeps.queue import Job, Launch, Supervisor
 
 CONFIG = {"algo": {"alpha3": 0.1}, "seed": 0, "wandb": {"mode": "online"}, "dry_run": False, "fail_fast": False}
 
-Sweeps = Callable[..., Sweep]
+Grids = Callable[..., Grid]
 
 
 @pytest.fixture
-def sweep(tmp_path: Path) -> Sweeps:
-    """Sweeps of jobs that differ in their seeds, all in one folder."""
+def grid(tmp_path: Path) -> Grids:
+    """Grids of jobs that differ in their seeds, all in one folder."""
 
-    def make(*seeds: int, others: Sequence[str] = ("env=oscillator",)) -> Sweep:
-        wanted = [((*others, f"seed={seed}"), f"digest of {seed}") for seed in seeds]
-        return Sweep(tmp_path / "sweep", wanted, lambda texts: "-".join(texts).replace("=", "_"))
+    def make(*seeds: int, others: Sequence[str] = ("env=oscillator",)) -> Grid:
+        requested = [((*others, f"seed={seed}"), f"digest of {seed}") for seed in seeds]
+        return Grid(tmp_path / "sweep", requested, lambda texts: "-".join(texts).replace("=", "_"))
 
     return make
 
 
-def begin(folder: Path, said: str | None = "running") -> None:
+def begin(folder: Path, state: str | None = "running") -> None:
     """What a run leaves until its process dies."""
     folder.mkdir(parents=True)
     with run_lock(folder):
         pass
-    if said is not None:
-        (folder / "summary.json").write_text(json.dumps({"status": said}))
+    if state is not None:
+        (folder / "summary.json").write_text(json.dumps({"status": state}))
 
 
 class Launcher:
-    """Ends each job as told, and gives up where a job is killed, as process pools do."""
+    """Ends each job as given, and raises where a job is killed, as process pools do."""
 
     def __init__(self, folder: Path, ends: dict[int, str] | None = None, error: type[Exception] | None = None) -> None:
         self.calls: list[list[int]] = []
@@ -57,15 +61,19 @@ def ignore(_text: str) -> None:
     pass
 
 
-def statuses(sweep: Sweep) -> list[str | None]:
-    return [sweep.status(job) for job in sweep.jobs]
+def run(grid: Grid, launch: Launch, message: Callable[[str], None] = ignore) -> None:
+    Supervisor(grid.folder, grid, launch, message).run()
+
+
+def statuses(grid: Grid) -> list[str | None]:
+    return [grid.status(job) for job in grid.jobs]
 
 
 def folders(path: Path) -> list[str]:
     return sorted(folder.name for folder in path.iterdir() if folder.is_dir())
 
 
-# Which jobs there are
+# Jobs and their numbers
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"algo": {"alpha3": 0.2}}, {"seed": None}])
@@ -82,71 +90,71 @@ def test_order_of_keys_is_no_part_of_the_digest():
     assert config_digest(dict(reversed(CONFIG.items()))) == config_digest(CONFIG)
 
 
-def test_jobs_are_named_after_what_they_differ_in(sweep):
-    jobs = sweep(3, 4).jobs
+def test_jobs_are_named_after_what_they_differ_in(grid):
+    jobs = grid(3, 4).jobs
     assert [job.folder for job in jobs] == ["0-seed_3", "1-seed_4"]
     assert [job.differences for job in jobs] == [("seed=3",), ("seed=4",)]
-    assert sweep(3).jobs[0].folder == "0-env_oscillator-seed_3", "a single job differs from none"
+    assert grid(3).jobs[0].folder == "0-env_oscillator-seed_3", "a single job differs from none"
 
 
-def test_numbers_and_folders_are_kept(sweep):
-    first = sweep(0, 1, 2)
-    first.run(Launcher(first.folder), ignore)
-    second = sweep(3, 2, 0)
+def test_numbers_and_folders_are_kept(grid):
+    first = grid(0, 1, 2)
+    run(first, Launcher(first.folder))
+    second = grid(3, 2, 0)
     assert [(job.number, job.folder) for job in second.jobs] == [(3, "3-seed_3"), (2, "2-seed_2"), (0, "0-seed_0")]
-    second.run(Launcher(second.folder), ignore)
-    assert [job.number for job in sweep(4, 3, 1).jobs] == [4, 3, 1], "job 1 is known though the second sweep had none"
+    run(second, Launcher(second.folder))
+    assert [job.number for job in grid(4, 3, 1).jobs] == [4, 3, 1], "job 1 is known though the second sweep had none"
 
 
-def test_folders_of_others_keep_their_numbers(sweep):
-    begin(sweep(0).folder / "6-something_else", "finished")
-    assert [job.number for job in sweep(0, 1).jobs] == [7, 8]
+def test_folders_of_others_keep_their_numbers(grid):
+    begin(grid(0).folder / "6-something_else", "finished")
+    assert [job.number for job in grid(0, 1).jobs] == [7, 8]
 
 
-def test_what_is_no_part_of_the_digest_is_taken_from_the_newest_command(sweep):
-    first = sweep(0, 1, others=["wandb.mode=online"])
-    first.run(Launcher(first.folder), ignore)
-    assert sweep(0, 1, others=["wandb.mode=disabled"]).jobs[0].overrides == ("wandb.mode=disabled", "seed=0")
+def test_what_is_no_part_of_the_digest_is_taken_from_the_newest_command(grid):
+    first = grid(0, 1, others=["wandb.mode=online"])
+    run(first, Launcher(first.folder))
+    assert grid(0, 1, others=["wandb.mode=disabled"]).jobs[0].overrides == ("wandb.mode=disabled", "seed=0")
 
 
 # What is run
 
 
-def test_finished_jobs_are_never_touched_again(sweep):
-    first = sweep(0, 1)
-    first.run(Launcher(first.folder, {1: "failed"}), ignore)
+def test_finished_jobs_are_never_touched_again(grid):
+    first = grid(0, 1)
+    run(first, Launcher(first.folder, {1: "failed"}))
     finished = first.folder / "0-seed_0" / "summary.json"
     before = finished.stat()
     again = Launcher(first.folder)
-    sweep(0, 1, 2).run(again, ignore)
+    run(grid(0, 1, 2), again)
     assert again.calls == [[1, 2]]
     after = finished.stat()
     assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
 
 
-@pytest.mark.parametrize("said", ["running", "failed", "interrupted", None])
-def test_what_an_attempt_left_is_kept_aside(said, sweep):
-    jobs = sweep(0, 1)
-    jobs.run(Launcher(jobs.folder, {0: "failed"}), ignore)
+@pytest.mark.parametrize("state", ["running", "failed", "interrupted", None])
+def test_an_earlier_attempt_is_archived(state, grid):
+    jobs = grid(0, 1)
+    run(jobs, Launcher(jobs.folder, {0: "failed"}))
     for attempt in (1, 2):
         (jobs.folder / "0-seed_0" / "summary.json").unlink()
-        if said is not None:
-            (jobs.folder / "0-seed_0" / "summary.json").write_text(json.dumps({"status": said}))
+        if state is not None:
+            (jobs.folder / "0-seed_0" / "summary.json").write_text(json.dumps({"status": state}))
         (jobs.folder / "0-seed_0" / f"mark{attempt}").touch()
-        jobs.run(Launcher(jobs.folder, {0: "failed"}), ignore)
+        run(grid(0, 1), Launcher(jobs.folder, {0: "failed"}))
     attempts = jobs.folder / "attempts"
     assert folders(attempts) == ["0-seed_0-1", "0-seed_0-2"]
     assert (attempts / "0-seed_0-1" / "mark1").exists()
     assert (attempts / "0-seed_0-2" / "mark2").exists()
 
 
-def test_job_of_another_process_is_waited_for_and_not_run(sweep, monkeypatch):
-    jobs = sweep(0, 1)
+def test_job_of_another_process_is_waited_for_and_not_run(grid, monkeypatch):
+    jobs = grid(0, 1)
     folder = jobs.folder / "0-seed_0"
     begin(folder)
     lock = run_lock(folder)
     lock.acquire()
-    assert jobs.is_busy()
+    assert is_busy(jobs.folder)
 
     def end_elsewhere(_seconds: float) -> None:
         (folder / "summary.json").write_text('{"status": "finished"}')
@@ -154,28 +162,28 @@ def test_job_of_another_process_is_waited_for_and_not_run(sweep, monkeypatch):
 
     monkeypatch.setattr("lac.sweeps.queue.time.sleep", end_elsewhere)
     launcher = Launcher(jobs.folder)
-    jobs.run(launcher, ignore)
+    run(jobs, launcher)
     assert launcher.calls == [[1]]
     assert statuses(jobs) == ["finished", "finished"]
 
 
-def test_job_that_another_process_has_left_is_run_in_the_end(sweep, monkeypatch):
-    jobs = sweep(0, 1)
+def test_job_that_another_process_has_abandoned_is_run_in_the_end(grid, monkeypatch):
+    jobs = grid(0, 1)
     begin(jobs.folder / "0-seed_0")
     lock = run_lock(jobs.folder / "0-seed_0")
     lock.acquire()
     monkeypatch.setattr("lac.sweeps.queue.time.sleep", lambda _seconds: lock.release())
     launcher = Launcher(jobs.folder)
-    jobs.run(launcher, ignore)
+    run(jobs, launcher)
     assert launcher.calls == [[1], [0]]
     assert statuses(jobs) == ["finished", "finished"]
 
 
-# Launchers that give up
+# Launchers that fail
 
 
-def test_dead_worker_of_a_pool_is_found_among_those_it_took_along(sweep):
-    jobs = sweep(0, 1, 2, 3)
+def test_killed_worker_of_a_pool_is_identified_among_its_neighbours(grid):
+    jobs = grid(0, 1, 2, 3)
 
     class Pool(Launcher):
         def __call__(self, todo: Sequence[Job]) -> None:
@@ -183,43 +191,43 @@ def test_dead_worker_of_a_pool_is_found_among_those_it_took_along(sweep):
                 self.calls.append([job.number for job in todo])
                 begin(self._folder / "0-seed_0")
                 begin(self._folder / "1-seed_1")
-                raise BrokenProcessPool("job 1 has died, and job 0 with it")
+                raise BrokenProcessPool("job 1 was killed, and job 0 with it")
             super().__call__(todo)
 
-    said: list[str] = []
+    printed: list[str] = []
     pool = Pool(jobs.folder, {1: "killed"}, BrokenProcessPool)
-    jobs.run(pool, said.append)
+    run(jobs, pool, printed.append)
     assert pool.calls == [[0, 1, 2, 3], [2, 3], [0], [1]]
     assert statuses(jobs) == ["finished", "failed", "finished", "finished"]
     summary = json.loads((jobs.folder / "1-seed_1" / "summary.json").read_text())
     assert "killed, twice" in summary["error"]
     assert "killed, twice" in (jobs.folder / "1-seed_1" / "train.log").read_text()
-    assert any("BrokenProcessPool: job 1 has died" in text for text in said)
+    assert any("BrokenProcessPool: job 1 was killed" in text for text in printed)
     assert jobs.counts() == "3 finished, 1 failed"
 
 
-def test_other_launchers_do_not_train_again_what_was_killed(sweep):
-    jobs = sweep(0, 1, 2)
+def test_other_launchers_do_not_train_again_what_was_killed(grid):
+    jobs = grid(0, 1, 2)
     launcher = Launcher(jobs.folder, {1: "killed"}, RuntimeError)
-    jobs.run(launcher, ignore)
+    run(jobs, launcher)
     assert launcher.calls == [[0, 1, 2], [2]]
     assert statuses(jobs) == ["finished", "failed", "finished"]
 
 
-def test_launcher_that_does_not_work_is_told(sweep):
+def test_launcher_that_runs_no_job_ends_the_sweep(grid):
     def broken(_jobs: Sequence[Job]) -> None:
         raise ConnectionError("no cluster at 10.0.0.1")
 
     with pytest.raises(ConnectionError, match=r"no cluster at 10\.0\.0\.1"):
-        sweep(0, 1).run(broken, ignore)
+        run(grid(0, 1), broken)
     with pytest.raises(RuntimeError, match="none of the jobs"):
-        sweep(0, 1).run(Launcher(sweep(0).folder, {0: "nothing", 1: "nothing"}), ignore)
+        run(grid(0, 1), Launcher(grid(0).folder, {0: "nothing", 1: "nothing"}))
 
 
-def test_job_that_was_terminated_by_itself_does_not_stop_the_others(sweep):
-    jobs = sweep(0, 1)
+def test_job_that_was_terminated_by_itself_does_not_stop_the_others(grid):
+    jobs = grid(0, 1)
     launcher = Launcher(jobs.folder, {0: "interrupted"})
-    jobs.run(launcher, ignore)
+    run(jobs, launcher)
     assert launcher.calls == [[0, 1]]
     assert statuses(jobs) == ["interrupted", "finished"]
 
@@ -227,8 +235,8 @@ def test_job_that_was_terminated_by_itself_does_not_stop_the_others(sweep):
 # The end
 
 
-def test_stopped_sweep_launches_nothing_more_and_the_next_one_goes_on(sweep):
-    jobs = sweep(0, 1, 2)
+def test_stopped_sweep_launches_nothing_more_and_the_next_one_continues(grid):
+    jobs = grid(0, 1, 2)
 
     def stopped(_jobs: Sequence[Job]) -> None:
         begin(jobs.folder / "0-seed_0", "failed")
@@ -236,27 +244,27 @@ def test_stopped_sweep_launches_nothing_more_and_the_next_one_goes_on(sweep):
         request_stop(jobs.folder)
         raise BrokenProcessPool
 
-    jobs.run(stopped, ignore)
+    run(jobs, stopped)
     assert is_stopped(jobs.folder)
     assert statuses(jobs) == ["failed", "interrupted", None]
     assert jobs.counts() == "1 failed, 1 interrupted, 1 not run"
     launcher = Launcher(jobs.folder)
     with sweep_lock(jobs.folder):
         assert not is_stopped(jobs.folder)
-        sweep(0, 1, 2).run(launcher, ignore)
+        run(grid(0, 1, 2), launcher)
     assert launcher.calls == [[0, 1, 2]]
 
 
-def test_a_sweep_is_worked_on_by_one_process(sweep):
-    folder = sweep(0).folder
-    with sweep_lock(folder), pytest.raises(RuntimeError, match="running already"):
+def test_a_sweep_is_worked_on_by_one_process(grid):
+    folder = grid(0).folder
+    with sweep_lock(folder), pytest.raises(ConfigError, match="running already"):
         sweep_lock(folder)
     with sweep_lock(folder):
         pass
 
 
-def test_table_tells_every_job(sweep):
-    jobs = sweep(0, 1)
+def test_table_lists_every_job(grid):
+    jobs = grid(0, 1)
     begin(jobs.folder / "0-seed_0", "finished")
     final = {"cost_mean": 104.26, "ep_len_mean": 400.0, "death_rate": 0.25}
     summary = {"status": "finished", "wall_time": 41.5, "final": final}

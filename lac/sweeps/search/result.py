@@ -1,4 +1,4 @@
-"""What is searched, and what has come of it: the table, the file and the last lines of a search."""
+"""What is searched, and the result: the table, the file and the last lines of a search."""
 
 import math
 import shlex
@@ -28,7 +28,7 @@ class Plan:
         folder: The sweep folder, which holds a run folder a trial.
         space: The parameters.
         fixed: The other overrides of each trial.
-        identity: Those of them on which results depend.
+        identity: Those of them that affect results.
         n_trials: Trials that the study is to have in the end, those of earlier calls included.
         steps: Environment steps of a trial that is not pruned.
         name: Gives a short name for the folder of a trial, from its overrides.
@@ -43,13 +43,13 @@ class Plan:
     name: Callable[[Sequence[str]], str]
 
     @property
-    def wanted(self) -> int:
-        """Trials in the end: no more than there are points."""
+    def trial_count(self) -> int:
+        """Number of trials in the end: at most one for each point of the space."""
         return int(min(self.n_trials, math.prod(parameter.size for parameter in self.space)))
 
 
 def asked_trials(study: Study) -> list[FrozenTrial]:
-    """The trials but those that someone has put into the queue."""
+    """The trials without those that a user has enqueued in the study."""
     return [trial for trial in study.get_trials(deepcopy=False) if trial.state != TrialState.WAITING]
 
 
@@ -60,23 +60,23 @@ def overrides_of(trial: FrozenTrial, space: Sequence[Parameter]) -> list[str]:
 
 def search_result(plan: Plan, study: Study) -> dict[str, Any]:
     """The search in numbers, for ``search.json``."""
-    trials = [_told(trial, plan) for trial in asked_trials(study)]
+    trials = [_describe_trial(trial, plan) for trial in asked_trials(study)]
     complete = [trial for trial in asked_trials(study) if trial.state == TrialState.COMPLETE]
     best = min(complete, key=lambda trial: trial.values[0], default=None)
     command = ["python", "scripts/train.py", *plan.fixed, *(overrides_of(best, plan.space) if best else [])]
     states = [trial["state"] for trial in trials]
     return {
         "study": study.study_name,
-        "n_trials": plan.wanted,
+        "n_trials": plan.trial_count,
         "states": {state: states.count(state) for state in dict.fromkeys(states)},
         "env_steps": sum(trial["env_steps"] for trial in trials),
         "env_steps_without_pruning": plan.steps * len(trials),
-        "best": None if best is None else _told(best, plan) | {"command": shlex.join(command)},
+        "best": None if best is None else _describe_trial(best, plan) | {"command": shlex.join(command)},
         "trials": trials,
     }
 
 
-def _told(trial: FrozenTrial, plan: Plan) -> dict[str, Any]:
+def _describe_trial(trial: FrozenTrial, plan: Plan) -> dict[str, Any]:
     folder = trial.user_attrs.get(FOLDER)
     summary = read_summary(plan.folder / folder) if folder else {}
     final = summary.get("final", {})
@@ -94,17 +94,17 @@ def _told(trial: FrozenTrial, plan: Plan) -> dict[str, Any]:
 
 
 def is_complete(result: Mapping[str, Any]) -> bool:
-    """Whether all trials have come to an end, and one of them to a result."""
+    """Whether all trials have ended, and one of them with a result."""
     return result["best"] is not None and ended(result) >= result["n_trials"]
 
 
 def ended(result: Mapping[str, Any]) -> int:
-    """Number of trials that have come to an end."""
+    """Number of trials that have ended."""
     return sum(trial["state"] != "running" for trial in result["trials"])
 
 
 def result_table(result: Mapping[str, Any], space: Sequence[Parameter]) -> str:
-    """All trials with what became of them."""
+    """The status, the result and the parameters of each trial."""
     names = [parameter.name for parameter in space]
     rows = [
         (
@@ -114,7 +114,7 @@ def result_table(result: Mapping[str, Any], space: Sequence[Parameter]) -> str:
             None if trial["death_rate"] is None else f"{trial['death_rate']:.0%}",
             trial["env_steps"],
             trial["seconds"],
-            *(_shown(trial["params"].get(name)) for name in names),
+            *(_format(trial["params"].get(name)) for name in names),
             trial["folder"],
         )
         for trial in result["trials"]
@@ -124,21 +124,21 @@ def result_table(result: Mapping[str, Any], space: Sequence[Parameter]) -> str:
     return table
 
 
-def _shown(value: object) -> str:
+def _format(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def conclusion(result: Mapping[str, Any], folder: Path) -> str:
-    """The result in a few lines."""
+    """The last lines of a search: its cost, the best trial, and how to run it."""
     states = ", ".join(f"{number} {state}" for state, number in result["states"].items())
     lines = [f"{ended(result)} of {result['n_trials']} trials have ended ({states})"]
     steps, without = result["env_steps"], result["env_steps_without_pruning"]
     if without:
         lines.append(f"  env steps  {steps}, {steps / without:.0%} of those without pruning")
     if result["best"] is None:
-        lines.append("  best       none: no trial has come to a result")
+        lines.append("  best       none: no trial has ended with a result")
     else:
         best = result["best"]
-        told = f"test cost {best['cost_mean']:.1f}, deaths {best['death_rate']:.0%}"
-        lines += [f"  best       {told} in {folder / best['folder']}", "next:", f"  {best['command']}"]
+        reached = f"test cost {best['cost_mean']:.1f}, deaths {best['death_rate']:.0%}"
+        lines += [f"  best       {reached} in {folder / best['folder']}", "next:", f"  {best['command']}"]
     return "\n".join(lines)

@@ -1,7 +1,7 @@
 """The study on Optuna: its database, its samplers and its pruners."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -17,6 +17,7 @@ from optuna.storages import RDBStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
+from lac.settings.search import PrunerSettings, SamplerSettings
 from lac.sweeps.search.space import Parameter
 from lac.sweeps.seeds import PruningCallback
 
@@ -26,43 +27,43 @@ _TRIES_OF_SAMPLER = 10
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-def _tpe(seed: int, settings: Mapping[str, Any]) -> BaseSampler:
+def _tpe(seed: int, settings: SamplerSettings) -> BaseSampler:
     with warnings.catch_warnings():
         # The defaults of Optuna 5 are experimental in Optuna 4.
         warnings.simplefilter("ignore", ExperimentalWarning)
         return TPESampler(
             seed=seed,
-            n_startup_trials=settings["n_startup_trials"],
+            n_startup_trials=settings.n_startup_trials,
             multivariate=True,
             constant_liar=True,
         )
 
 
-def _random(seed: int, settings: Mapping[str, Any]) -> BaseSampler:
+def _random(seed: int, settings: SamplerSettings) -> BaseSampler:
     return RandomSampler(seed)
 
 
-SAMPLERS: dict[str, Callable[[int, Mapping[str, Any]], BaseSampler]] = {"tpe": _tpe, "random": _random}
+SAMPLERS: dict[str, Callable[[int, SamplerSettings], BaseSampler]] = {"tpe": _tpe, "random": _random}
 
 
-def _percentile(settings: Mapping[str, Any]) -> BasePruner:
-    return PercentilePruner(settings["percentile"], settings["n_startup_trials"], settings["n_warmup_steps"] + 1)
+def _percentile(settings: PrunerSettings) -> BasePruner:
+    return PercentilePruner(settings.percentile, settings.n_startup_trials, settings.n_warmup_steps + 1)
 
 
-def _median(settings: Mapping[str, Any]) -> BasePruner:
-    return MedianPruner(settings["n_startup_trials"], settings["n_warmup_steps"] + 1)
+def _median(settings: PrunerSettings) -> BasePruner:
+    return MedianPruner(settings.n_startup_trials, settings.n_warmup_steps + 1)
 
 
-def _halving(settings: Mapping[str, Any]) -> BasePruner:
-    return SuccessiveHalvingPruner(settings["min_resource"], settings["reduction_factor"])
+def _halving(settings: PrunerSettings) -> BasePruner:
+    return SuccessiveHalvingPruner(settings.min_resource, settings.reduction_factor)
 
 
-def _none(settings: Mapping[str, Any]) -> BasePruner:
+def _none(settings: PrunerSettings) -> BasePruner:
     return NopPruner()
 
 
 # Steps are counted from one here: the number of tests so far.
-PRUNERS: dict[str, Callable[[Mapping[str, Any]], BasePruner]] = {
+PRUNERS: dict[str, Callable[[PrunerSettings], BasePruner]] = {
     "median": _median,
     "percentile": _percentile,
     "halving": _halving,
@@ -73,12 +74,12 @@ PRUNERS: dict[str, Callable[[Mapping[str, Any]], BasePruner]] = {
 class Proposals(BaseSampler):
     """A sampler that never proposes a point of the study twice.
 
-    Each trial has random numbers of its own, from the seed and the trial's number. So a study that was
-    interrupted goes on as it would have without, and a seed does not repeat its points.
+    Each trial has random numbers of its own, from the seed and the trial's number. So an interrupted study
+    continues as if it had not been interrupted, and does not repeat its points.
 
     Args:
-        make: Makes the sampler whose proposals these are, from a seed.
-        seed: Of all random numbers.
+        make: Makes the underlying sampler from a seed.
+        seed: Seed of all random numbers.
         space: The parameters.
     """
 
@@ -97,7 +98,7 @@ class Proposals(BaseSampler):
         others = [other.params for other in study.get_trials(deepcopy=False) if other.number != trial.number]
         for attempt in count():
             seed = int(np.random.SeedSequence([self._seed, trial.number, attempt]).generate_state(1)[0])
-            # A sampler that has found its optimum in a small space may insist on it.
+            # In a small space a sampler may propose the optimum that it has found again and again.
             sampler = self._make(seed) if attempt < _TRIES_OF_SAMPLER else RandomSampler(seed)
             point = sampler.sample_relative(study, trial, sampler.infer_relative_search_space(study, trial))
             for name, distribution in self._space.items():
@@ -108,7 +109,7 @@ class Proposals(BaseSampler):
         raise AssertionError("unreachable")
 
     def sample_independent(self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: Any) -> Any:
-        """Not asked, since every parameter is part of the space."""
+        """Never called, since every parameter is part of the relative space."""
         raise AssertionError(f"{param_name} is not part of the search space")
 
 
@@ -133,23 +134,23 @@ def open_study(storage: RDBStorage, name: str, sampler: BaseSampler | None, prun
 
 
 def pruning_callback(url: str, name: str, pruner: BasePruner, number: int, last_test: int) -> PruningCallback:
-    """What reports the results of a running trial to its study, and asks whether it is hopeless.
+    """A function that reports the results of a running trial to its study and returns whether to prune it.
 
     Args:
         url: Address of the database.
         name: Name of the study.
-        pruner: What compares the trial with the others.
+        pruner: Compares the trial with the others.
         number: Number of the trial.
-        last_test: Number of the test with which the trial is complete; nothing is saved by pruning there.
+        last_test: Number of the test with which the trial is complete; pruning it there would save nothing.
     """
     storage = open_storage(url)
     study = open_study(storage, name, RandomSampler(), pruner)
     trial_id = study.get_trials(deepcopy=False)[number]._trial_id
 
     def should_prune(test: int, result: float) -> bool:
-        # A database that is out of reach for a moment must not end a training; the next test reports again.
+        # A database that is unreachable for a moment must not end a training; the next test reports again.
         with suppress(StorageInternalError):
-            # Not with Trial.report, which keeps what an interrupted attempt has reported.
+            # Not by Trial.report, which keeps the values that an interrupted attempt has reported.
             storage.set_trial_intermediate_value(trial_id, test, result)
             return test < last_test and pruner.prune(study, storage.get_trial(trial_id))
         return False

@@ -1,0 +1,65 @@
+"""The folder of a sweep: its lock, the request to stop its jobs, and what earlier attempts left."""
+
+from pathlib import Path
+
+from filelock import AcquireReturnProxy, FileLock, Timeout
+
+from lac.config.checks import ConfigError
+from lac.runs.folder import ATTEMPTS, RUNNING, status
+
+_STOP = ".stop"
+
+
+def sweep_lock(folder: Path) -> AcquireReturnProxy[FileLock]:
+    """A context in which no other process works on the sweep; a stop request to an earlier process is cleared.
+
+    Args:
+        folder: The sweep folder; it is created if it does not exist.
+
+    Raises:
+        ConfigError: Another process works on the sweep.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        lock = FileLock(folder / ".lock").acquire(timeout=0)
+    except Timeout:
+        raise ConfigError(
+            [f"hydra.sweep.dir is {folder}: this sweep is running already; wait for it, stop it, or choose another"]
+        ) from None
+    clear_stop_request(folder)
+    return lock
+
+
+def is_busy(folder: Path) -> bool:
+    """Whether a job of the sweep is running, on this machine or elsewhere."""
+    return any(run.is_dir() and status(run) == RUNNING for run in folder.glob("[0-9]*"))
+
+
+def archive_attempt(folder: Path, name: str) -> Path:
+    """Move what an earlier attempt at a job left to ``attempts/``; returns its new folder.
+
+    Args:
+        folder: The sweep folder.
+        name: Name of the job's run folder, which exists.
+    """
+    attempts = folder / ATTEMPTS
+    attempts.mkdir(exist_ok=True)
+    number = 1
+    while (attempts / f"{name}-{number}").exists():
+        number += 1
+    return (folder / name).rename(attempts / f"{name}-{number}")
+
+
+def request_stop(folder: Path) -> None:
+    """Ask the jobs of a sweep to end."""
+    (folder / _STOP).touch()
+
+
+def is_stopped(folder: Path) -> bool:
+    """Whether the jobs of a sweep are asked to end."""
+    return (folder / _STOP).exists()
+
+
+def clear_stop_request(folder: Path) -> None:
+    """Withdraw what :func:`request_stop` asked for."""
+    (folder / _STOP).unlink(missing_ok=True)

@@ -1,0 +1,135 @@
+"""Hydra's launchers: what sweeps have to know about each, and how their jobs are run there."""
+
+import os
+import re
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from lac.config.checks import ConfigError
+from lac.sweeps.compose import with_output_dir
+from lac.sweeps.queue import Job, JobSource, Supervisor
+from lac.sweeps.shutdown import graceful_shutdown
+
+LaunchOverrides = Callable[[Sequence[Sequence[str]], int], object]
+"""Runs jobs, given their overrides and the number of the first; returns when all have ended."""
+
+_RAY_TIMEOUT = 10.0  # seconds
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """What sweeps have to know about a launcher.
+
+    Attributes:
+        in_process: Whether it runs jobs in the sweep's own process, one at a time.
+        limit_key: Its setting that limits the jobs at a time; negative values count from the number of cores.
+        uses_ray: Whether it runs jobs on Ray.
+        package: Package in ``hydra_plugins`` that brings it; None: Hydra itself.
+        extra: Extra of this project that installs the package.
+    """
+
+    in_process: bool = False
+    limit_key: str | None = None
+    uses_ray: bool = False
+    package: str | None = None
+    extra: str | None = None
+
+
+_SUBMITIT = Launcher(package="hydra_submitit_launcher", extra="slurm")
+_UNKNOWN = Launcher()
+
+LAUNCHERS = {
+    "hydra._internal.core_plugins.basic_launcher.BasicLauncher": Launcher(in_process=True),
+    "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher": Launcher(
+        limit_key="n_jobs", package="hydra_joblib_launcher", extra="sweep"
+    ),
+    "hydra_plugins.hydra_submitit_launcher.submitit_launcher.LocalLauncher": _SUBMITIT,
+    "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher": _SUBMITIT,
+    "hydra_plugins.hydra_ray_launcher.ray_launcher.RayLauncher": Launcher(
+        uses_ray=True, package="hydra_ray_launcher", extra="ray"
+    ),
+}
+"""The known launchers by the ``_target_`` of their configs."""
+
+
+def launcher_of(config: DictConfig) -> Launcher:
+    """What is known about the launcher with a config; nothing special is assumed about others."""
+    return LAUNCHERS.get(config._target_, _UNKNOWN)
+
+
+def number_of_slots(n_jobs: int | None, config: DictConfig) -> int:
+    """Number of jobs to launch at a time, each by itself.
+
+    Args:
+        n_jobs: The number asked for; None: as many as the launcher runs.
+        config: The launcher's config.
+
+    Raises:
+        ConfigError: The launcher runs fewer at a time.
+    """
+    launcher, cores = launcher_of(config), os.cpu_count() or 1
+    if launcher.in_process:
+        limit, hint = 1, "add hydra/launcher=joblib"
+    elif launcher.limit_key is not None:
+        value = config[launcher.limit_key]
+        limit = value if value > 0 else max(1, cores + 1 + value)
+        hint = f"raise hydra.launcher.{launcher.limit_key}"
+    else:
+        return n_jobs or cores
+    if n_jobs is not None and n_jobs > limit:
+        raise ConfigError([f"hydra.sweeper.n_jobs is {n_jobs}, but the launcher runs {limit} at a time; {hint}"])
+    return n_jobs or limit
+
+
+def start_ray(config: DictConfig, launch: LaunchOverrides) -> None:
+    """Start Ray, or connect to its cluster, if the launcher with a config runs jobs there.
+
+    To be called before the sweep handles signals, since Ray takes them over when it starts.
+
+    Raises:
+        ConfigError: Nothing answers at the address of the cluster.
+    """
+    if not launcher_of(config).uses_ray:
+        return
+    address = config.ray.init.address
+    host_and_port = re.fullmatch(r"(?:ray://)?(.+):(\d+)", address or "")
+    try:
+        if host_and_port:
+            # Ray itself tries for minutes, and then ends the process.
+            host, port = host_and_port[1].strip("[]"), int(host_and_port[2])
+            socket.create_connection((host, port), _RAY_TIMEOUT).close()
+    except OSError as error:
+        raise ConfigError(
+            [
+                f"hydra.launcher.ray.init.address is {address!r}, where no cluster answers: {error}; "
+                "give the HOST:PORT of a running one"
+            ]
+        ) from None
+    launch([], 0)
+
+
+def run_jobs(folder: Path, source: JobSource, config: DictConfig, launch: LaunchOverrides, slots: int = 1) -> None:
+    """Run the jobs of a source with a launcher of Hydra; jobs in other processes end by themselves on a signal.
+
+    Args:
+        folder: The sweep folder; this process holds its lock.
+        source: Gives the jobs.
+        config: The launcher's config.
+        launch: The launcher.
+        slots: Number of batches at a time.
+
+    Raises:
+        SystemExit: A signal has come; its status is that of the signal.
+        Exception: The launcher has run no job of a batch.
+    """
+
+    def launch_jobs(jobs: Sequence[Job]) -> None:
+        launch([with_output_dir(job.overrides, folder, job.folder) for job in jobs], jobs[0].number)
+
+    with nullcontext() if launcher_of(config).in_process else graceful_shutdown(folder):
+        Supervisor(folder, source, launch_jobs, lambda text: print(text, flush=True)).run(slots)
