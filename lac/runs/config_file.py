@@ -19,7 +19,7 @@ _FLOAT = re.compile(
 )
 
 
-class _Loader(yaml.SafeLoader):  # type: ignore[misc] (PyYAML has no types)
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
     """Reads scalars as OmegaConf does: ``1e-4`` is a number, and a date is text."""
 
 
