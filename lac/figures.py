@@ -1,4 +1,4 @@
-"""Pictures; the only place that imports matplotlib."""
+"""Figures of runs and episodes, drawn with matplotlib."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Files: never half written, and named as a user would."""
+"""Files that are written in one step, and paths as users type them."""
 
 import json
 import os

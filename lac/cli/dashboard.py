@@ -1,4 +1,4 @@
-"""From a config to a workspace on Weights & Biases: a file, and a page where an API key is configured."""
+"""The command ``dashboard``: a workspace on Weights & Biases as a file, published where an API key is configured."""
 
 import json
 from dataclasses import fields
@@ -17,13 +17,13 @@ def run(cfg: DictConfig) -> None:
     """Build the workspace of a config, write it to a file, and publish it where an API key is configured.
 
     Raises:
-        ConfigError: The config is wrong, wandb-workspaces is missing, or W&B did not take the workspace.
+        ConfigError: The config is wrong, wandb-workspaces is missing, or W&B rejected the workspace.
     """
     errors = _errors_in(cfg)
     if errors:
         raise ConfigError(errors)
     from lac.loggers.wandb import resolve_mode  # noqa: PLC0415
-    from lac.reports import workspace  # noqa: PLC0415 (imports wandb, which `--help` does not need)
+    from lac.reports import workspace  # noqa: PLC0415 (imports wandb, which `--help` does without)
 
     built = workspace.build(cfg.env.id, cfg.group_by, cfg.project, cfg.entity)
     output = Path(cfg.output)
@@ -37,12 +37,14 @@ def run(cfg: DictConfig) -> None:
     try:
         print(f"published: {workspace.publish(built)}")
     except Exception as error:
-        raise ConfigError([f"W&B did not take the workspace, which is in {output}: {error}"]) from error
+        raise ConfigError(
+            [f"W&B rejected the workspace, which is in {output}: {error}; correct the cause and run this command again"]
+        ) from error
 
 
 def _errors_in(cfg: DictConfig) -> list[str]:
     errors = setting_errors(DashboardCommand, {"mode": cfg.mode})
-    # A group stands for itself where an agent of a W&B sweep chose its option.
+    # In the runs of a W&B sweep, the option that was chosen in a group is logged under the group's name.
     keys = list(config_keys("train")) + [f.name for f in fields(TrainCommand)]
     if cfg.group_by not in keys:
         hint = nearest(cfg.group_by, keys)

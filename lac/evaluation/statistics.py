@@ -1,4 +1,4 @@
-"""What several runs of a method tell: seeds are the unit, never episodes or steps."""
+"""Statistics over several runs of a method: seeds are the unit, never episodes or steps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,9 +24,9 @@ class Estimate:
 
 
 def interquartile_mean(scores: npt.ArrayLike, axis: int = 0) -> Any:
-    """Mean of what is left after the lowest and the highest quarter are dropped (Agarwal et al. 2021).
+    """Mean after the lowest and the highest quarter are dropped (Agarwal et al. 2021).
 
-    With ``n`` scores, ``floor(n / 4)`` are dropped at either end, as rliable does: none of up to three.
+    With ``n`` scores, ``floor(n / 4)`` are dropped at either end, as in rliable: none if there are up to three.
     """
     return trim_mean(np.asarray(scores, dtype=np.float64), 0.25, axis=axis)
 
@@ -38,7 +38,7 @@ def estimate(scores: Sequence[Any] | FloatArray) -> Estimate:
     environments, and none are pooled here.
 
     Args:
-        scores: One score a seed, ``[n]``, or a series for each, ``[n, T]``. The interval of one seed is NaN.
+        scores: One score for each seed, ``[n]``, or a series for each, ``[n, T]``. The interval of one seed is NaN.
     """
     array = np.asarray(scores, dtype=np.float64)
     value = np.asarray(interquartile_mean(array))

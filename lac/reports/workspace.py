@@ -1,4 +1,4 @@
-"""A workspace on Weights & Biases with the panels of this field; the only place that knows wandb-workspaces."""
+"""A workspace on Weights & Biases with panels for these algorithms; the only module that imports wandb-workspaces."""
 
 from typing import Any
 
@@ -7,18 +7,18 @@ from wandb_workspaces import expr
 from wandb_workspaces import workspaces as ws
 from wandb_workspaces.reports import v2 as wr
 
-COST, DEATHS = "test/cost_mean", "test/death_rate"
+COST, EARLY_TERMINATIONS = "test/cost_mean", "test/death_rate"
 
 
 def build(env_id: str, group_by: str, project: str, entity: str | None) -> ws.Workspace:
-    """The workspace of one environment; costs of different environments have no common mean.
+    """The workspace of one environment, since a mean over the costs of several environments has no meaning.
 
     Args:
         env_id: Gymnasium id; runs on other environments are left out.
         group_by: Config key whose values are compared, such as ``algo.name``. Each gets a line, the mean of its
             runs, in a band of one standard deviation.
         project: Project of the runs.
-        entity: User or team of the project; None while the workspace is only looked at.
+        entity: User or team of the project; None if the workspace is written to a file only.
     """
 
     def lines(title: str, *metrics: str, log_y: bool = False, key: str = group_by) -> wr.LinePlot:
@@ -36,7 +36,7 @@ def build(env_id: str, group_by: str, project: str, entity: str | None) -> ws.Wo
     sections = {
         "Control": [
             lines("Test cost", COST, log_y=True),
-            lines("Death rate", DEATHS),
+            lines("Early terminations", EARLY_TERMINATIONS),
             lines("Length of test episodes", "test/ep_len_mean"),
             lines("Training cost", "train/cost_mean", log_y=True),
         ],
@@ -60,8 +60,10 @@ def build(env_id: str, group_by: str, project: str, entity: str | None) -> ws.Wo
         "Sweep over alpha3": [
             lines("Test cost for each alpha3", COST, log_y=True, key="algo.alpha3"),
             wr.ScatterPlot(title="Final test cost", x=wr.Config("algo.alpha3"), y=wr.SummaryMetric(COST), log_y=True),
-            wr.ScatterPlot(title="Final death rate", x=wr.Config("algo.alpha3"), y=wr.SummaryMetric(DEATHS)),
-            wr.ParallelCoordinatesPlot(title="alpha3, seed, final test cost, deaths", columns=_columns()),
+            wr.ScatterPlot(
+                title="Final early terminations", x=wr.Config("algo.alpha3"), y=wr.SummaryMetric(EARLY_TERMINATIONS)
+            ),
+            wr.ParallelCoordinatesPlot(title="alpha3, seed, final test cost, early terminations", columns=_columns()),
         ],
     }
     return ws.Workspace(
@@ -83,19 +85,24 @@ _RATES = ("actor", "critic", "alpha", "labda")
 
 
 def _columns() -> list[wr.ParallelCoordinatesPlotColumn]:
-    metrics = (wr.Config("algo.alpha3"), wr.Config("seed"), wr.SummaryMetric(COST), wr.SummaryMetric(DEATHS))
+    metrics = (
+        wr.Config("algo.alpha3"),
+        wr.Config("seed"),
+        wr.SummaryMetric(COST),
+        wr.SummaryMetric(EARLY_TERMINATIONS),
+    )
     return [wr.ParallelCoordinatesPlotColumn(metric=metric) for metric in metrics]
 
 
 def serialised(workspace: ws.Workspace) -> dict[str, Any]:
-    """What W&B is sent of a workspace, as plain data."""
+    """A workspace as plain data, in the form in which it is sent to W&B."""
     view = workspace._to_model()  # the library offers no public name for it
     spec: dict[str, Any] = view.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
     return {"name": workspace.name, "entity": workspace.entity, "project": workspace.project, "spec": spec}
 
 
 def publish(workspace: ws.Workspace) -> str:
-    """Save a workspace on W&B as a new view, under your default entity unless it has one; returns its address."""
+    """Save a workspace on W&B as a new view and return its URL; your default entity is used unless it has one."""
     if not workspace.entity:
         workspace.entity = wandb.Api().default_entity
     url: str = workspace.save().url

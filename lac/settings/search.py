@@ -1,4 +1,4 @@
-"""The settings of a search; the group ``hydra/sweeper=optuna``, whose file holds the same values for the command line."""
+"""The settings of a search: the group ``hydra/sweeper=optuna``, whose file has the same values for users to copy."""
 
 from dataclasses import dataclass
 

@@ -8,8 +8,8 @@ import optuna
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.pruners import NopPruner
 
+from lac.settings.search import SamplerSettings
 from lac.sweeps.search.result import Plan
-from lac.sweeps.search.settings import SamplerSettings
 from lac.sweeps.search.space import Parameter, parameter_of
 from lac.sweeps.search.study import SAMPLERS, Proposals, open_storage, open_study, storage_url
 

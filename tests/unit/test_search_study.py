@@ -13,7 +13,8 @@ from optuna.pruners import MedianPruner, NopPruner, PercentilePruner  # noqa: E4
 from optuna.trial import TrialState  # noqa: E402
 from search_support import LEVEL, SAMPLER, levels, parameter, plan_of, study_of  # noqa: E402
 
-from lac.sweeps.search.settings import PrunerSettings, search_setting_errors, search_settings  # noqa: E402
+from lac.settings.search import PrunerSettings  # noqa: E402
+from lac.sweeps.search.settings import search_setting_errors  # noqa: E402
 from lac.sweeps.search.space import Parameter  # noqa: E402
 from lac.sweeps.search.study import PRUNERS, SAMPLERS, Proposals, open_storage, pruning_callback, storage_url  # noqa: E402
 
@@ -168,5 +169,5 @@ def test_an_interrupted_trial_reports_anew(tmp_path):
 def test_names_that_the_settings_allow_have_samplers_and_pruners():
     for name in (*SAMPLERS, *PRUNERS, "unknown"):
         for node, known in (("sampler", SAMPLERS), ("pruner", PRUNERS)):
-            given = search_settings(OmegaConf.create({node: {"name": name}}))
+            given = OmegaConf.create({node: {"name": name}})
             assert (search_setting_errors(given) == []) == (name in known)

@@ -1,0 +1,244 @@
+"""Runs read from their folders: what is given, and what is said of damaged ones."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from omegaconf import OmegaConf
+from saved_run_support import ROWS, SUMMARY, compose_config, save_run
+
+from lac import runs
+from lac.envs.disturbances import DisturbanceError
+from lac.runs import RunError, load, scan
+from lac.runs.config_file import read_config
+
+KICK = {"name": "kick", "kind": "impulse", "magnitude": 50.0, "at_step": 1, "every": None}
+KICK |= {"direction": "constant", "state_index": None, "channel": "action"}
+
+
+@pytest.fixture(scope="module")
+def config():
+    return compose_config()
+
+
+@pytest.fixture(scope="module")
+def saved(config, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved") / "run"
+    save_run(folder, config)
+    return folder
+
+
+@pytest.fixture
+def folder(saved, tmp_path):
+    return shutil.copytree(saved, tmp_path / "run")
+
+
+def replace(file, old, new):
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+# A run in order ---------------------------------------------------------------------------------------
+
+
+def test_a_run_is_read(folder, config):
+    run = runs.load(str(folder))
+    assert (run.folder, run.status, run.summary, run.metrics) == (folder, "finished", SUMMARY, ROWS)
+    assert run.config == OmegaConf.to_container(config, resolve=True)
+
+
+def test_the_environment_is_wrapped_as_for_training_and_fits_the_policy(folder):
+    agent, (env, other) = load(folder).closed_loop(num_envs=2)
+    assert env.unwrapped is not other.unwrapped
+    observation, _ = env.reset(seed=0)
+    ends = []
+    for _ in range(7):
+        observation, *_, truncated, _ = env.step(agent.get_action(observation, deterministic=True))
+        ends.append(truncated)
+    assert ends == [False] * 6 + [True], "train.max_ep_len"
+
+
+def test_the_scalar_of_an_environment_with_rewards_is_a_cost(folder):
+    replace(folder / "config.yaml", "lac/CartPoleCost-v1", "Pendulum-v1")
+    replace(folder / "config.yaml", "opt_type: minimize", "opt_type: maximize")
+    env = load(folder).environment()()
+    env.reset(seed=0)
+    assert env.step(np.zeros(1, np.float32))[1] >= 0.0
+
+
+def test_the_environment_may_be_disturbed(folder):
+    run, observations = load(folder), []
+    for disturbance in (None, KICK):
+        env = run.environment(disturbance)()
+        env.reset(seed=0)
+        observations.append([env.step(np.zeros(1))[0] for _ in range(3)])
+    is_other = np.not_equal(*observations).any(axis=1)
+    assert is_other.tolist() == [False, True, True]
+    with pytest.raises(DisturbanceError, match="magnitude"):
+        run.environment(KICK | {"magnitude": [1.0, 2.0]})()
+
+
+def test_reading_a_run_does_not_import_torch_hydra_and_matplotlib(folder):
+    code = (
+        f"import sys; from lac import runs; run = runs.load({str(folder)!r}); run.metrics; run.environment()\n"
+        "print(sorted({'torch', 'omegaconf', 'hydra', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+SCALARS = "1e-4 1E5 -1e+3 1.5e-3 3 0x1f 1_000.5 .5 .inf -.inf 2026-11-25 12:30:45.5 yes null ~ '1e-4' ${seed} ??? é"
+
+
+@pytest.mark.parametrize("text", [*SCALARS.split(), "[1e-3, {a: 2e2}]"])
+def test_values_are_those_of_omegaconf(text, tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text(f"key: {text}\n", encoding="utf-8")
+    expected = OmegaConf.to_container(OmegaConf.load(file))["key"]
+    value = read_config(file)["key"]
+    assert (value, type(value)) == (expected, type(expected))
+
+
+# Runs that are damaged --------------------------------------------------------------------------------
+
+
+def write(name, text):
+    return lambda folder: (folder / name).write_text(text)
+
+
+def remove(name):
+    return lambda folder: (folder / name).unlink()
+
+
+DAMAGES = [
+    ("config.yaml", remove("config.yaml"), "is missing", load),
+    ("config.yaml", write("config.yaml", ""), "is empty", load),
+    ("config.yaml", write("config.yaml", "a: [1"), "is damaged", load),
+    ("config.yaml", write("config.yaml", "text"), "is damaged", load),
+    ("config.yaml", write("config.yaml", "seed: 0"), "has no env.id", lambda folder: load(folder).environment()),
+    ("summary.json", remove("summary.json"), "is missing", load),
+    ("summary.json", write("summary.json", ""), "is empty", load),
+    ("summary.json", write("summary.json", '{"status"'), "is damaged", load),
+    ("summary.json", write("summary.json", "[]"), "is damaged", load),
+    ("summary.json", write("summary.json", "{}"), "has no status", load),
+    ("metrics.jsonl", remove("metrics.jsonl"), "is missing", lambda folder: load(folder).metrics),
+    ("metrics.jsonl", write("metrics.jsonl", ""), "is empty", lambda folder: load(folder).metrics),
+    (
+        "metrics.jsonl",
+        write("metrics.jsonl", '{"a": 1}\n{"a\n{"a": 1}\n'),
+        "line 2",
+        lambda folder: load(folder).metrics,
+    ),
+    ("metrics.jsonl", write("metrics.jsonl", "1\n2\n"), "line 1", lambda folder: load(folder).metrics),
+    ("final.safetensors", remove("policy/final.safetensors"), "is missing", lambda folder: load(folder).policy()),
+    (
+        "final.safetensors",
+        lambda folder: (folder / "policy/final.safetensors").write_bytes(b"\x00" * 50),
+        "is damaged",
+        lambda folder: load(folder).policy(),
+    ),
+    ("best.safetensors", lambda folder: None, "is missing", lambda folder: load(folder).policy("best")),
+]
+
+
+@pytest.mark.parametrize(("file", "damage", "problem", "use"), DAMAGES)
+def test_one_sentence_names_the_damaged_file_and_what_to_do(file, damage, problem, use, folder):
+    damage(folder)
+    with pytest.raises(RunError) as caught:
+        use(folder)
+    sentence = str(caught.value)
+    assert file in sentence
+    assert problem in sentence
+    assert str(folder) in sentence
+    assert "train" in sentence.rpartition(";")[2]
+    assert "\n" not in sentence
+
+
+def test_a_last_line_that_was_cut_off_is_left_out(folder):
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write('{"env_steps": 3')
+    assert load(folder).metrics == ROWS
+
+
+def test_what_is_not_needed_may_be_damaged(folder):
+    (folder / "metrics.jsonl").unlink()
+    shutil.rmtree(folder / "policy")
+    load(folder).environment()()
+
+
+@pytest.mark.parametrize(
+    ("env_id", "words"),
+    [
+        ("lac/Nowhere-v1", ["lac/Nowhere-v1", "not registered"]),
+        ("nowhere:Env-v0", ["nowhere:Env-v0", "cannot be imported"]),
+        ("lac/Oscillator-v1", ["observations of shape (4,)", "observations of shape (8,)"]),
+        ("MountainCarContinuous-v0", ["observations of shape (4,)", "observations of shape (2,)"]),
+    ],
+)
+def test_an_environment_that_there_is_not_or_that_does_not_fit(env_id, words, folder):
+    replace(folder / "config.yaml", "lac/CartPoleCost-v1", env_id)
+    with pytest.raises(RunError) as caught:
+        load(folder).closed_loop()
+    assert all(word in str(caught.value) for word in [*words, str(folder / "config.yaml")]), caught.value
+
+
+def test_an_environment_that_cannot_be_built(folder):
+    replace(folder / "config.yaml", "  kwargs: {}", "  kwargs: {render_mode: nothing}")
+    make = load(folder).environment()
+    with pytest.raises(RunError, match="render_mode is 'nothing'"):
+        make()
+
+
+# Folders of runs --------------------------------------------------------------------------------------
+
+
+def names(found, root):
+    return [str(item.folder.relative_to(root)) for item in found]
+
+
+def test_a_scan_finds_runs_at_any_depth_and_leaves_out_the_damaged(saved, tmp_path):
+    for name in ("sweep/a", "sweep/deep/b", "sweep/attempts/a-1", "sweep/job/seed-1", "sweep/job/seed-2"):
+        shutil.copytree(saved, tmp_path / name)
+    (tmp_path / "sweep/job/summary.json").write_text(json.dumps({"status": "finished", "seeds": [1, 2]}))
+    (tmp_path / "sweep/job/config.yaml").write_text("seed: 1")
+    # As a run of the Python API leaves it, and as W&B and Hydra leave theirs.
+    shutil.copytree(saved, tmp_path / "sweep/python")
+    (tmp_path / "sweep/python/config.yaml").unlink()
+    for name in ("wandb/files", ".hydra"):
+        (tmp_path / "sweep/a" / name).mkdir(parents=True)
+        (tmp_path / "sweep/a" / name / "config.yaml").write_text("x: 1")
+    found, left_out = scan([tmp_path / "sweep", tmp_path / "sweep/a", tmp_path / "nowhere"])
+    assert names(found, tmp_path / "sweep") == ["a", "deep/b", "job/seed-1", "job/seed-2"]
+    (python,) = left_out
+    assert (python.folder, python.status) == (tmp_path / "sweep/python", "finished")
+    assert python.reason.startswith(f"{tmp_path / 'sweep/python/config.yaml'} is missing")
+
+
+def test_a_damaged_summary_of_a_job_of_several_seeds_does_not_hide_its_runs(saved, tmp_path):
+    shutil.copytree(saved, tmp_path / "job/seed-1")
+    (tmp_path / "job/summary.json").write_text("")
+    found, left_out = scan([tmp_path])
+    assert (names(found, tmp_path), names(left_out, tmp_path)) == (["job/seed-1"], ["job"])
+    assert left_out[0].status is None
+
+
+def test_links_to_runs_are_followed_once(saved, tmp_path):
+    (tmp_path / "links").mkdir()
+    for name in ("one", "two"):
+        (tmp_path / "links" / name).symlink_to(saved, target_is_directory=True)
+    (tmp_path / "links" / "circle").symlink_to(tmp_path, target_is_directory=True)
+    found, left_out = scan([tmp_path])
+    assert (names(found, tmp_path), left_out) == (["links/one"], [])
+
+
+def test_a_job_of_several_seeds_is_not_one_run(saved, tmp_path):
+    shutil.copytree(saved, tmp_path / "job")
+    (tmp_path / "job/summary.json").write_text(json.dumps({"status": "finished", "seeds": [1, 2]}))
+    with pytest.raises(RunError, match="several seeds"):
+        load(tmp_path / "job")
+    with pytest.raises(RunError, match="not a folder"):
+        load(tmp_path / "nowhere")
