@@ -1,22 +1,16 @@
-"""Test episodes of a policy, batched over environments: nothing else steps a test environment."""
+"""Test episodes of a policy; every test, evaluation and picture takes its episodes from here."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import compress, count
-from typing import Any, NamedTuple, Protocol, cast
+from itertools import count
 
-import gymnasium
 import numpy as np
 import numpy.typing as npt
-from gymnasium.wrappers import OrderEnforcing, TimeLimit
 
 from lac.envs import AnyEnv
-from lac.envs.system import System
+from lac.evaluation.steppers import Array, BoolArray, FloatArray, Present, Stepper, make_stepper
 
-Array = npt.NDArray[Any]
-BoolArray = npt.NDArray[np.bool_]
-FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 Policy = Callable[[npt.NDArray[np.floating]], npt.NDArray[np.floating]]
 
@@ -86,8 +80,7 @@ def rollout(
 ) -> Rollouts:
     """Run one episode for each seed.
 
-    Episodes run side by side in the environments given, so that the policy acts on all of them at once. Equal systems
-    of ours with nothing but time limits around them take their steps as a batch, with the same result.
+    Episodes run side by side in the environments given, so that the policy acts on all of them at once.
 
     Args:
         policy: Actions ``[B, act_dim]`` for observations ``[B, obs_dim]``.
@@ -97,7 +90,6 @@ def rollout(
         record: Number of episodes that are recorded; None records all, and 0 saves the time and memory.
     """
     log = _Log(len(seeds), len(seeds) if record is None else min(record, len(seeds)))
-    make_stepper = _BatchStepper if _can_step_as_batch(envs) else _SerialStepper
     for start in range(0, len(seeds), len(envs)):
         group = seeds[start : start + len(envs)]
         _run_group(policy, make_stepper(envs[: len(group)]), group, steps, start, log)
@@ -105,7 +97,7 @@ def rollout(
 
 
 def _run_group(
-    policy: Policy, stepper: "_Stepper", seeds: Sequence[int], steps: int | None, first: int, log: "_Log"
+    policy: Policy, stepper: Stepper, seeds: Sequence[int], steps: int | None, first: int, log: "_Log"
 ) -> None:
     """Run an episode in each environment of a stepper to its end; the first of them is episode number ``first``."""
     last = math.inf if steps is None else steps
@@ -117,7 +109,7 @@ def _run_group(
     for step in count(1):
         actions = policy(observations)
         if is_recorded:
-            # A copy, since policies and environments may write into theirs.
+            # A copy, since environments may write into theirs.
             log.actions.append((running, step - 1, np.array(actions)))
         observations, costs, terminated, ended = stepper.step(actions)
         log.costs.append((running, step - 1, costs))
@@ -130,143 +122,6 @@ def _run_group(
         if len(running) == 0 or step >= last:
             break
 
-
-# Environments that step together ---------------------------------------------------------------------
-
-
-class _Step(NamedTuple):
-    """The result of one step of ``R`` environments."""
-
-    observations: Array
-    """``[R, obs_dim]``"""
-    costs: FloatArray
-    """``[R]``"""
-    terminated: BoolArray
-    """``[R]``"""
-    ended: BoolArray
-    """Terminated or truncated, ``[R]``."""
-
-
-class _Present(NamedTuple):
-    """The present state and signals of ``R`` environments, ``[R, ...]`` each; empty rows where there are none."""
-
-    states: Array
-    references: Array
-    states_of_interest: Array
-
-
-class _Stepper(Protocol):
-    """Environments with an episode each, of which ``R`` are running."""
-
-    def reset(self, seeds: Sequence[int]) -> Array:
-        """Start an episode in each; the observations ``[R, obs_dim]``."""
-
-    def step(self, actions: Array) -> _Step:
-        """One step of each that is running."""
-
-    def keep(self, mask: BoolArray) -> None:
-        """Leave those running for which ``mask`` ``[R]`` is true."""
-
-    def present(self) -> _Present:
-        """States and signals after :meth:`reset` or the last :meth:`step`."""
-
-
-class _SerialStepper:
-    """Any environments, which step one after the other."""
-
-    def __init__(self, envs: Sequence[AnyEnv]) -> None:
-        self._envs = list(envs)
-        self._infos: list[Mapping[str, Any]] = [{}] * len(envs)
-        space = envs[0].observation_space
-        self._obs_shape, self._obs_dtype = space.shape or (), space.dtype
-
-    def reset(self, seeds: Sequence[int]) -> Array:
-        observations = self._empty_observations()
-        for i, (env, seed) in enumerate(zip(self._envs, seeds, strict=True)):
-            observations[i], self._infos[i] = env.reset(seed=seed)
-        return observations
-
-    def step(self, actions: Array) -> _Step:
-        observations, costs = self._empty_observations(), np.empty(len(self._envs))
-        terminated, ended = np.empty((2, len(self._envs)), np.bool_)
-        for i, (env, action) in enumerate(zip(self._envs, actions, strict=True)):
-            observations[i], cost, terminated[i], truncated, self._infos[i] = env.step(action)
-            costs[i] = float(cost)
-            ended[i] = terminated[i] or truncated
-        return _Step(observations, costs, terminated, ended)
-
-    def keep(self, mask: BoolArray) -> None:
-        self._envs, self._infos = list(compress(self._envs, mask)), list(compress(self._infos, mask))
-
-    def present(self) -> _Present:
-        states = [_state(env) for env in self._envs]
-        references, interests = (
-            [np.ravel(info.get(name, ())) for info in self._infos] for name in ("reference", "state_of_interest")
-        )
-        return _Present(np.stack(states), np.stack(references), np.stack(interests))
-
-    def _empty_observations(self) -> Array:
-        """Room for the observations, with the dtype in which training stores them."""
-        return np.empty((len(self._envs), *self._obs_shape), self._obs_dtype)
-
-
-class _BatchStepper:
-    """Equal systems of ours with time limits around them, which take each step as a batch."""
-
-    def __init__(self, envs: Sequence[AnyEnv]) -> None:
-        self._envs, self._time_limit = envs, _time_limit(envs[0])
-        self._systems = [cast(System, env.unwrapped) for env in envs]
-        self._states: FloatArray = np.zeros(0)
-        self._num_steps = 0
-
-    def reset(self, seeds: Sequence[int]) -> Array:
-        observations = np.stack([env.reset(seed=seed)[0] for env, seed in zip(self._envs, seeds, strict=True)])
-        self._states = np.stack([system.get_state()["state"] for system in self._systems])
-        return observations
-
-    def step(self, actions: Array) -> _Step:
-        first = self._systems[0]
-        noise = np.stack([system.draw_noise() for system in self._systems])
-        self._states, costs, terminated = first.step_batch(self._states, actions, noise)
-        self._num_steps += 1
-        is_truncated = self._num_steps == self._time_limit
-        ended = np.ones(len(costs), np.bool_) if is_truncated else terminated
-        return _Step(first.observe(self._states), costs, terminated, ended)
-
-    def keep(self, mask: BoolArray) -> None:
-        self._systems = list(compress(self._systems, mask))
-        self._states = self._states[mask]
-
-    def present(self) -> _Present:
-        return _Present(self._states, *self._systems[0].signals(self._states))
-
-
-def _can_step_as_batch(envs: Sequence[AnyEnv]) -> bool:
-    """Whether one batched step is a step of each: equal systems, with nothing but equal time limits around them."""
-    first = envs[0].unwrapped
-    return isinstance(first, System) and all(
-        _time_limit(env) == _time_limit(envs[0]) > 0 and first.has_dynamics_of(env.unwrapped) for env in envs
-    )
-
-
-def _time_limit(env: AnyEnv) -> int:
-    """Steps of an episode; 0 without a time limit, or where there is another wrapper around the environment."""
-    limits = []
-    while type(env) in {OrderEnforcing, TimeLimit}:
-        if isinstance(env, TimeLimit):
-            limits.append(env._max_episode_steps)
-        env = cast(gymnasium.Wrapper, env).env
-    return min(limits, default=0) if env is env.unwrapped else 0
-
-
-def _state(env: AnyEnv) -> Array:
-    get_state = getattr(env.unwrapped, "get_state", None)
-    state = None if get_state is None else get_state()
-    # An environment of others may mean something else by this name.
-    return np.ravel(state["state"]) if isinstance(state, Mapping) and "state" in state else np.zeros(0)
-
-
-# What is kept of episodes -----------------------------------------------------------------------------
 
 # A quantity of some episodes ``[R]`` at one step: their numbers, the step counted from 0, and the values ``[R, ...]``.
 _Entry = tuple[IntArray, int, Array]
@@ -290,9 +145,10 @@ class _Log:
         self._references: list[_Entry] = []
         self._states_of_interest: list[_Entry] = []
 
-    def add_present(self, episodes: IntArray, step: int, observations: Array, present: _Present) -> None:
+    def add_present(self, episodes: IntArray, step: int, observations: Array, present: Present) -> None:
         """Record observations, states and signals after a step; step 0 is the reset."""
-        self._observations.append((episodes, step, observations))
+        # A copy, since policies may write into theirs.
+        self._observations.append((episodes, step, observations.copy()))
         self._states.append((episodes, step, present.states))
         self._references.append((episodes, step, present.references))
         self._states_of_interest.append((episodes, step, present.states_of_interest))

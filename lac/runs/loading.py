@@ -75,28 +75,33 @@ class Run:
         from lac.agents.loading import load_agent  # noqa: PLC0415 (imports torch)
 
         file = self._policy_file(name)
+        if not file.is_file():
+            saved = ", ".join(sorted(path.stem for path in file.parent.glob(f"*{file.suffix}"))) or "none"
+            raise RunError(f"{file} is missing (saved policies: {saved}); choose one of these or train the run again")
         try:
             return load_agent(file)
         except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
             raise unreadable(file, error) from error
 
     def environment(self, disturbance: Mapping[str, Any] | None = None) -> Callable[[], AnyEnv]:
-        """What makes the environment of the run, wrapped as for training: a cost as the scalar, and its time limits.
+        """A factory of the run's environment, wrapped as for training: flat observations, a cost, and its time limits.
 
         Args:
             disturbance: Part ``disturbance`` of a config; None is the nominal environment, whatever the run was
                 trained under. The factory raises a DisturbanceError if it does not fit the environment.
 
         Raises:
-            RunError: The config names no environment that can be had. The factory raises it, too, if the environment
-                cannot be built.
+            RunError: The environment in the config is unknown or cannot be imported. The factory raises it, too, if
+                the environment cannot be built.
         """
         env = self._part("env", "id", "kwargs", "max_episode_steps", "reward_max")
         opt_type = self._part("algo", "name", "opt_type")["opt_type"]
         max_ep_len = self._part("train", "max_ep_len")["max_ep_len"]
         errors = env_errors(env["id"], env["kwargs"])
         if errors:
-            raise RunError(f"{self.folder / CONFIG} cannot be used: {'; '.join(errors)}")
+            raise RunError(
+                f"{self.folder / CONFIG} cannot be used: {'; '.join(errors)}; restore it or train the run again"
+            )
         return partial(self._build, environment_factory(env, disturbance), opt_type, max_ep_len)
 
     def closed_loop(
@@ -105,7 +110,7 @@ class Run:
         """A policy and the environments that it acts in; see :meth:`policy` and :meth:`environment`.
 
         Raises:
-            RunError: One of them cannot be had, or the policy does not fit the environment.
+            RunError: One of them cannot be loaded, or the policy does not fit the environment.
             DisturbanceError: The disturbance does not fit the environment.
         """
         agent, make = self.policy(name), self.environment(disturbance)

@@ -213,8 +213,14 @@ class ScalingItsAction(Counting):
         return (result[0] + 0.5, *result[1:])
 
 
-def test_recordings_are_not_shared_with_environments():
-    episodes = rollout(policy, [ScalingItsAction()], [22])
+def policy_that_scales_its_observation(obs):
+    actions = policy(obs)
+    obs *= 10.0
+    return actions
+
+
+def test_recordings_are_not_shared_with_policies_and_environments():
+    episodes = rollout(policy_that_scales_its_observation, [ScalingItsAction()], [22])
     assert episodes.actions[0, :, 0].tolist() == [220.0, 226.5, 227.5]
     assert episodes.observations[0, :, 1].tolist() == [0.0, 1.5, 2.5, 3.5]
 

@@ -1,0 +1,159 @@
+"""Groups of test environments that step together: one after the other, or our own systems as a batch."""
+
+from collections.abc import Mapping, Sequence
+from itertools import compress
+from typing import Any, NamedTuple, Protocol, cast
+
+import gymnasium
+import numpy as np
+import numpy.typing as npt
+from gymnasium.wrappers import OrderEnforcing, TimeLimit
+
+from lac.envs import AnyEnv
+from lac.envs.system import System
+
+Array = npt.NDArray[Any]
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
+
+
+class Step(NamedTuple):
+    """The result of one step of ``R`` environments."""
+
+    observations: Array
+    """``[R, obs_dim]``"""
+    costs: FloatArray
+    """``[R]``"""
+    terminated: BoolArray
+    """``[R]``"""
+    ended: BoolArray
+    """Terminated or truncated, ``[R]``."""
+
+
+class Present(NamedTuple):
+    """The present state and signals of ``R`` environments, ``[R, ...]`` each; empty rows where there are none."""
+
+    states: Array
+    references: Array
+    states_of_interest: Array
+
+
+class Stepper(Protocol):
+    """Environments with an episode each, of which ``R`` are running."""
+
+    def reset(self, seeds: Sequence[int]) -> Array:
+        """Start an episode in each; the observations ``[R, obs_dim]``."""
+
+    def step(self, actions: Array) -> Step:
+        """One step of each that is running."""
+
+    def keep(self, mask: BoolArray) -> None:
+        """Leave those running for which ``mask`` ``[R]`` is true."""
+
+    def present(self) -> Present:
+        """States and signals after :meth:`reset` or the last :meth:`step`."""
+
+
+class _SerialStepper:
+    """Any environments, which step one after the other."""
+
+    def __init__(self, envs: Sequence[AnyEnv]) -> None:
+        self._envs = list(envs)
+        self._infos: list[Mapping[str, Any]] = [{}] * len(envs)
+        space = envs[0].observation_space
+        self._obs_shape, self._obs_dtype = space.shape or (), space.dtype
+
+    def reset(self, seeds: Sequence[int]) -> Array:
+        observations = self._empty_observations()
+        for i, (env, seed) in enumerate(zip(self._envs, seeds, strict=True)):
+            observations[i], self._infos[i] = env.reset(seed=seed)
+        return observations
+
+    def step(self, actions: Array) -> Step:
+        observations, costs = self._empty_observations(), np.empty(len(self._envs))
+        terminated, ended = np.empty((2, len(self._envs)), np.bool_)
+        for i, (env, action) in enumerate(zip(self._envs, actions, strict=True)):
+            observations[i], cost, is_terminated, is_truncated, self._infos[i] = env.step(action)
+            costs[i] = float(cost)
+            terminated[i], ended[i] = is_terminated, is_terminated or is_truncated
+        return Step(observations, costs, terminated, ended)
+
+    def keep(self, mask: BoolArray) -> None:
+        self._envs, self._infos = list(compress(self._envs, mask)), list(compress(self._infos, mask))
+
+    def present(self) -> Present:
+        states = [_state(env) for env in self._envs]
+        references, interests = (
+            [np.ravel(info.get(name, ())) for info in self._infos] for name in ("reference", "state_of_interest")
+        )
+        return Present(np.stack(states), np.stack(references), np.stack(interests))
+
+    def _empty_observations(self) -> Array:
+        """An array for the observations, with the dtype in which training stores them."""
+        return np.empty((len(self._envs), *self._obs_shape), self._obs_dtype)
+
+
+class _BatchStepper:
+    """Equal systems with equal time limits around them, which take each step as a batch."""
+
+    def __init__(self, envs: Sequence[AnyEnv]) -> None:
+        self._envs, self._time_limit = envs, _time_limit(envs[0])
+        self._systems = [cast(System, env.unwrapped) for env in envs]
+        self._states: FloatArray = np.zeros(0)
+        self._num_steps = 0
+
+    def reset(self, seeds: Sequence[int]) -> Array:
+        observations = np.stack([env.reset(seed=seed)[0] for env, seed in zip(self._envs, seeds, strict=True)])
+        self._states = np.stack([system.get_state()["state"] for system in self._systems])
+        return observations
+
+    def step(self, actions: Array) -> Step:
+        first = self._systems[0]
+        noise = np.stack([system.draw_noise() for system in self._systems])
+        self._states, costs, terminated = first.step_batch(self._states, actions, noise)
+        self._num_steps += 1
+        is_truncated = self._num_steps == self._time_limit
+        ended = np.ones(len(costs), np.bool_) if is_truncated else terminated
+        return Step(first.observe(self._states), costs, terminated, ended)
+
+    def keep(self, mask: BoolArray) -> None:
+        self._systems = list(compress(self._systems, mask))
+        self._states = self._states[mask]
+
+    def present(self) -> Present:
+        return Present(self._states, *self._systems[0].signals(self._states))
+
+
+def make_stepper(envs: Sequence[AnyEnv]) -> Stepper:
+    """The stepper for these environments; both kinds give the same episodes.
+
+    Args:
+        envs: At least one, as :func:`lac.envs.wrap_env` makes them. Equal systems with nothing but equal time limits
+            around them step as a batch.
+    """
+    return _BatchStepper(envs) if _can_step_as_batch(envs) else _SerialStepper(envs)
+
+
+def _can_step_as_batch(envs: Sequence[AnyEnv]) -> bool:
+    """Whether one batched step is a step of each: equal systems, with nothing but equal time limits around them."""
+    first = envs[0].unwrapped
+    return isinstance(first, System) and all(
+        _time_limit(env) == _time_limit(envs[0]) > 0 and first.has_dynamics_of(env.unwrapped) for env in envs
+    )
+
+
+def _time_limit(env: AnyEnv) -> int:
+    """Steps of an episode; 0 without a time limit, or where there is another wrapper around the environment."""
+    limits = []
+    while type(env) in {OrderEnforcing, TimeLimit}:
+        if isinstance(env, TimeLimit):
+            limits.append(env._max_episode_steps)
+        env = cast(gymnasium.Wrapper, env).env
+    return min(limits, default=0) if env is env.unwrapped else 0
+
+
+def _state(env: AnyEnv) -> Array:
+    get_state = getattr(env.unwrapped, "get_state", None)
+    state = None if get_state is None else get_state()
+    # An environment from elsewhere may use this name for something else.
+    return np.ravel(state["state"]) if isinstance(state, Mapping) and "state" in state else np.zeros(0)
