@@ -1,12 +1,13 @@
 """Statistics over several runs of a method: seeds are the unit, never episodes or steps."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import bootstrap, trim_mean
+from scipy.stats import DegenerateDataWarning, bootstrap, trim_mean
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -44,15 +45,18 @@ def estimate(scores: Sequence[Any] | FloatArray) -> Estimate:
     value = np.asarray(interquartile_mean(array))
     if len(array) < 2:
         return Estimate(value, np.full_like(value, np.nan), np.full_like(value, np.nan))
-    result = bootstrap(
-        (array,),
-        interquartile_mean,
-        n_resamples=_RESAMPLES,
-        confidence_level=CONFIDENCE,
-        method="percentile",
-        rng=np.random.default_rng(0),
-        vectorized=True,
-        axis=0,
-    )
+    with warnings.catch_warnings():
+        # A score that is not finite gives an interval that is NaN, as it should; no warning is needed.
+        warnings.simplefilter("ignore", DegenerateDataWarning)
+        result = bootstrap(
+            (array,),
+            interquartile_mean,
+            n_resamples=_RESAMPLES,
+            confidence_level=CONFIDENCE,
+            method="percentile",
+            rng=np.random.default_rng(0),
+            vectorized=True,
+            axis=0,
+        )
     low, high = result.confidence_interval
     return Estimate(value, np.asarray(low), np.asarray(high))

@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 import lac
 from lac.cli.app import register
-from lac.cli.train import api_settings
+from lac.cli.train import training_plan
 from lac.config.schemas import CONFIG_DIR
 from lac.envs.factory import environment_factory
 
@@ -30,7 +30,7 @@ def compose_config(*overrides: str) -> DictConfig:
 def save_run(folder, config: DictConfig) -> None:
     """Write a run folder."""
     plain = OmegaConf.to_container(config, resolve=True)
-    lac.LAC(environment_factory(plain["env"])(), ac_kwargs=api_settings(plain)["ac_kwargs"]).save(folder)
+    lac.LAC(environment_factory(plain["env"])(), ac_kwargs=training_plan(plain).ac_kwargs).save(folder)
     (folder / "config.yaml").write_text("# A comment\n" + OmegaConf.to_yaml(config, resolve=True))
     (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     (folder / "summary.json").write_text(json.dumps(SUMMARY))

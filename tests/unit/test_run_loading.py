@@ -82,10 +82,10 @@ def test_the_environment_may_be_disturbed(folder):
         run.environment(KICK | {"magnitude": [1.0, 2.0]})()
 
 
-def test_reading_a_run_does_not_import_torch_hydra_and_matplotlib(folder):
+def test_reading_a_run_does_not_import_torch_and_matplotlib(folder):
     code = (
         f"import sys; from lac import runs; run = runs.load({str(folder)!r}); run.metrics; run.environment()\n"
-        "print(sorted({'torch', 'omegaconf', 'hydra', 'matplotlib'} & set(sys.modules)))"
+        "print(sorted({'torch', 'hydra', 'matplotlib'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=True)
     assert done.stdout.strip() == "[]"
@@ -118,7 +118,7 @@ DAMAGES = [
     ("config.yaml", remove("config.yaml"), "is missing", load),
     ("config.yaml", write("config.yaml", ""), "is empty", load),
     ("config.yaml", write("config.yaml", "a: [1"), "is damaged", load),
-    ("config.yaml", write("config.yaml", "text"), "is damaged", load),
+    ("config.yaml", write("config.yaml", "text"), "has no env.id", lambda folder: load(folder).environment()),
     ("config.yaml", write("config.yaml", "seed: 0"), "has no env.id", lambda folder: load(folder).environment()),
     ("summary.json", remove("summary.json"), "is missing", load),
     ("summary.json", write("summary.json", ""), "is empty", load),

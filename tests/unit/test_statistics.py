@@ -45,3 +45,10 @@ def test_the_interval_covers_the_mean_of_a_symmetric_distribution_about_as_often
 def test_the_interval_is_the_same_each_time():
     scores = np.random.default_rng(0).normal(size=9)
     assert estimate(scores).low == estimate(scores).low
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_score_that_is_not_finite_gives_no_number_and_no_warning():
+    result = estimate([[1.0, np.nan], [1.0, 2.0]])
+    assert (result.low[0], result.value[0], result.high[0]) == (1.0, 1.0, 1.0)
+    assert np.isnan([result.low[1], result.value[1], result.high[1]]).all()
