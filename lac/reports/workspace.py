@@ -1,5 +1,6 @@
 """A workspace on Weights & Biases with panels for these algorithms; the only module that imports wandb-workspaces."""
 
+from collections.abc import Callable
 from typing import Any
 
 import wandb
@@ -33,7 +34,24 @@ def build(env_id: str, group_by: str, project: str, entity: str | None) -> ws.Wo
             max_runs_to_show=100,
         )
 
-    sections = {
+    return ws.Workspace(
+        name=f"lac: {env_id}",
+        entity=entity or "",
+        project=project,
+        auto_generate_panels=False,
+        sections=[ws.Section(name=name, panels=panels, is_open=True) for name, panels in _sections(lines).items()],
+        settings=ws.WorkspaceSettings(x_axis="env_steps", max_runs=100),
+        runset_settings=ws.RunsetSettings(
+            # W&B keeps the config key env.id as env.value.id; of the places that name one, filters alone ask for that.
+            filters=expr.And(expr.Config("env.value.id") == env_id),
+            groupby=[expr.Config(group_by)],
+        ),
+    )
+
+
+def _sections(lines: Callable[..., wr.LinePlot]) -> dict[str, list[Any]]:
+    """The panels of each section; ``lines`` draws a metric of the runs in groups."""
+    return {
         "Control": [
             lines("Test cost", COST, log_y=True),
             lines("Early terminations", EARLY_TERMINATIONS),
@@ -66,19 +84,6 @@ def build(env_id: str, group_by: str, project: str, entity: str | None) -> ws.Wo
             wr.ParallelCoordinatesPlot(title="alpha3, seed, final test cost, early terminations", columns=_columns()),
         ],
     }
-    return ws.Workspace(
-        name=f"lac: {env_id}",
-        entity=entity or "",
-        project=project,
-        auto_generate_panels=False,
-        sections=[ws.Section(name=name, panels=panels, is_open=True) for name, panels in sections.items()],
-        settings=ws.WorkspaceSettings(x_axis="env_steps", max_runs=100),
-        runset_settings=ws.RunsetSettings(
-            # W&B keeps the config key env.id as env.value.id; of the places that name one, filters alone ask for that.
-            filters=expr.And(expr.Config("env.value.id") == env_id),
-            groupby=[expr.Config(group_by)],
-        ),
-    )
 
 
 _RATES = ("actor", "critic", "alpha", "labda")
