@@ -1,4 +1,4 @@
-"""Measure the speed: the command ``benchmark``."""
+"""Measure the speed of updates and training steps: the command ``benchmark``."""
 
 from omegaconf import DictConfig
 
@@ -6,9 +6,13 @@ from lac.config.checks import ConfigError
 from lac.settings.rules import setting_errors
 
 
-def run_benchmark(cfg: DictConfig) -> None:
-    """Time updates and training steps against the machine's matrix products, and print the table."""
-    errors = setting_errors({f"{name}": cfg[name] for name in ("batch_size", "threads", "width", "rounds")})
+def run(cfg: DictConfig) -> None:
+    """Time updates and training steps against the machine's matrix products, and print the table.
+
+    Raises:
+        ConfigError: A setting is out of its range.
+    """
+    errors = setting_errors({name: cfg[name] for name in ("batch_size", "threads", "width", "rounds")})
     if errors:
         raise ConfigError(errors)
     from lac import benchmark  # noqa: PLC0415 (imports torch)

@@ -20,8 +20,9 @@ from lac.config.settings import (
 )
 from lac.settings.fields import Leaf, leaves
 
-CONFIG_DIR = Path(__file__).parents[2] / "conf"
-
+_PACKAGED = Path(__file__).parents[1] / "conf"
+CONFIG_DIR = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parents[2] / "conf"
+"""The YAML files: in a wheel inside the package, in a clone beside it."""
 
 ALGORITHMS: dict[str, type[Algo]] = {"lac": LyapunovAlgo, "latc": LyapunovAlgo, "sac": Algo}
 """The algorithms and the schemas of their settings."""
