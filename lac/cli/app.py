@@ -1,4 +1,4 @@
-"""What the scripts share: one message for wrong input, and an orderly end."""
+"""What the commands share: Hydra's registrations, one message for wrong input, and the exit status."""
 
 import os
 import signal
@@ -7,16 +7,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from hydra_plugins.lac_sweepers import GridSweeper, OptunaSweeper
-from lac.cli.errors import explain, first_sentence
+from lac.cli.errors import explain, first_line
 from lac.config.checks import ConfigError
-from lac.config.help import groups_text, help_text
+from lac.config.help import register_help
 from lac.config.naming import run_name, sweep_name
 from lac.config.schemas import CONFIG_DIR, register_schemas
 from lac.runs.folder import SUMMARY
@@ -25,66 +25,70 @@ from lac.sweeps.shutdown import exit_on_signal
 
 T = TypeVar("T")
 
-_IN_A_JOB = "_lac_raised_in_a_job"  # marks errors of a run, which are no errors of the command line
+_RAISED_IN_JOB = "_lac_raised_in_job"  # marks an exception of a run, which is not an error of the command line
+
+# Constructor arguments and attributes are free: Hydra takes keys that no schema has only with this prefix.
+_FREE_KEYS = ("env.kwargs.", "disturbance.values.")
 
 WANTS_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR", "0") not in {"", "0"}
 
 
 def register() -> None:
-    """Make schemas and resolvers known to Hydra; scripts call it before their main function."""
+    """Make schemas, launcher presets and resolvers known to Hydra."""
     register_schemas()
-    # Hydra's own search does not see into every kind of installation.
-    Plugins.instance().register(GridSweeper)
-    Plugins.instance().register(OptunaSweeper)
-    # In place of those of the launchers' packages, which Hydra has registered by now.
+    Plugins.instance()  # registers the presets of the launchers' packages, which those here replace
     for preset in sorted((CONFIG_DIR / "cli" / "launcher").glob("*.yaml")):
         ConfigStore.instance().store(group="hydra/launcher", name=preset.stem, node=OmegaConf.load(preset))
-    if not OmegaConf.has_resolver("lac.run_name"):
-        OmegaConf.register_new_resolver("lac.run_name", run_name)
-        OmegaConf.register_new_resolver("lac.sweep_name", sweep_name)
-        OmegaConf.register_new_resolver("lac.help", help_text)
-        OmegaConf.register_new_resolver("lac.groups", groups_text)
+    OmegaConf.register_new_resolver("lac.run_name", run_name, replace=True)
+    OmegaConf.register_new_resolver("lac.sweep_name", sweep_name, replace=True)
+    register_help()
 
 
-def run_app(main: Callable[[], Any], config_name: str) -> NoReturn:
-    """Run a Hydra main function; wrong input ends it with one message and exit status 2.
+def run_app(config_name: str, task: Callable[[DictConfig], Any]) -> NoReturn:
+    """Run a task with the config that Hydra composes from ``sys.argv``, and end the process.
 
-    ``HYDRA_FULL_ERROR=1`` shows the traceback instead. Ctrl-C and SIGTERM end a run as interrupted.
+    Wrong input ends it with one message and exit status 2; ``HYDRA_FULL_ERROR=1`` shows the traceback instead.
+    Ctrl-C and SIGTERM end a run as interrupted.
+
+    Args:
+        config_name: Name of the command, which is that of its main config.
+        task: Called with the config of each job.
     """
+    register()
     # Hydra would print its own message and exit with 1; this makes it raise.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     signal.signal(signal.SIGTERM, exit_on_signal)
-    # Constructor arguments and attributes are free, so that Hydra need not know them beforehand.
-    free = ("env.kwargs.", "disturbance.values.")
-    sys.argv[1:] = [f"++{text}" if text.startswith(free) else text for text in sys.argv[1:]]
+    sys.argv[1:] = [with_free_keys_added(text) for text in sys.argv[1:]]
     if not WANTS_TRACEBACK:
         _refuse_folder_of_a_run(sys.argv[1:])
+
+    def job(cfg: DictConfig) -> Any:
+        return run_job(task, cfg)
+
     try:
-        main()
+        hydra.main(version_base="1.3", config_path=str(CONFIG_DIR), config_name=config_name)(job)()
     except ConfigError as error:
         if WANTS_TRACEBACK:
             raise
-        _refuse(error.errors)
+        refuse(error.errors)
     except Exception as error:
-        if WANTS_TRACEBACK or getattr(error, _IN_A_JOB, False):
+        if WANTS_TRACEBACK or getattr(error, _RAISED_IN_JOB, False):
             raise
-        _refuse(explain(error, config_name, sys.argv[1:]) or [first_sentence(error)])
+        refuse(explain(error, config_name, sys.argv[1:]) or [first_line(error)])
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(0)
 
 
-def _refuse_folder_of_a_run(arguments: Sequence[str]) -> None:
-    for text in arguments:
-        key, _, folder = text.partition("=")
-        if key == "hydra.run.dir" and (Path(folder) / SUMMARY).exists():
-            _refuse([f"{key} is {folder!r}, which holds a run already; give another folder"])
+def with_free_keys_added(override: str) -> str:
+    """An override in the form that Hydra takes for keys that no schema has, where it sets one."""
+    return f"++{override}" if override.startswith(_FREE_KEYS) else override
 
 
 def run_job(task: Callable[[DictConfig], T], cfg: DictConfig) -> T | None:
-    """Run one job of a script; a config that cannot be run ends the program, without Hydra's own words.
+    """Run one job of a command; a config that cannot be run ends the process with one message and exit status 2.
 
-    A job of a sweep does not raise: what went wrong is told in its own folder, and the others go on.
+    A job of a sweep does not raise: its errors are recorded in its own folder, and the other jobs continue.
     """
     if HydraConfig.get().mode == RunMode.MULTIRUN:
         return run_sweep_job(task, cfg)
@@ -93,13 +97,21 @@ def run_job(task: Callable[[DictConfig], T], cfg: DictConfig) -> T | None:
     except ConfigError as error:
         if WANTS_TRACEBACK:
             raise
-        _refuse(error.errors)
+        refuse(error.errors)
     except Exception as error:
-        setattr(error, _IN_A_JOB, True)
+        setattr(error, _RAISED_IN_JOB, True)
         raise
 
 
-def _refuse(errors: Sequence[str]) -> NoReturn:
+def refuse(errors: Sequence[str]) -> NoReturn:
+    """Print what is wrong and end the process with exit status 2."""
     heading = "This cannot be run:" if len(errors) == 1 else f"This cannot be run, for {len(errors)} reasons:"
     print("\n  ".join([heading, *errors]), file=sys.stderr)
     sys.exit(2)
+
+
+def _refuse_folder_of_a_run(arguments: Sequence[str]) -> None:
+    for text in arguments:
+        key, _, folder = text.partition("=")
+        if key == "hydra.run.dir" and (Path(folder) / SUMMARY).exists():
+            refuse([f"{key} is {folder!r}, which already holds a run; give another folder"])

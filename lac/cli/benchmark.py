@@ -1,4 +1,4 @@
-"""Measure the speed: the command ``benchmark``."""
+"""Measure the speed of updates and training steps: the command ``benchmark``."""
 
 from omegaconf import DictConfig
 
@@ -7,8 +7,12 @@ from lac.settings.commands import BenchmarkCommand
 from lac.settings.fields import setting_errors
 
 
-def run_benchmark(cfg: DictConfig) -> None:
-    """Time updates and training steps against the machine's matrix products, and print the table."""
+def run(cfg: DictConfig) -> None:
+    """Time updates and training steps against the machine's matrix products, and print the table.
+
+    Raises:
+        ConfigError: A setting is out of its range.
+    """
     errors = setting_errors(BenchmarkCommand, {str(name): value for name, value in cfg.items()})
     if errors:
         raise ConfigError(errors)

@@ -1,6 +1,5 @@
-"""What is wrong with a command line, told in sentences that name the key."""
+"""What is wrong with a command line, in sentences that name the key."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,13 @@ from lac.settings.rules import nearest
 
 
 def explain(error: Exception, config_name: str, arguments: Sequence[str]) -> list[str]:
-    """All problems of a command line, found by trying its overrides one by one; ``error`` is what Hydra said."""
+    """All errors of a command line, found by trying its overrides one by one.
+
+    Args:
+        error: What Hydra raised.
+        config_name: Main config of the command.
+        arguments: The command line.
+    """
     given = get_args_parser().parse_args(list(arguments))
     config_name = given.config_name or config_name
     errors: list[str] = []
@@ -36,12 +41,18 @@ def explain(error: Exception, config_name: str, arguments: Sequence[str]) -> lis
             compose(config_name, overrides=search)
         except Exception:
             if given.config_name:
-                return [f"--config-name is {config_name!r}: {first_sentence(error)}; without it, it is train"]
-            return [first_sentence(error)]
+                return [f"--config-name is {config_name!r}: {first_line(error)}; without it, it is train"]
+            return [first_line(error)]
         is_training = config_name == "train" or bool(given.config_dir)
         main = _MainConfig(config_name, "train" if is_training else config_name, tuple(search))
         errors += _errors_of(main, _overrides_with_groups_first(given.overrides, given.multirun, errors))
     return list(dict.fromkeys(errors))
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an exception's message, or its type."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
 
 
 @dataclass(frozen=True)
@@ -50,7 +61,7 @@ class _MainConfig:
 
     Attributes:
         name: Its name for Hydra.
-        schema: The script whose keys it has.
+        schema: The command whose keys it has.
         search: Overrides with which Hydra finds the groups.
     """
 
@@ -58,20 +69,20 @@ class _MainConfig:
     schema: str
     search: tuple[str, ...]
 
-    def problem(self, text: str, before: Sequence[str]) -> str | None:
+    def error_of(self, text: str, before: Sequence[str]) -> str | None:
         """What is wrong with an override by itself, after others that are right."""
         try:
             compose(self.name, overrides=[*self.search, *before, text])
-        except Exception as problem:
-            return _sentence(text, problem, self.schema)
+        except Exception as error:
+            return _sentence(text, error, self.schema)
         return next(iter(choice_errors([text])), None)
 
-    def errors(self, overrides: Sequence[str]) -> list[str]:
-        """What is wrong with overrides together, of which each is right by itself, and with the values they lead to."""
+    def errors_together(self, overrides: Sequence[str]) -> list[str]:
+        """What is wrong with the combination of overrides that are right one by one, and with the values it gives."""
         try:
             composed = compose(self.name, overrides=[*self.search, *overrides])
-        except Exception as problem:
-            return [f"{', '.join(overrides)}: {_foreign_key(problem) or first_sentence(problem)}"]
+        except Exception as error:
+            return [f"{', '.join(overrides)}: {_key_of_another_algorithm(error) or first_line(error)}"]
         return config_errors(composed) if self.schema == "train" else []
 
 
@@ -82,17 +93,17 @@ def _errors_of(main: _MainConfig, overrides: Iterable[Sequence[str]]) -> list[st
     others: list[tuple[int, str]] = []
     for values in overrides:
         for number, text in enumerate(values):
-            told = main.problem(text, firsts)
-            if told is None:
+            sentence = main.error_of(text, firsts)
+            if sentence is None:
                 others += [(len(firsts), other) for other in values[number + 1 :]]
                 firsts.append(text)
                 break
-            errors.append(told)
-    errors += main.errors(firsts)
+            errors.append(sentence)
+    errors += main.errors_together(firsts)
     for place, text in others:
-        problems = main.errors([*firsts[:place], text, *firsts[place + 1 :]])
-        alone = problems and main.problem(text, firsts[:place])
-        errors += [alone] if alone else problems
+        together = main.errors_together([*firsts[:place], text, *firsts[place + 1 :]])
+        alone = main.error_of(text, firsts[:place]) if together else None
+        errors += together if alone is None else [alone]
     return errors
 
 
@@ -103,8 +114,8 @@ def _overrides_with_groups_first(arguments: Sequence[str], is_sweep: bool, error
     for text in arguments:
         try:
             override = parser.parse_override(text)
-        except HydraException as problem:
-            errors.append(f"{text!r} is not KEY=VALUE as Hydra reads it: {first_sentence(problem)}")
+        except HydraException as error:
+            errors.append(f"{text!r} is not KEY=VALUE in Hydra's syntax: {first_line(error)}")
             continue
         if not override.key_or_group:
             errors.append(f"{text!r} is not KEY=VALUE: the key is missing")
@@ -113,12 +124,12 @@ def _overrides_with_groups_first(arguments: Sequence[str], is_sweep: bool, error
             key, _, value = text.partition("=")
             errors.append(f"{key} is {value!r}, several values; add -m to run one job for each")
             continue
-        is_group = (CONFIG_DIR / override.key_or_group).is_dir()
-        parsed.append((not is_group, list(_singles(override, text))))
-    yield from (singles for _, singles in sorted(parsed, key=lambda pair: pair[0]))
+        parsed.append((not _is_group(override.key_or_group), list(_single_values(override, text))))
+    yield from (values for _, values in sorted(parsed, key=lambda pair: pair[0]))
 
 
-def _singles(override: Override, text: str) -> Iterable[str]:
+def _single_values(override: Override, text: str) -> Iterable[str]:
+    """An override for each value of a sweep; of an interval, one for each end."""
     if not override.is_sweep_override():
         return [text]
     value = override.value()
@@ -131,50 +142,55 @@ def _singles(override: Override, text: str) -> Iterable[str]:
     return [f"{text.partition('=')[0]}={value}" for value in values]
 
 
-def _sentence(text: str, problem: Exception, config_name: str) -> str:
+def _sentence(text: str, error: Exception, config_name: str) -> str:
+    """The exception that an override raised, as a sentence."""
     key, _, value = text.lstrip("+~").partition("=")
-    foreign = _foreign_key(problem)
-    if foreign:
+    foreign = _key_of_another_algorithm(error)
+    if foreign is not None:
         return foreign if foreign.startswith(f"{key} ") else f"{key} is {value!r}, but {foreign}"
     choices = _choices(key)
     if choices and value not in choices:
         return f"{key} is {value!r}; it must be one of {', '.join(choices)}.{nearest(value, choices)}"
-    types = config_keys(config_name)
-    if key not in types and not choices:
+    keys = config_keys(config_name)
+    if key not in keys and not choices:
         groups = [folder.name for folder in CONFIG_DIR.iterdir() if folder.is_dir()]
-        return f"{key} is not a key or a group.{nearest(key, [*types, *groups])} --help lists them"
-    cause = problem.__cause__
+        return f"{key} is not a key or a group.{nearest(key, [*keys, *groups])} --help lists them"
+    cause = error.__cause__
     if key.startswith("disturbance.") and isinstance(cause, (ConfigAttributeError, ConfigKeyError)):
         return unknown_disturbance_key(key, schema_settings(cause.object_type))
     if text.startswith("~"):
         return f"{key} cannot be removed; give it a value"
-    return _sentence_about_value(key, value, problem, types.get(key))
+    return _sentence_about_value(key, value, error, keys.get(key))
+
+
+def _is_group(name: str) -> bool:
+    return (CONFIG_DIR / name).is_dir()
 
 
 def _choices(group: str) -> list[str]:
-    """The options of a config group, ours or Hydra's; none if it is not a group."""
-    if group.startswith("hydra/"):
-        return [name.removesuffix(".yaml") for name in ConfigStore.instance().list(group)]
-    return list(options(group)) if (CONFIG_DIR / group).is_dir() else []
+    """The options of a config group, those that Hydra and its plugins bring included; none if it is not a group."""
+    ours = list(options(group)) if _is_group(group) else []
+    if not group.startswith("hydra/"):
+        return ours
+    of_hydra = [name.removesuffix(".yaml") for name in ConfigStore.instance().list(group)]
+    return list(dict.fromkeys([*ours, *of_hydra]))
 
 
-def _sentence_about_value(key: str, value: str, problem: Exception, leaf: Leaf | None) -> str:
-    is_type = isinstance(problem.__cause__, (ValidationError, UnsupportedValueType))
-    if leaf is not None and (is_type or "could not be converted" in str(problem)):
+def _sentence_about_value(key: str, value: str, error: Exception, leaf: Leaf | None) -> str:
+    is_type = isinstance(error.__cause__, (ValidationError, UnsupportedValueType))
+    if leaf is not None and (is_type or "could not be converted" in str(error)):
         return f"{key} is {value!r}; it must be {allowed_text(leaf)}.{_whole_number_hint(value)}"
-    return f"{key} is {value!r}: {first_sentence(problem)}"
+    return f"{key} is {value!r}: {first_line(error)}"
 
 
-def _foreign_key(problem: Exception) -> str | None:
-    """What is wrong, if it is a key of another algorithm than the chosen one."""
-    # Of a key in a file, Hydra tells which one in its message alone.
-    missing = re.search(r"Key '(\w+)' not in '\w*Algorithm'", f"{problem} {problem.__cause__}")
-    having = owners(f"algo.{missing[1]}") if missing else []
-    return (
-        f"algo.{missing[1]} belongs to {' and '.join(having)}, not to the chosen algorithm"
-        if missing and having
-        else None
-    )
+def _key_of_another_algorithm(error: Exception) -> str | None:
+    """What is wrong, if it is a key that only algorithms other than the chosen one have."""
+    # Hydra names OmegaConf's exception as the cause for an override, and leaves it as context for a key in a file.
+    refused = error.__cause__ or error.__context__
+    if not isinstance(refused, (ConfigAttributeError, ConfigKeyError)):
+        return None
+    having = owners(str(refused.full_key))
+    return f"{refused.full_key} belongs to {' and '.join(having)}, not to the chosen algorithm" if having else None
 
 
 def _whole_number_hint(value: str) -> str:
@@ -182,9 +198,3 @@ def _whole_number_hint(value: str) -> str:
         return f" Write {int(float(value))}." if float(value).is_integer() and not value.isdigit() else ""
     except (ValueError, OverflowError):
         return ""
-
-
-def first_sentence(error: Exception) -> str:
-    """The first line that an error says, or its type."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__

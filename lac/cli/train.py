@@ -12,6 +12,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from lac.config.checks import ConfigError, choice_errors, config_errors
+from lac.config.commands import command_text
 from lac.config.disturbances import disturbance_fit_errors
 from lac.envs.checks import smoke_test_errors
 from lac.envs.factory import environment_factory, validate_spaces, wrap_env
@@ -26,7 +27,7 @@ from lac.sweeps.seeds import PruningCallback, Report, objective, pruning_decisio
 
 _HEADER = """\
 # The resolved config of this run. To run it again:
-#   python scripts/train.py --config-dir {folder} --config-name config
+#   {train} --config-dir {folder} --config-name config
 defaults:
   - /schema/train@_here_
   - /schema/disturbance/{disturbance}@disturbance
@@ -109,7 +110,12 @@ def _single(cfg: DictConfig, seed: int) -> DictConfig:
 
 
 def _write_config(cfg: DictConfig, run_dir: Path) -> None:
-    header = _HEADER.format(folder=relative_to_cwd(run_dir), algo=cfg.algo.name, disturbance=cfg.disturbance.kind)
+    header = _HEADER.format(
+        train=command_text("train"),
+        folder=relative_to_cwd(run_dir),
+        algo=cfg.algo.name,
+        disturbance=cfg.disturbance.kind,
+    )
     (run_dir / CONFIG).write_text(header + OmegaConf.to_yaml(cfg, resolve=True))
 
 
@@ -195,8 +201,8 @@ def _record_settings(plain: Mapping[str, Any], run_dir: Path, should_prune: Call
         # Jobs of a sweep would write into each other; each has its train.log.
         quiet=not is_single,
         next_steps=[
-            f"python scripts/evaluate.py run_dir={folder}",
-            f"python scripts/train.py --config-dir {folder} --config-name config seed=1",
+            f"{command_text('evaluate')} run_dir={folder}",
+            f"{command_text('train')} --config-dir {folder} --config-name config seed=1",
         ]
         if is_single
         else [],

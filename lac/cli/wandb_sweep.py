@@ -1,7 +1,6 @@
-"""From the words of ``scripts/train.py -m`` to a sweep of Weights & Biases."""
+"""From the overrides of a sweep (``train -m``) to a sweep of Weights & Biases: the command ``wandb_sweep``."""
 
 import math
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,36 +13,39 @@ from hydra.core.override_parser.types import Glob, IntervalSweep, Override, Quot
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from lac.cli.errors import explain
+from lac.cli.app import with_free_keys_added
+from lac.cli.errors import explain, first_line
 from lac.config.checks import ConfigError
+from lac.config.commands import running_script
 from lac.config.help import options
 from lac.config.schemas import CONFIG_DIR
 from lac.settings.commands import WandbSweepCommand, config_keys
 from lac.settings.fields import setting_errors
 
-TRAIN = CONFIG_DIR.parent / "scripts" / "train.py"
 
+def gather_overrides(arguments: Sequence[str]) -> list[str]:
+    """The command line with everything that is meant for ``train`` in the key ``overrides``, which Hydra leaves alone.
 
-def gather_overrides() -> None:
-    """Put words that are meant for ``scripts/train.py`` into the key ``overrides``, where Hydra leaves them alone."""
+    Args:
+        arguments: The command line as it was typed: keys of this command, and overrides of ``train -m``.
+    """
     own = set(config_keys("wandb_sweep"))
-    given = get_args_parser().parse_args(sys.argv[1:]).overrides
-    words = [word for word in given if word.partition("=")[0] not in own]
-    flags = {"-m", "--multirun"}  # as copied from a command of scripts/train.py
-    sys.argv[1:] = [word for word in sys.argv[1:] if word not in words and word not in flags]
-    if words:
-        sys.argv.append(f"overrides=[{','.join(map(_quoted, words))}]")
+    given = get_args_parser().parse_args(list(arguments)).overrides
+    overrides = [text for text in given if text.partition("=")[0] not in own]
+    flags = {"-m", "--multirun"}  # as copied from a command line of train
+    kept = [text for text in arguments if text not in overrides and text not in flags]
+    return [*kept, f"overrides=[{','.join(map(_quoted, overrides))}]"] if overrides else kept
 
 
 def run(cfg: DictConfig) -> None:
-    """Write the sweep file of a config, and say what to do with it.
+    """Write the sweep file of a config, and print how to start it.
 
     Raises:
-        ConfigError: The words are no sweep of ``scripts/train.py``, or none that W&B can carry out.
+        ConfigError: The overrides are not a sweep of ``train``, or W&B cannot carry it out.
     """
-    words: list[str] = OmegaConf.to_container(cfg.overrides)  # type: ignore[assignment]
+    texts: list[str] = OmegaConf.to_container(cfg.overrides)  # type: ignore[assignment]
     errors = setting_errors(WandbSweepCommand, {"method": cfg.method})
-    overrides = _parsed(words, errors)
+    overrides = _parsed(texts, errors)
     errors += _train_errors(overrides)
     if errors:
         raise ConfigError(errors)
@@ -59,10 +61,10 @@ def run(cfg: DictConfig) -> None:
 def sweep_definition(
     overrides: Sequence[Override], method: str | None, metric: str, name: str | None
 ) -> dict[str, Any]:
-    """A W&B sweep whose agents run ``scripts/train.py``.
+    """A W&B sweep whose agents run the command ``train``.
 
     Args:
-        overrides: Words of a sweep, parsed.
+        overrides: The overrides, parsed.
         method: grid, random or bayes; None: random where there is an interval, grid otherwise.
         metric: Logged metric that is minimised.
         name: Name of the sweep; None lets W&B make one up.
@@ -78,31 +80,42 @@ def sweep_definition(
     intervals = [key for key, parameter in parameters.items() if "distribution" in parameter]
     if method == "grid" and intervals:
         errors.append(
-            f"method is 'grid', which needs a list of values for {', '.join(intervals)}; take random or bayes"
+            f"method is 'grid', which needs a list of values for {', '.join(intervals)}; choose random or bayes"
         )
     if errors:
         raise ConfigError(errors)
     wandb = _composed(fixed).wandb
+    program, start = _program()
     return {
         **({"name": name} if name is not None else {}),
-        "program": _shown(TRAIN),
+        "program": program,
         "project": wandb.project,
         **({"entity": wandb.entity} if wandb.entity is not None else {}),
         "method": method or ("random" if intervals else "grid"),
         "metric": {"name": metric, "goal": "minimize"},
         "parameters": parameters,
-        "command": ["${env}", "${interpreter}", "${program}", *fixed, "${args_no_hyphens}"],
+        "command": ["${env}", *start, *fixed, "${args_no_hyphens}"],
     }
 
 
-def _parsed(words: Sequence[str], errors: list[str]) -> list[Override]:
+def _program() -> tuple[str, list[str]]:
+    """The program that agents run, and how they start it: ``lac``, or the script beside the running one."""
+    script = running_script()
+    if script is None:
+        return "lac", ["${program}", "train"]
+    train = script.resolve().with_name("train.py")
+    shown = train.relative_to(Path.cwd()) if train.is_relative_to(Path.cwd()) else train
+    return str(shown), ["${interpreter}", "${program}"]
+
+
+def _parsed(texts: Sequence[str], errors: list[str]) -> list[Override]:
     parser = OverridesParser.create()
     overrides = []
-    for word in words:
+    for text in texts:
         try:
-            override = parser.parse_override(word)
-        except HydraException as problem:
-            errors.append(f"{word!r} is not KEY=VALUE as Hydra reads it: {str(problem).splitlines()[0]}")
+            override = parser.parse_override(text)
+        except HydraException as error:
+            errors.append(f"{text!r} is not KEY=VALUE in Hydra's syntax: {first_line(error)}")
             continue
         key = override.key_or_group
         if key.partition("/")[0].partition(".")[0] == "hydra":
@@ -113,15 +126,15 @@ def _parsed(words: Sequence[str], errors: list[str]) -> list[Override]:
 
 
 def _train_errors(overrides: Sequence[Override]) -> list[str]:
-    """What ``scripts/train.py -m`` would say, intervals tried at their ends."""
-    words = []
+    """What ``train -m`` would refuse, intervals tried at their ends."""
+    texts = []
     for o in overrides:
         value = o.value()
-        word = str(o.input_line)
+        text = str(o.input_line)
         if isinstance(value, IntervalSweep):
-            word = f"{o.key_or_group}={','.join(_number(end) for end in (value.start, value.end))}"
-        words.append(_as_typed(word))
-    return explain(ValueError(), "train", ["-m", *words])
+            text = f"{o.key_or_group}={','.join(_number(end) for end in (value.start, value.end))}"
+        texts.append(with_free_keys_added(text))
+    return explain(ValueError(), "train", ["-m", *texts])
 
 
 def _parameter(override: Override, errors: list[str]) -> dict[str, Any]:
@@ -144,14 +157,14 @@ def _distribution(key: str, interval: IntervalSweep, errors: list[str]) -> dict[
             f"{key} is a whole number, for which W&B has no logarithmic distribution; leave out tag(log, ...)"
         )
     if is_log and low <= 0:
-        errors.append(f"{key} begins at {low:g}; a logarithmic interval begins above 0")
+        errors.append(f"{key} begins at {low:g}; a logarithmic interval must begin above 0")
     if is_whole:
         return {"distribution": "int_uniform", "min": int(low), "max": int(high)}
     return {"distribution": "log_uniform_values" if is_log else "uniform", "min": low, "max": high}
 
 
 def _plain(element: Any) -> Any:
-    """A value of which the agent's ``str`` is what Hydra has to read."""
+    """A value whose ``str``, which the agent puts on the command line, Hydra reads as the same value."""
     if isinstance(element, (bool, int, float)):
         return element
     if isinstance(element, QuotedString):
@@ -159,25 +172,15 @@ def _plain(element: Any) -> Any:
     return Transformer.str(element)
 
 
-def _composed(words: Sequence[str]) -> DictConfig:
+def _composed(texts: Sequence[str]) -> DictConfig:
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-        return compose("train", overrides=[_as_typed(word) for word in words])
-
-
-def _as_typed(word: str) -> str:
-    """What scripts/train.py makes of a word: constructor arguments are free."""
-    return f"++{word}" if word.startswith("env.kwargs.") else word
+        return compose("train", overrides=[with_free_keys_added(text) for text in texts])
 
 
 def _number(value: float | None) -> str:
     return str(int(value)) if value is not None and float(value).is_integer() else str(value)
 
 
-def _quoted(word: str) -> str:
-    return str(QuotedString(word, Quote.double).with_quotes())
-
-
-def _shown(path: Path) -> str:
-    """A path as a user would type it."""
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+def _quoted(text: str) -> str:
+    return str(QuotedString(text, Quote.double).with_quotes())

@@ -11,7 +11,9 @@ from lac.settings.algorithms import ALGORITHMS
 from lac.settings.commands import COMMANDS
 from lac.settings.disturbances import KINDS, Disturbance
 
-CONFIG_DIR = Path(__file__).parents[2] / "conf"
+_PACKAGED = Path(__file__).parents[1] / "conf"
+CONFIG_DIR = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parents[2] / "conf"
+"""The YAML files: in a wheel inside the package, in a clone beside it."""
 
 
 def register_schemas() -> None:

@@ -11,6 +11,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from tabulate import tabulate
 
+from lac.config.commands import command_words
 from lac.runs.folder import read_summary
 from lac.sweeps.search.space import Parameter
 
@@ -63,7 +64,7 @@ def search_result(plan: Plan, study: Study) -> dict[str, Any]:
     trials = [_describe_trial(trial, plan) for trial in asked_trials(study)]
     complete = [trial for trial in asked_trials(study) if trial.state == TrialState.COMPLETE]
     best = min(complete, key=lambda trial: trial.values[0], default=None)
-    command = ["python", "scripts/train.py", *plan.fixed, *(overrides_of(best, plan.space) if best else [])]
+    command = [*command_words("train"), *plan.fixed, *(overrides_of(best, plan.space) if best else [])]
     states = [trial["state"] for trial in trials]
     return {
         "study": study.study_name,
