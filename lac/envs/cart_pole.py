@@ -9,6 +9,7 @@ from gymnasium.spaces import Box
 
 from lac.envs import rendering
 from lac.envs.system import BoolArray, FloatArray, Pixels, Signals, System
+from lac.envs.vectors import Entries, constant, pack, unpack
 
 Integrator = Literal["euler", "semi-implicit"]
 
@@ -76,11 +77,11 @@ class CartPole(System):
     def _cart_start(self, options: Mapping[str, Any]) -> FloatArray:
         return self._start(options, START_LOW, START_HIGH, 4) if options.get("random", True) else FIXED_START.copy()
 
-    def _integrated(self, states: FloatArray, actions: FloatArray) -> tuple[Any, Any, Any, Any]:
-        """The next ``x, v, theta, omega``, one column each."""
-        x, v, theta, omega = states.T[:4]
-        force = (actions + self.external_force).T[0]
-        sin, cos = np.sin(theta), np.cos(theta)
+    def _integrated(self, state: Entries, action: Any, xp: Any) -> tuple[Any, Any, Any, Any]:
+        """The next ``x, v, theta, omega``."""
+        x, v, theta, omega = state[:4]
+        force = unpack(action + constant(self.external_force, xp), xp)[0]
+        sin, cos = xp.sin(theta), xp.cos(theta)
         half = 0.5 * self.length
         mass, moment = self.masspole + self.masscart, self.masspole * half
         push = (force + moment * (omega * omega) * sin) / mass
@@ -136,8 +137,8 @@ class CartPoleCost(CartPole):
     def _initial_state(self, options: Mapping[str, Any]) -> FloatArray:
         return self._cart_start(options)
 
-    def _transition(self, states: FloatArray, actions: FloatArray, noise: FloatArray) -> FloatArray:
-        return np.array(self._integrated(states, actions)).T
+    def _transition(self, state: Any, action: Any, noise: Any, xp: Any) -> Any:
+        return pack(self._integrated(unpack(state, xp), action, xp), xp)
 
     def _cost(self, states: FloatArray, actions: FloatArray) -> tuple[FloatArray, BoolArray]:
         position, angle = states.T[0] / self.x_threshold, states.T[2] / self.theta_threshold
@@ -193,30 +194,31 @@ class CartPoleTrackingCost(CartPole):
         self.reference_frequency = reference_frequency
         self._shows_reference, self._shows_error = shown
 
-    def reference(self, t: float | FloatArray) -> FloatArray:
+    def reference(self, t: Any, xp: Any = np) -> Any:
         """The reference of the cart's position at time ``t``, in seconds."""
-        wave = np.sin(2 * math.pi * self.reference_frequency * t)
-        return np.asarray(self.reference_offset + self.reference_amplitude * wave)
+        wave = xp.sin(2 * math.pi * self.reference_frequency * t)
+        return xp.asarray(self.reference_offset + self.reference_amplitude * wave)
 
     def signals(self, states: FloatArray) -> Signals:
         """The reference and the position."""
         return Signals(self.reference(states[..., 4:5]), states[..., 0:1].copy())
 
-    def observe(self, states: FloatArray) -> FloatArray:
+    def observe(self, states: Any, xp: Any = np) -> Any:
         """Cart and pole, then the reference and the error as far as they are shown."""
-        reference, position = self.signals(states)
+        reference, position = self.reference(states[..., 4:5], xp), states[..., 0:1]
         parts = [states[..., :4]]
         if self._shows_reference:
             parts.append(reference)
         if self._shows_error:
             parts.append(position - reference)
-        return np.concatenate(parts, axis=-1)
+        return xp.concatenate(parts, -1)
 
     def _initial_state(self, options: Mapping[str, Any]) -> FloatArray:
         return np.append(self._cart_start(options), 0.0)
 
-    def _transition(self, states: FloatArray, actions: FloatArray, noise: FloatArray) -> FloatArray:
-        return np.array((*self._integrated(states, actions), states.T[4] + self.tau)).T
+    def _transition(self, state: Any, action: Any, noise: Any, xp: Any) -> Any:
+        x = unpack(state, xp)
+        return pack((*self._integrated(x, action, xp), x[4] + self.tau), xp)
 
     def _cost(self, states: FloatArray, actions: FloatArray) -> tuple[FloatArray, BoolArray]:
         error, angle = states.T[0] - self.reference(states.T[4]), states.T[2] / self.theta_threshold

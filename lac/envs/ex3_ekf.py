@@ -10,6 +10,7 @@ from gymnasium.spaces import Box
 
 from lac.envs import rendering
 from lac.envs.system import BoolArray, FloatArray, Pixels, Signals, System
+from lac.envs.vectors import copied, pack, unpack
 
 START_HIGH = np.array([math.pi / 2, math.pi / 2, math.pi / 4, math.pi / 4])
 FIXED_START = np.array([0.0, 0.0, math.pi / 4, 0.0])
@@ -81,9 +82,9 @@ class Ex3EKF(System):
         """The truth and the estimate."""
         return Signals(states[..., 2:].copy(), states[..., :2].copy())
 
-    def observe(self, states: FloatArray) -> FloatArray:
+    def observe(self, states: Any, xp: Any = np) -> Any:
         """The estimate, and the truth unless it is excluded."""
-        return states[..., : self._n_observed].copy()
+        return copied(states[..., : self._n_observed], xp)
 
     def _initial_state(self, options: Mapping[str, Any]) -> FloatArray:
         angle, rate, angle_error, rate_error = self._start(options, -START_HIGH, START_HIGH, 4)
@@ -93,23 +94,24 @@ class Ex3EKF(System):
             return FIXED_START.copy()
         return np.array([angle + angle_error, rate + rate_error, angle, rate])
 
-    def _transition(self, states: FloatArray, actions: FloatArray, noise: FloatArray) -> FloatArray:
-        angle_hat, rate_hat, angle, rate = states.T
-        gain_angle, gain_rate = actions.T
-        noise_angle, noise_rate, noise_measured, arrives = noise.T
+    def _transition(self, state: Any, action: Any, noise: Any, xp: Any) -> Any:
+        angle_hat, rate_hat, angle, rate = unpack(state, xp)
+        gain_angle, gain_rate = unpack(action, xp)
+        noise_angle, noise_rate, noise_measured, arrives = unpack(noise, xp)
+        force = unpack(self.external_force, xp)[0]
         dt = self.dt
         pull = self.g / self.l_net if self.correct_length else self.g * self.l_net
         modelled_pull = pull if self.correct_length else self.g
 
         angle = angle + dt * rate
-        rate = rate - pull * np.sin(angle) * dt + dt * self.external_force.T[0] + noise_rate
+        rate = rate - pull * xp.sin(angle) * dt + dt * force + noise_rate
         angle = angle + noise_angle
         predicted = angle_hat + dt * rate_hat
-        innovation = arrives * (np.sin(angle) + noise_measured - np.sin(predicted))
+        innovation = arrives * (xp.sin(angle) + noise_measured - xp.sin(predicted))
         # The rate follows from the corrected angle, as in the reference implementation.
         angle_hat = predicted + dt * gain_angle * innovation
-        rate_hat = rate_hat - modelled_pull * np.sin(angle_hat) * dt + dt * gain_rate * innovation
-        return np.array((angle_hat, rate_hat, angle, rate)).T
+        rate_hat = rate_hat - modelled_pull * xp.sin(angle_hat) * dt + dt * gain_rate * innovation
+        return pack((angle_hat, rate_hat, angle, rate), xp)
 
     def _cost(self, states: FloatArray, actions: FloatArray) -> tuple[FloatArray, BoolArray]:
         angle_hat, rate_hat, angle, rate = states.T

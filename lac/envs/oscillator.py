@@ -9,6 +9,7 @@ from gymnasium.spaces import Box
 
 from lac.envs import rendering
 from lac.envs.system import BoolArray, FloatArray, Pixels, Signals, System
+from lac.envs.vectors import constant
 
 
 class GeneRing(System):
@@ -65,13 +66,13 @@ class GeneRing(System):
         self.reference_frequency = 1 / 200
         self.reference_phase = 0.0
         self._n = n
-        self._repressors = np.arange(-1, n - 1)
+        self._repressors = list(range(-1, n - 1))
         self._fixed_state = np.array(fixed_state)
 
-    def reference(self, t: float | FloatArray) -> FloatArray:
+    def reference(self, t: Any, xp: Any = np) -> Any:
         """The reference of the first protein at time ``t``, in steps."""
         phase = 2 * math.pi * self.reference_frequency * t - self.reference_phase
-        return np.asarray(self.reference_offset + self.reference_amplitude * np.sin(phase))
+        return xp.asarray(self.reference_offset + self.reference_amplitude * xp.sin(phase))
 
     def draw_noise(self, size: int | None = None) -> FloatArray:
         """One number for each concentration."""
@@ -85,28 +86,33 @@ class GeneRing(System):
         """The reference and the first protein."""
         return Signals(self.reference(states[..., -1:]), states[..., self._n : self._n + 1].copy())
 
-    def observe(self, states: FloatArray) -> FloatArray:
+    def observe(self, states: Any, xp: Any = np) -> Any:
         """Concentrations, reference and error."""
-        reference, protein = self.signals(states)
-        return np.concatenate((states[..., :-1], reference, protein - reference), axis=-1)
+        reference, protein = self.reference(states[..., -1:], xp), states[..., self._n : self._n + 1]
+        return xp.concatenate((states[..., :-1], reference, protein - reference), -1)
+
+    def dynamics(self, state: Any, action: Any, noise: Any, xp: Any = np) -> Any:
+        """See the base class; concentrations stay at or above 0 under a process disturbance, too."""
+        after = super().dynamics(state, action, noise, xp)
+        concentrations = after[..., :-1]
+        return xp.concatenate((xp.where(concentrations < 0.0, 0.0, concentrations), after[..., -1:]), -1)
 
     def _initial_state(self, options: Mapping[str, Any]) -> FloatArray:
         is_random = options.get("random", True)
         start = self._start(options, 0.0, 5.0, 2 * self._n) if is_random else self._fixed_state
         return np.append(start, 0.0)
 
-    def _transition(self, states: FloatArray, actions: FloatArray, noise: FloatArray) -> FloatArray:
-        m, p = states[..., : self._n], states[..., self._n : -1]
-        repressor = p.take(self._repressors, axis=-1)
-        dm = -self.gamma * m + self.a / (self.K + repressor * repressor) + self.b * actions + self.external_force
-        dp = -self.c * p + self.beta * m
-        moved = states[..., :-1] + self.dt * np.concatenate((dm, dp), axis=-1) + noise
-        return np.concatenate((moved, states[..., -1:] + self.dt), axis=-1)
-
-    def _moved(self, states: FloatArray, actions: FloatArray, noise: FloatArray) -> FloatArray:
-        moved = super()._moved(states, actions, noise)
-        np.maximum(moved[..., :-1], 0.0, out=moved[..., :-1])
-        return moved
+    def _transition(self, state: Any, action: Any, noise: Any, xp: Any) -> Any:
+        m, p = state[..., : self._n], state[..., self._n : -1]
+        K, a, gamma, beta, c, b, force = (
+            constant(value, xp)
+            for value in (self.K, self.a, self.gamma, self.beta, self.c, self.b, self.external_force)
+        )
+        repressor = p[..., self._repressors]
+        dm = -gamma * m + a / (K + repressor * repressor) + b * action + force
+        dp = -c * p + beta * m
+        concentrations = state[..., :-1] + self.dt * xp.concatenate((dm, dp), -1) + noise
+        return xp.concatenate((concentrations, state[..., -1:] + self.dt), -1)
 
     def _cost(self, states: FloatArray, actions: FloatArray) -> tuple[FloatArray, BoolArray]:
         errors = states[..., self._n] - self.reference(states[..., -1])

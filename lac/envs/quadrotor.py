@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from gymnasium.spaces import Box
 
-from lac.envs.stabilisation import Entries, ErrorSystem, entries
+from lac.envs.stabilisation import ErrorSystem
 from lac.envs.system import FloatArray, Signals
+from lac.envs.vectors import Entries, pack, unpack
 
 
 class QuadrotorTracking(ErrorSystem):
@@ -61,32 +62,32 @@ class QuadrotorTracking(ErrorSystem):
         weights = (1e-4, 0.01, 0.01, 0.01)
         super().__init__(actions, 17, 6, (10.0,) * 12, (1.0,) * 12, weights, bonus, clip_action)
 
-    def reference(self, t: FloatArray) -> tuple[Entries, Entries, Entries, Entries]:
+    def reference(self, t: Any, xp: Any = np) -> tuple[Entries, Entries, Entries, Entries]:
         """Position, velocity, acceleration and heading to follow at time ``t`` in seconds, entry by entry."""
         speed, (across, down) = self.reference_speed, self.reference_amplitudes
-        sin, cos, zero = np.sin(t), np.cos(t), 0.0 * t
+        sin, cos, zero = xp.sin(t), xp.cos(t), 0.0 * t
         position, velocity = (speed * t, across * sin, down * cos), (speed + zero, across * cos, -down * sin)
         return position, velocity, (zero, -across * sin, -down * cos), (cos, sin, zero)
 
     def rotation(self, states: FloatArray) -> FloatArray:
         """The rotation matrix from body to world, ``[..., 3, 3]``."""
-        return np.array(_columns(entries(states[..., 6:10]))).T
+        return np.array(_columns(unpack(states[..., 6:10], np))).T
 
     def signals(self, states: FloatArray) -> Signals:
         """The position to follow and the position."""
-        position, *_ = self.reference(entries(states)[16])
+        position, *_ = self.reference(unpack(states, np)[16])
         return Signals(np.array(position).T, states[..., :3].copy())
 
-    def observe(self, states: FloatArray) -> FloatArray:
+    def observe(self, states: Any, xp: Any = np) -> Any:
         """The error."""
-        x = entries(states)
+        x = unpack(states, xp)
         p, v, W, Wd, t = x[:3], x[3:6], x[10:13], x[13:16], x[16]
-        xd, vd, _, _ = self.reference(t)
-        Rd = self._reference_attitude(p, v, t)
+        xd, vd, _, _ = self.reference(t, xp)
+        Rd = self._reference_attitude(p, v, t, xp)
         E = [[_dot(body, desired) for desired in Rd] for body in _columns(x[6:10])]
         rotation = ((E[1][2] - E[2][1]) / 2, (E[2][0] - E[0][2]) / 2, (E[0][1] - E[1][0]) / 2)
         rate = (wi - _dot(row, Wd) for wi, row in zip(W, E, strict=True))
-        return np.array([*_minus(p, xd), *_minus(v, vd), *rotation, *rate]).T
+        return pack([*_minus(p, xd), *_minus(v, vd), *rotation, *rate], xp)
 
     def _initial_state(self, options: Mapping[str, Any]) -> FloatArray:
         state = np.zeros(self.state_dim)
@@ -103,19 +104,19 @@ class QuadrotorTracking(ErrorSystem):
         state[10:13] = self.np_random.uniform(low[6:], high[6:])
         return state
 
-    def _transition(self, states: FloatArray, actions: FloatArray, noise: FloatArray) -> FloatArray:
-        x, u, force = entries(states), entries(actions), entries(self.external_force)
+    def _transition(self, state: Any, action: Any, noise: Any, xp: Any) -> Any:
+        x, u, force = unpack(state, xp), unpack(action, xp), unpack(self.external_force, xp)
         body, t = x[:13], x[16]
-        b1_before, b2_before, b3_before = self._reference_attitude(body[:3], body[3:6], t)
+        b1_before, b2_before, b3_before = self._reference_attitude(body[:3], body[3:6], t, xp)
         for _ in range(self.substeps):
-            body = self._substep(body, u, force)
+            body = self._substep(body, u, force, xp)
         t = t + self.dt
-        b1, b2, b3 = self._reference_attitude(body[:3], body[3:6], t)
+        b1, b2, b3 = self._reference_attitude(body[:3], body[3:6], t, xp)
         # vee(Rd^T (Rd - before)) = -vee(Rd^T before): Rd^T Rd = I has no skew part.
         turned = _dot(b3, b2_before), _dot(b1, b3_before), _dot(b2, b1_before)
-        return np.array([*body, *(-angle / self.dt for angle in turned), t]).T
+        return pack([*body, *(-angle / self.dt for angle in turned), t], xp)
 
-    def _substep(self, body: Entries, u: Entries, force: Entries) -> list[Any]:
+    def _substep(self, body: Entries, u: Entries, force: Entries, xp: Any) -> list[Any]:
         h = self.dt / self.substeps
         p, v, q, W = body[:3], body[3:6], body[6:10], body[10:]
         (w1, w2, w3), (J1, J2, J3) = W, self.J
@@ -124,17 +125,17 @@ class QuadrotorTracking(ErrorSystem):
         acceleration = f1 / self.m, f2 / self.m, f3 / self.m + self.g
         spin = (m1 - (J3 - J2) * w2 * w3) / J1, (m2 - (J1 - J3) * w3 * w1) / J2, (m3 - (J2 - J1) * w1 * w2) / J3
         turn = h * w1, h * w2, h * w3
-        return [*_plus(p, h, v), *_plus(v, h, acceleration), *_turned(q, turn), *_plus(W, h, spin)]
+        return [*_plus(p, h, v), *_plus(v, h, acceleration), *_turned(q, turn, xp), *_plus(W, h, spin)]
 
-    def _reference_attitude(self, p: Entries, v: Entries, t: FloatArray) -> tuple[Entries, Entries, Entries]:
+    def _reference_attitude(self, p: Entries, v: Entries, t: Any, xp: Any) -> tuple[Entries, Entries, Entries]:
         """The columns of ``Rd``."""
-        xd, vd, ad, b1 = self.reference(t)
+        xd, vd, ad, b1 = self.reference(t, xp)
         f1, f2, f3 = (
             self.kx * (pi - xi) + self.kv * (vi - wi) - self.m * ai
             for pi, xi, vi, wi, ai in zip(p, xd, v, vd, ad, strict=True)
         )
-        b3 = _unit((f1, f2, f3 + self.m * self.g))
-        b2 = _unit(_cross(b3, b1))
+        b3 = _unit((f1, f2, f3 + self.m * self.g), xp)
+        b2 = _unit(_cross(b3, b1), xp)
         return _cross(b2, b3), b2, b3
 
     def _missed_bonus(self, largest: FloatArray) -> FloatArray:
@@ -161,9 +162,9 @@ def _cross(a: Entries, b: Entries) -> Entries:
     return a2 * b3 - a3 * b2, a3 * b1 - a1 * b3, a1 * b2 - a2 * b1
 
 
-def _unit(a: Entries) -> Entries:
+def _unit(a: Entries, xp: Any) -> Entries:
     # A vector of length zero stays zero.
-    length = np.sqrt(sum(ai * ai for ai in a) + 1e-300)
+    length = xp.sqrt(sum(ai * ai for ai in a) + 1e-300)
     return [ai / length for ai in a]
 
 
@@ -183,15 +184,16 @@ def _thrust_axis(q: Entries) -> Entries:
     return s * (x * z + w * y), s * (y * z - w * x), 1 - s * (x * x + y * y)
 
 
-def _turned(q: Entries, r: Entries) -> Entries:
+def _turned(q: Entries, r: Entries, xp: Any) -> Entries:
     """The quaternion of the rotation nearest to ``R (I + hat(r))``.
 
     ``I + hat(r)`` turns by ``atan |r|`` about ``r``, stretches the plane across ``r``, and leaves ``r``: its polar
     factor is that turn, with the quaternion ``(1, r tan(atan(|r|) / 2) / |r|)`` up to its length.
     """
     w, x, y, z = q
-    scale = 1 / (1 + np.sqrt(1 + _dot(r, r)))
+    scale = 1 / (1 + xp.sqrt(1 + _dot(r, r)))
     a, b, c = (scale * ri for ri in r)
     return _unit(
-        (w - x * a - y * b - z * c, x + w * a + y * c - z * b, y + w * b + z * a - x * c, z + w * c + x * b - y * a)
+        (w - x * a - y * b - z * c, x + w * a + y * c - z * b, y + w * b + z * a - x * c, z + w * c + x * b - y * a),
+        xp,
     )

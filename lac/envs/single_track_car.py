@@ -1,11 +1,10 @@
 """A car on a slippery road that is to follow a straight line, after the benchmark of MSACL (arXiv 2512.24955)."""
 
 import math
+from typing import Any
 
-import numpy as np
-
-from lac.envs.stabilisation import Entries, StabilisedSystem
-from lac.envs.system import FloatArray
+from lac.envs.stabilisation import StabilisedSystem
+from lac.envs.vectors import Entries
 
 FOOT = 0.3048
 """In metres: the car's data are in feet and pounds."""
@@ -57,18 +56,18 @@ class SingleTrackCar(StabilisedSystem):
         self.mu = 0.1 * 1.0489
         self.CS = 21.92 / 1.0489
 
-    def derivative(self, x: Entries, u: Entries, force: Entries) -> Entries:
+    def derivative(self, x: Entries, u: Entries, force: Entries, xp: Any) -> Entries:
         """The equations above."""
         v = self.v_ref + x[3]
-        slow = np.abs(v) < self.low_speed
+        slow = xp.abs(v) < self.low_speed
         if not slow.any():
-            return self._slipping(v, x, u, force)
+            return self._slipping(v, x, u, force, xp)
         # The speed is replaced where the other equations hold, for it may be zero there.
-        slipping = self._slipping(np.where(slow, self.low_speed, v), x, u, force)
-        rolling = self._rolling(v, x, u, force)
-        return [np.where(slow, *either) for either in zip(rolling, slipping, strict=True)]
+        slipping = self._slipping(xp.where(slow, self.low_speed, v), x, u, force, xp)
+        rolling = self._rolling(v, x, u, force, xp)
+        return [xp.where(slow, *either) for either in zip(rolling, slipping, strict=True)]
 
-    def _slipping(self, v: FloatArray, x: Entries, u: Entries, force: Entries) -> Entries:
+    def _slipping(self, v: Any, x: Entries, u: Entries, force: Entries, xp: Any) -> Entries:
         _, _, delta, _, psi, w, beta = x
         rate, a = u
         L = self.lf + self.lr
@@ -78,8 +77,8 @@ class SingleTrackCar(StabilisedSystem):
         turning = -(self.lf**2 * front + self.lr**2 * rear) * w / v + moment * beta + self.lf * front * delta
         sliding = moment * w / v - (rear + front) * beta + front * delta
         return (
-            v * np.cos(psi + beta) - self.v_ref,
-            v * np.sin(psi + beta),
+            v * xp.cos(psi + beta) - self.v_ref,
+            v * xp.sin(psi + beta),
             rate,
             a + force[0] / self.m,
             w,
@@ -87,18 +86,18 @@ class SingleTrackCar(StabilisedSystem):
             self.mu / (v * L) * sliding - w + force[1] / (self.m * v),
         )
 
-    def _rolling(self, v: FloatArray, x: Entries, u: Entries, force: Entries) -> Entries:
+    def _rolling(self, v: Any, x: Entries, u: Entries, force: Entries, xp: Any) -> Entries:
         _, _, delta, _, psi, _, beta = x
         rate, a = u
         L = self.lf + self.lr
-        tan, cos2 = np.tan(delta), np.cos(delta) ** 2
-        sin_beta, cos_beta = np.sin(beta), np.cos(beta)
+        tan, cos2 = xp.tan(delta), xp.cos(delta) ** 2
+        sin_beta, cos_beta = xp.sin(beta), xp.cos(beta)
         B = self.lr / (L * cos2) / (1 + (tan * self.lr / L) ** 2)
         turning = a * cos_beta * tan + rate * v * (cos_beta / cos2 - sin_beta * tan * B)
         responds = 0.0 if self.low_speed_trap else 1.0
         return (
-            v * np.cos(psi + beta) - self.v_ref,
-            v * np.sin(psi + beta),
+            v * xp.cos(psi + beta) - self.v_ref,
+            v * xp.sin(psi + beta),
             responds * rate,
             responds * (a + force[0] / self.m),
             v * cos_beta * tan / L,

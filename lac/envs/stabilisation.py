@@ -10,15 +10,7 @@ import numpy.typing as npt
 from gymnasium.spaces import Box
 
 from lac.envs.system import BoolArray, FloatArray, Signals, System
-
-Entries = Sequence[Any]
-"""The entries of a vector, ``[...]`` each: floats for one system, arrays for many."""
-
-
-def entries(vectors: npt.ArrayLike) -> list[Any]:
-    """The entries of ``[..., n]``: ``n`` arrays, or plain floats, whose arithmetic is quicker than numpy's."""
-    array = np.asarray(vectors, dtype=np.float64)
-    return array.tolist() if array.ndim == 1 else list(array.T)
+from lac.envs.vectors import Entries, pack, unpack
 
 
 class ErrorSystem(System):
@@ -113,8 +105,8 @@ class StabilisedSystem(ErrorSystem):
         self._start_bounds = np.array(start)
 
     @abstractmethod
-    def derivative(self, x: Entries, u: Entries, force: Entries) -> Entries:
-        """``dx/dt`` in state ``x`` under action ``u`` and external force, entry by entry."""
+    def derivative(self, x: Entries, u: Entries, force: Entries, xp: Any) -> Entries:
+        """``dx/dt`` in state ``x`` under action ``u`` and external force, entry by entry, in the namespace ``xp``."""
 
     def signals(self, states: FloatArray) -> Signals:
         """Zero and the state."""
@@ -125,12 +117,12 @@ class StabilisedSystem(ErrorSystem):
             return self._start_bounds / 2
         return self._start(options, -self._start_bounds, self._start_bounds, self.state_dim)
 
-    def _transition(self, states: FloatArray, actions: FloatArray, noise: FloatArray) -> FloatArray:
+    def _transition(self, state: Any, action: Any, noise: Any, xp: Any) -> Any:
         dt = self.dt / self.substeps
-        x, u, force = entries(states), entries(actions), entries(self.external_force)
+        x, u, force = unpack(state, xp), unpack(action, xp), unpack(self.external_force, xp)
         for _ in range(self.substeps):
-            x = [xi + dt * dxi for xi, dxi in zip(x, self.derivative(x, u, force), strict=True)]
-        return np.array(x).T
+            x = [xi + dt * dxi for xi, dxi in zip(x, self.derivative(x, u, force, xp), strict=True)]
+        return pack(x, xp)
 
     def _missed_bonus(self, largest: FloatArray) -> npt.NDArray[Any]:
         return largest > self.bonus_radius
@@ -149,7 +141,7 @@ class VanDerPol(StabilisedSystem):
         super().__init__((5, 5), (10, 10), 5.0, (2, 1), (0.1,), 1, bonus, clip_action)
         self.mu = 1.0
 
-    def derivative(self, x: Entries, u: Entries, force: Entries) -> Entries:
+    def derivative(self, x: Entries, u: Entries, force: Entries, xp: Any) -> Entries:
         """The equations above."""
         x1, x2 = x
         return x2, self.mu * (1 - x1 * x1) * x2 - x1 + u[0] + force[0]
@@ -176,10 +168,10 @@ class PendulumStabilise(StabilisedSystem):
         self.m = 0.15
         self.b = 0.1
 
-    def derivative(self, x: Entries, u: Entries, force: Entries) -> Entries:
+    def derivative(self, x: Entries, u: Entries, force: Entries, xp: Any) -> Entries:
         """The equations above."""
         theta, omega = x
-        torque = self.m * self.g * self.L * np.sin(theta) - self.b * omega + u[0] + force[0]
+        torque = self.m * self.g * self.L * xp.sin(theta) - self.b * omega + u[0] + force[0]
         return omega, torque / (self.m * self.L**2)
 
 
@@ -204,10 +196,10 @@ class DuctedFan(StabilisedSystem):
         self.d = 0.95
         self.J = 0.048
 
-    def derivative(self, x: Entries, u: Entries, force: Entries) -> Entries:
+    def derivative(self, x: Entries, u: Entries, force: Entries, xp: Any) -> Entries:
         """The equations above."""
         _, _, theta, vx, vy, omega = x
-        across, along, sin, cos = u[0], u[1] + self.m * self.g, np.sin(theta), np.cos(theta)
+        across, along, sin, cos = u[0], u[1] + self.m * self.g, xp.sin(theta), xp.cos(theta)
         fx = across * cos - along * sin - self.d * vx + force[0]
         fy = across * sin + along * cos - self.d * vy + force[1] - self.m * self.g
         return vx, vy, omega, fx / self.m, fy / self.m, (self.r * across + force[2]) / self.J
@@ -237,16 +229,16 @@ class TwoLink(StabilisedSystem):
         self.lc1 = self.lc2 = 0.5
         self.I1 = self.I2 = 1 / 12
 
-    def derivative(self, x: Entries, u: Entries, force: Entries) -> Entries:
+    def derivative(self, x: Entries, u: Entries, force: Entries, xp: Any) -> Entries:
         """The equations above."""
         th1, th2, w1, w2 = x
         coupling, link2 = self.m2 * self.l1 * self.lc2, self.I2 + self.m2 * self.lc2**2
         link1 = self.I1 + self.m1 * self.lc1**2 + self.m2 * self.l1**2
-        M12 = link2 + coupling * np.cos(th2)
+        M12 = link2 + coupling * xp.cos(th2)
         M11, M22 = link1 + 2 * M12 - link2, link2
-        h = -coupling * np.sin(th2)
-        G2 = -self.m2 * self.lc2 * self.g * np.sin(th1 + th2)
-        G1 = -(self.m1 * self.lc1 + self.m2 * self.l1) * self.g * np.sin(th1) + G2
+        h = -coupling * xp.sin(th2)
+        G2 = -self.m2 * self.lc2 * self.g * xp.sin(th1 + th2)
+        G1 = -(self.m1 * self.lc1 + self.m2 * self.l1) * self.g * xp.sin(th1) + G2
         torque1 = u[0] + force[0] - h * w2 * (2 * w1 + w2) - G1
         torque2 = u[1] + force[1] + h * w1 * w1 - G2
         determinant = M11 * M22 - M12 * M12

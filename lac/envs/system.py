@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium.spaces import Box
 
+from lac.envs.vectors import constant, copied
+
 FloatArray = npt.NDArray[np.float64]
 Pixels = npt.NDArray[np.uint8]
 BoolArray = npt.NDArray[np.bool_]
@@ -38,6 +40,10 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
     The state holds everything that the future depends on, time included where the reference depends on it;
     noise is drawn apart from the dynamics. So one step of one system and one step of ten thousand are the same
     code: subclasses write :meth:`_transition`, :meth:`_cost` and the like for arrays ``[n]`` and ``[B, n]`` alike.
+
+    :meth:`dynamics` and :meth:`observe` are pure: they change nothing, and they work on numpy arrays, on torch tensors
+    (with gradients) and on whatever else has the functions that :mod:`lac.envs.vectors` names. A step is
+    ``dynamics(state, bounded(action), noise)``; there is no second copy of the equations.
 
     Physical constants are plain attributes and take effect at once; set them on the unwrapped environment.
     Two attributes are there for disturbances: ``external_force`` (``[n_forces]``; none where that is 0) is added
@@ -93,8 +99,8 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
         return np.zeros(0 if size is None else (size, 0))
 
     @abstractmethod
-    def _transition(self, states: FloatArray, actions: FloatArray, noise: FloatArray) -> FloatArray:
-        """The next states ``[..., state_dim]`` for actions in their box ``[..., act_dim]``, in new memory."""
+    def _transition(self, state: Any, action: Any, noise: Any, xp: Any) -> Any:
+        """:meth:`dynamics` without the process disturbance, in new memory; pure."""
 
     @abstractmethod
     def _cost(self, states: FloatArray, actions: FloatArray) -> tuple[FloatArray, BoolArray]:
@@ -104,9 +110,25 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
     def signals(self, states: FloatArray) -> Signals:
         """Reference and state of interest in these states ``[..., state_dim]``."""
 
-    def observe(self, states: FloatArray) -> FloatArray:
-        """What is observed in these states, ``[..., obs_dim]``, in memory of its own."""
-        return states.copy()
+    def observe(self, states: Any, xp: Any = np) -> Any:
+        """The observations in these states, ``[..., obs_dim]``, in memory of their own; pure, as :meth:`dynamics`."""
+        return copied(states, xp)
+
+    def dynamics(self, state: Any, action: Any, noise: Any, xp: Any = np) -> Any:
+        """The next state, ``x' = f(x, u, w)``, with the current constants, external force and process disturbance.
+
+        Args:
+            state: ``[..., state_dim]``, laid out as ``get_state()["state"]``.
+            action: ``[..., act_dim]``, in its box; see :meth:`bounded`.
+            noise: ``[..., noise_dim]``, laid out as :meth:`draw_noise`.
+            xp: The namespace of the arguments: ``numpy``, ``torch``, or another one; see :mod:`lac.envs.vectors`.
+        """
+        return self._transition(state, action, noise, xp) + constant(self.process_disturbance, xp)
+
+    def bounded(self, action: Any, xp: Any = np) -> Any:
+        """Actions clipped to their box, ``[..., act_dim]``."""
+        low, high = constant(self.action_space.low, xp), constant(self.action_space.high, xp)
+        return xp.minimum(xp.maximum(action, low), high)
 
     def _picture(self) -> Pixels:
         """The present state drawn, ``[height, width, 3]``."""
@@ -130,8 +152,8 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
 
     def step(self, action: npt.ArrayLike) -> tuple[FloatArray, float, bool, bool, dict[str, Any]]:
         """One step; the second value is the cost."""
-        actions = self._bounded(np.asarray(action, dtype=np.float64))
-        self._state = self._moved(self._state, actions, self.draw_noise())
+        actions = self._allowed(np.asarray(action, dtype=np.float64))
+        self._state = self.dynamics(self._state, actions, self.draw_noise())
         cost, terminated = self._cost(self._state, actions)
         observation, info = self._observed()
         return observation, float(cost), bool(terminated), False, info
@@ -148,11 +170,11 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
                 generator.
         """
         before = np.asarray(states, dtype=np.float64)
-        bounded = self._bounded(np.asarray(actions, dtype=np.float64))
+        allowed = self._allowed(np.asarray(actions, dtype=np.float64))
         if noise is None:
             noise = self.draw_noise(len(before))
-        after = self._moved(before, bounded, np.asarray(noise, dtype=np.float64))
-        return BatchStep(after, *self._cost(after, bounded))
+        after = self.dynamics(before, allowed, np.asarray(noise, dtype=np.float64))
+        return BatchStep(after, *self._cost(after, allowed))
 
     def has_dynamics_of(self, other: object) -> bool:
         """Whether the other is of the same class, steps as :class:`System` does, and has the same constants."""
@@ -193,13 +215,12 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
         """A picture of the present state, ``[height, width, 3]``; None without a render mode."""
         return None if self.render_mode is None else self._picture()
 
-    def _moved(self, states: FloatArray, actions: FloatArray, noise: FloatArray) -> FloatArray:
-        return self._transition(states, actions, noise) + self.process_disturbance
-
-    def _bounded(self, actions: FloatArray) -> FloatArray:
-        low, high = self.action_space.low, self.action_space.high
+    def _allowed(self, actions: FloatArray) -> FloatArray:
+        """Actions in their box: clipped to it, or refused where ``clip_action`` is off."""
         if self.clip_action:
-            return np.minimum(np.maximum(actions, low), high)
+            inside: FloatArray = self.bounded(actions)
+            return inside
+        low, high = self.action_space.low, self.action_space.high
         if not ((actions >= low) & (actions <= high)).all():
             raise ValueError(f"action {actions} is outside {self.action_space} and clip_action is off")
         return actions

@@ -22,7 +22,7 @@ class Cart(System):
     def _initial_state(self, options):
         return np.array(options.get("start", (0.0, 0.0)))
 
-    def _transition(self, states, actions, noise):
+    def _transition(self, states, actions, noise, xp):
         x, v = states[..., :1], states[..., 1:]
         return np.concatenate((x + v, v + actions + self.external_force), axis=-1)
 
