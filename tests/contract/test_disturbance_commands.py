@@ -7,6 +7,7 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
+from help_support import described_names
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
@@ -104,12 +105,11 @@ def test_every_option_changes_what_is_observed_or_done(option):
     assert np.abs(np.diff(observations, axis=0)).max() > 1e-3
 
 
-def test_help_tells_the_keys_of_all_kinds(train_once, script_here):
+def test_help_describes_the_keys_of_all_kinds(train_once, script_here):
     for end in (train_once("help", "--help")[1], script_here("evaluate.py", "--help")):
         assert end.status == 0
-        described = {words[0] for words in map(str.split, end.stdout.splitlines()) if len(words) > 1}
         keys = {f"disturbance.{f.name}" for schema in KINDS.values() for f in fields(schema)}
-        assert keys | {f"disturbance={option}" for option in options("disturbance")} <= described
+        assert keys | {f"disturbance={option}" for option in options("disturbance")} <= described_names(end.stdout)
 
 
 # Testing ----------------------------------------------------------------------------------------------

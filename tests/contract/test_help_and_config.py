@@ -12,6 +12,7 @@ from pathlib import Path
 import gymnasium
 import pytest
 import torch
+from help_support import described_names
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
@@ -123,9 +124,8 @@ def test_help_names_everything(train_once, composed):
     _, end = train_once("help", "--help")
     assert end.status == 0
     assert "python scripts/train.py env=oscillator algo.alpha3=0.1" in end.stdout
-    described = {words[0]: words[1:] for words in map(str.split, end.stdout.splitlines()) if words}
     choices = {f"{group}={option}" for group in GROUPS for option in options(group)}
-    assert {name for name in keys | choices if not described.get(name)} == set()
+    assert (keys | choices) - described_names(end.stdout) == set()
     assert "${" not in end.stdout
     assert "$$" not in end.stdout
 

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -298,7 +299,7 @@ def test_error_of_a_misspelt_launcher_lists_the_options(train_here, tmp_path):
 
 @pytest.mark.parametrize(("launcher", "extra"), [("joblib", "sweep"), ("submitit_slurm", "slurm"), ("ray", "ray")])
 def test_launcher_that_is_not_installed_says_what_to_install(launcher, extra, train_here, monkeypatch, tmp_path):
-    monkeypatch.setattr("hydra_plugins.lac_sweepers.find_spec", lambda _name: None)
+    monkeypatch.setattr(import_module("hydra_plugins.lac_sweepers"), "find_spec", lambda _name: None)
     end = train_here(*TINY_SWEEP, "seed=0,1", f"hydra/launcher={launcher}")
     assert end.status == 2
     assert f"hydra/launcher is '{launcher}'" in end.stderr

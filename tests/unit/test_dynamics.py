@@ -4,16 +4,9 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from system_support import IDS
 
-import lac  # noqa: F401 (registers the environments)
-from lac.envs.registration import ENVIRONMENTS
 from lac.envs.system import System
-
-OURS = [
-    env_id
-    for env_id, (entry_point, _) in ENVIRONMENTS.items()
-    if "mujoco" not in entry_point and "fetch" not in entry_point
-]
 
 
 def started(env_id, seed=0):
@@ -46,7 +39,7 @@ def tensors(parts):
 
 
 @pytest.mark.parametrize("number", [None, 5])
-@pytest.mark.parametrize("env_id", OURS)
+@pytest.mark.parametrize("env_id", IDS)
 def test_torch_gives_what_numpy_gives(env_id, number):
     system, rng = started(env_id)
     parts = arguments(system, rng, number)
@@ -61,7 +54,7 @@ def test_torch_gives_what_numpy_gives(env_id, number):
     assert all(np.array_equal(part, copy) for part, copy in zip(parts, before, strict=True)), "inputs have changed"
 
 
-@pytest.mark.parametrize("env_id", OURS)
+@pytest.mark.parametrize("env_id", IDS)
 def test_the_rows_of_a_batch_are_single_steps(env_id):
     system, rng = started(env_id)
     states, actions, noise = arguments(system, rng, 4)
@@ -71,7 +64,7 @@ def test_the_rows_of_a_batch_are_single_steps(env_id):
         np.testing.assert_allclose(alone, together[i], rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("env_id", OURS)
+@pytest.mark.parametrize("env_id", IDS)
 def test_a_step_is_the_dynamics_of_the_bounded_action(env_id):
     system, rng = started(env_id)
     state = system.get_state()
@@ -84,7 +77,7 @@ def test_a_step_is_the_dynamics_of_the_bounded_action(env_id):
     np.testing.assert_array_equal(observation, system.observe(expected))
 
 
-@pytest.mark.parametrize("env_id", OURS)
+@pytest.mark.parametrize("env_id", IDS)
 def test_gradients_are_those_of_finite_differences(env_id):
     system, rng = started(env_id)
     state, action, noise = arguments(system, rng)

@@ -6,54 +6,12 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
+from mujoco_support import ROBOTS, UPRIGHT, actions, every_robot, fallen, made, placed_at, x_position
 
 import lac  # noqa: F401 (registers the environments)
 from lac.envs.factory import env_errors, make_env, wrap_env
 
 mujoco = pytest.importorskip("mujoco")
-
-# name: (Gymnasium's observations without the 2 of ours, actions, seconds per step, time limit, highest action)
-ROBOTS = {
-    "Swimmer": (8, 2, 0.04, 250, 1.0),
-    "HalfCheetah": (17, 6, 0.05, 200, 1.0),
-    "Hopper": (11, 3, 0.008, 250, 1.0),
-    "Walker2d": (17, 6, 0.008, 250, 1.0),
-    "Ant": (27, 8, 0.05, 250, 1.0),
-    "Humanoid": (348, 17, 0.015, 250, 0.4),
-}
-UPRIGHT = ["Hopper", "Walker2d", "Ant", "Humanoid"]
-every_robot = pytest.mark.parametrize("name", ROBOTS)
-
-
-def made(name, **kwargs):
-    return gymnasium.make(f"lac/{name}Cost-v1", disable_env_checker=True, **kwargs).unwrapped
-
-
-def actions(env, number, seed=0):
-    rng = np.random.default_rng(seed)
-    return [rng.uniform(env.action_space.low, env.action_space.high).astype(np.float32) for _ in range(number)]
-
-
-def x_position(name, model, data):
-    """What each robot's velocity is the difference of."""
-    if name == "Ant":
-        return data.body("torso").xpos[0]
-    if name == "Humanoid":
-        return model.body_mass @ data.xipos[:, 0] / model.body_mass.sum()
-    return data.qpos[0]
-
-
-def with_output_dir(env, qpos):
-    """A state at rest."""
-    return np.append(qpos, np.zeros(env.model.nv))
-
-
-def fallen(env):
-    """A position that no robot that can fall calls healthy."""
-    qpos = env.data.qpos.copy()
-    qpos[2] = 5.0  # radians for Hopper and Walker2d, metres for the other two
-    return qpos
-
 
 # What each environment is ----------------------------------------------------------------------------
 
@@ -217,7 +175,7 @@ def test_the_reference_is_an_attribute_that_takes_effect_at_once():
 def test_what_a_fall_costs(name, options, steps_before, penalty):
     env = made(name, **options)
     env.reset(seed=0)
-    env.set_state({"state": with_output_dir(env, fallen(env)), "time": [steps_before * env.dt]})
+    env.set_state({"state": placed_at(env, fallen(env)), "time": [steps_before * env.dt]})
     _, cost, terminated, truncated, info = env.step(np.zeros(env.action_space.shape, np.float32))
     assert cost == pytest.approx((info["x_velocity"] - 1.0) ** 2 + penalty, rel=1e-12)
     assert terminated
@@ -250,110 +208,6 @@ def test_the_charge_for_steps_left_is_that_of_lying_there():
         assert terminated == (env is charged)
     assert totals[0] == pytest.approx(totals[1], rel=1e-12)
     assert totals[0] > 2.0
-
-
-# States and forces -----------------------------------------------------------------------------------
-
-
-@every_robot
-def test_an_episode_continues_exactly_from_a_state(name):
-    env = made(name, reference_forward_velocity=(0.5, 1.5))
-    env.reset(seed=1)
-    before, after = actions(env, 7), actions(env, 20, seed=1)
-    for action in before:
-        last, *_ = env.step(action)
-    state = env.get_state()
-    assert all(isinstance(part, np.ndarray) for part in state.values())
-    went = [env.step(action)[:3] for action in after]
-    next_start = env.reset()[0]
-    other = made(name, reference_forward_velocity=(0.5, 1.5))
-    other.reset(seed=9)
-    observation, info = other.set_state(state)
-    np.testing.assert_array_equal(observation, last)
-    assert info["reference_error"].tolist() == [observation[-1] - observation[-2]]
-    for action, (expected, expected_cost, expected_end) in zip(after, went, strict=True):
-        observation, cost, ended, *_ = other.step(action)
-        np.testing.assert_array_equal(observation, expected)
-        assert (cost, ended) == (expected_cost, expected_end)
-    np.testing.assert_array_equal(other.reset()[0], next_start)
-
-
-def test_a_state_is_a_copy():
-    env = made("Hopper")
-    env.reset(seed=0)
-    state = env.get_state()
-    kept = {name: part.copy() for name, part in state.items()}
-    env.step(np.ones(3, np.float32))
-    assert all((state[name] == kept[name]).all() for name in kept)
-
-
-@pytest.mark.parametrize(
-    ("state", "told"),
-    [
-        ({"position": np.zeros(6)}, "'position'; its parts are state, time"),
-        ({"state": np.zeros(5)}, r"shape \(12,\)"),
-        ({"state": np.full(12, np.nan)}, "in the state .* finite"),
-    ],
-)
-def test_a_state_that_is_none_is_refused_and_changes_nothing(state, told):
-    env = made("Hopper")
-    env.reset(seed=0)
-    before = env.get_state()
-    with pytest.raises(ValueError, match=told):
-        env.set_state({"time": [3.0], **state})
-    assert all((before[name] == part).all() for name, part in env.get_state().items())
-
-
-@pytest.mark.parametrize("name", ["Ant", "Humanoid"])
-def test_a_force_changes_the_momentum_as_newton_says(name):
-    force = np.array([50.0, -30.0, 20.0])
-    momenta = []
-    for external_force in (np.zeros(3), force):
-        env = made(name)
-        env.reset(seed=0)
-        env.model.opt.density = env.model.opt.viscosity = 0.0
-        qpos = env.data.qpos.copy()
-        qpos[2] = 5.0  # metres above the ground: no contacts
-        env.set_state(with_output_dir(env, qpos))
-        env.external_force = external_force
-        env.step(np.zeros(env.action_space.shape, np.float32))
-        mujoco.mj_forward(env.model, env.data)
-        mujoco.mj_subtreeVel(env.model, env.data)
-        momenta.append(env.model.body_mass.sum() * env.data.subtree_linvel[0])
-    np.testing.assert_allclose(momenta[1] - momenta[0], force * ROBOTS[name][2], rtol=1e-3)
-
-
-@every_robot
-def test_a_force_moves_every_robot_and_ends_when_it_is_taken_away(name):
-    env = made(name)
-    env.reset(seed=0)
-    state, action = env.get_state(), np.zeros(env.action_space.shape, np.float32)
-    nominal = env.step(action)[0]
-    for force, moves in (((30.0, 0.0, 0.0), True), (0.0, False)):
-        env.set_state(state)
-        env.external_force = np.asarray(force)
-        assert (env.step(action)[0] != nominal).any() == moves
-
-
-def test_constants_of_the_model_take_effect_at_once():
-    env = made("Hopper")
-    env.reset(seed=0)
-    env.model.opt.gravity[2] = 0.0
-    qpos = env.data.qpos.copy()
-    qpos[1] += 1.0
-    env.set_state(with_output_dir(env, qpos))
-    env.step(np.zeros(3, np.float32))
-    assert env.data.qpos[1] == pytest.approx(qpos[1], abs=1e-4)
-
-
-def test_warnings_of_mujoco_are_logged_and_leave_no_file(tmp_path, monkeypatch, caplog):
-    monkeypatch.chdir(tmp_path)
-    env = made("Hopper")
-    env.reset(seed=0)
-    env.data.qvel[0] = np.nan
-    env.step(np.zeros(3, np.float32))
-    assert "Nan" in caplog.text
-    assert list(tmp_path.iterdir()) == []
 
 
 # What is refused -------------------------------------------------------------------------------------

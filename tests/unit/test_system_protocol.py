@@ -1,29 +1,13 @@
 """What every environment of ours promises, asked of each registered one that is a System."""
 
-import contextlib
 import warnings
 
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.envs.registration import load_env_creator
 from gymnasium.utils.env_checker import check_env
+from system_support import IDS, made, random_actions, steps
 
-import lac  # noqa: F401 (registers the environments)
-from lac.envs.registration import ENVIRONMENTS
-from lac.envs.system import System
-
-
-def system_ids():
-    for env_id in ENVIRONMENTS:
-        # An environment whose package is not installed cannot be asked.
-        with contextlib.suppress(ImportError, gymnasium.error.DependencyNotInstalled):
-            creator = load_env_creator(gymnasium.spec(env_id).entry_point)
-            if isinstance(creator, type) and issubclass(creator, System):
-                yield env_id
-
-
-IDS = list(system_ids())
 N_MEMBERS = 64
 
 
@@ -35,21 +19,6 @@ def env_id(request):
 @pytest.fixture
 def env(env_id):
     return made(env_id)
-
-
-def made(env_id, **kwargs):
-    env = gymnasium.make(env_id, disable_env_checker=True, **kwargs).unwrapped
-    env.action_space.seed(0)
-    env.reset(seed=0)
-    return env
-
-
-def steps(env, actions):
-    return [env.step(action) for action in actions]
-
-
-def random_actions(env, number):
-    return np.stack([env.action_space.sample() for _ in range(number)])
 
 
 def visited(env, number=N_MEMBERS):
@@ -302,34 +271,3 @@ def test_every_constant_takes_effect(env):
             without_effect.append(name)
         setattr(env, name, value)
     assert without_effect == []
-
-
-# Pictures --------------------------------------------------------------------------------------------
-
-
-def test_pictures_show_the_state(env_id):
-    if "rgb_array" not in made(env_id).metadata["render_modes"]:
-        pytest.skip("it cannot be drawn")
-    env = made(env_id, render_mode="rgb_array")
-    pictures = [env.render()]
-    for _ in range(2):
-        steps(env, random_actions(env, 5))
-        pictures.append(env.render())
-    for picture in pictures:
-        assert (picture.dtype, picture.ndim, picture.shape[2]) == (np.uint8, 3, 3)
-        assert picture.shape == pictures[0].shape
-    assert (pictures[0] != pictures[1]).any()
-    assert (pictures[1] != pictures[2]).any()
-    env.set_state(env.get_state())
-    np.testing.assert_array_equal(env.render(), pictures[2])
-
-
-def test_without_a_render_mode_there_is_no_picture(env):
-    assert env.render() is None
-
-
-def test_an_unknown_render_mode_is_refused(env):
-    if not env.metadata["render_modes"]:
-        pytest.skip("it draws nothing")
-    with pytest.raises(ValueError, match="render_mode is 'ascii'"):
-        type(env)(render_mode="ascii")
