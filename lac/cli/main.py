@@ -58,7 +58,7 @@ def main() -> NoReturn:
 
         refuse([f"{name!r} is not a command; it must be one of {', '.join(COMMANDS)}.{nearest(name, COMMANDS)}"])
     # Hydra's usage message, records of runs and W&B name the whole command.
-    sys.argv = [f"{os.path.basename(program)} {name}", *rest]
+    sys.argv = [f"{'lac' if program.endswith('__main__.py') else os.path.basename(program)} {name}", *rest]
     run_command(name)
 
 
@@ -71,7 +71,7 @@ def run_command(name: str) -> NoReturn:
     from lac.cli.app import run_app  # noqa: PLC0415 (imports Hydra)
 
     entry = _ENTRIES[name]
-    if entry.rewrite is not None:
+    if entry.rewrite is not None and not _COMPLETION_FLAGS & set(sys.argv[1:]):
         sys.argv[1:] = entry.function(entry.rewrite)(sys.argv[1:])
     run_app(name, entry.function(entry.task))
 

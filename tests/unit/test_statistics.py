@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 
@@ -47,8 +49,9 @@ def test_the_interval_is_the_same_each_time():
     assert estimate(scores).low == estimate(scores).low
 
 
-@pytest.mark.filterwarnings("error")
 def test_a_score_that_is_not_finite_gives_no_number_and_no_warning():
-    result = estimate([[1.0, np.nan], [1.0, 2.0]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = estimate([[1.0, np.nan], [1.0, 2.0]])
     assert (result.low[0], result.value[0], result.high[0]) == (1.0, 1.0, 1.0)
     assert np.isnan([result.low[1], result.value[1], result.high[1]]).all()
