@@ -1,4 +1,4 @@
-"""Names of the devices that networks are placed on."""
+"""Devices by name, and the number of CPU threads."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,17 +26,17 @@ def torch_device(name: str) -> torch.device:
         return torch.device("cpu")
     if not torch.cuda.is_available() or (index and int(index) >= torch.cuda.device_count()):
         raise ValueError(
-            f"device is {name!r}, but this machine shows {torch.cuda.device_count()} CUDA GPUs; use cpu or auto"
+            f"device is {name!r}, but this machine has {torch.cuda.device_count()} CUDA GPUs; use cpu or auto"
         )
     return torch.device("cuda", int(index)) if index else torch.device("cuda")
 
 
 @contextmanager
 def limited_threads(threads: int = 1) -> Iterator[None]:
-    """Let torch and numpy use that many CPU threads meanwhile.
+    """Limit torch and numpy to that many CPU threads inside the context.
 
-    For networks of this size one is fastest: several processes with one thread each do four times the
-    work of one process with several, and threads that wait for each other stop two processes almost dead.
+    One thread is fastest for networks of this size: several processes with one thread each do four times the work of
+    one process with several threads. Two processes with several threads each slow each other to a near standstill.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(threads)

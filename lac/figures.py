@@ -12,13 +12,13 @@ from matplotlib.figure import Figure
 from lac.evaluation.rollouts import Rollouts
 
 if TYPE_CHECKING:
-    from lac.evaluation.statistics import Estimate  # imports scipy.stats, which takes a second, for reports alone
+    from lac.evaluation.statistics import Estimate  # imports scipy.stats, which takes a second; only reports need it
 
 Rows = Sequence[Mapping[str, float | None]]
 
 
 def learning_curve(rows: Rows, path: Path, title: str) -> None:
-    """Test cost and multipliers over environment steps, from the lines of ``metrics.jsonl``."""
+    """Draw test cost and multipliers over environment steps, from the lines of ``metrics.jsonl``."""
     figure = Figure(figsize=(7, 6), layout="constrained")
     cost_axes, multiplier_axes = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     steps = _column(rows, "env_steps")
@@ -36,9 +36,9 @@ def learning_curve(rows: Rows, path: Path, title: str) -> None:
     _log_scale_if_wide(cost_axes, mean)
     cost_axes.legend()
 
-    for name, style in (("labda", "C1-"), ("alpha", "C2--")):
+    for name, style, symbol in (("labda", "C1-", r"$\lambda$"), ("alpha", "C2--", r"$\alpha$")):
         if f"train/{name}" in rows[-1]:
-            multiplier_axes.plot(steps, _column(rows, f"train/{name}"), style, label=name)
+            multiplier_axes.plot(steps, _column(rows, f"train/{name}"), style, label=symbol)
     multiplier_axes.set_yscale("log")
     multiplier_axes.set_ylabel("multipliers")
     multiplier_axes.set_xlabel("environment steps")
@@ -48,7 +48,7 @@ def learning_curve(rows: Rows, path: Path, title: str) -> None:
 
 @dataclass(frozen=True)
 class Curve:
-    """A series over environment steps for a panel of its own name, with its interval."""
+    """A test cost over environment steps with its interval, for the panel named ``panel``."""
 
     panel: str
     label: str
@@ -57,7 +57,7 @@ class Curve:
 
 
 def learning_curves(curves: Sequence[Curve], path: Path) -> None:
-    """Test cost over environment steps: a panel for each environment, a line with a band for each method."""
+    """Draw test cost over environment steps: a panel per environment, a line with a band per method."""
     panels = list(dict.fromkeys(curve.panel for curve in curves))
     figure = Figure(figsize=(7, 3.5 * len(panels)), layout="constrained")
     for axes, panel in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels, strict=True):
@@ -76,7 +76,7 @@ def learning_curves(curves: Sequence[Curve], path: Path) -> None:
 
 
 def trajectories(rollouts: Rollouts, path: Path, title: str) -> None:
-    """State of interest against its reference, and the cost, over the steps of the recorded episodes."""
+    """Draw the state of interest, its reference and the cost over the steps of the recorded episodes."""
     num_episodes, _, num_signals = rollouts.states_of_interest.shape
     figure = Figure(figsize=(7, 2.5 * (num_signals + 1)), layout="constrained")
     *signal_axes, cost_axes = figure.subplots(num_signals + 1, 1, sharex=True, squeeze=False)[:, 0]

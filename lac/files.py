@@ -1,4 +1,4 @@
-"""Files that are written in one step, and paths as users type them."""
+"""Atomic writing of files, and paths relative to the working directory."""
 
 import json
 import os
@@ -8,17 +8,17 @@ from typing import Any
 
 
 def relative_to_cwd(path: Path) -> Path:
-    """A path as a user would type it."""
+    """A path relative to the working directory if it lies below it, otherwise unchanged."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file in one step."""
+    """Write a JSON file atomically."""
     write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file so that it holds either what it held before or all of ``content``."""
+    """Write a file atomically: a crash leaves either the old content or all of ``content``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

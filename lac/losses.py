@@ -2,7 +2,7 @@
 
 Equation numbers are those of Han et al. (2020), "Actor-Critic Reinforcement Learning for Control
 with Stability Guarantee"; temperature and soft values follow Haarnoja et al. (2018), "Soft Actor-Critic
-Algorithms and Applications", written for costs: what is a reward there is a cost with the other sign here.
+Algorithms and Applications", written for costs: a reward there is a cost with the opposite sign here.
 All batches are one-dimensional, ``[B]``; every loss is a scalar.
 """
 
@@ -14,10 +14,7 @@ from torch import Tensor
 
 
 def pessimistic(values: Sequence[Tensor]) -> Tensor:
-    """The largest cost that any critic of an ensemble predicts, element by element.
-
-    Costs are minimised, so the pessimistic member is the largest one.
-    """
+    """The maximum over the critics, element by element: costs are minimised, so the largest is the pessimistic one."""
     return reduce(torch.maximum, values)
 
 
@@ -29,14 +26,13 @@ def discounted_target(cost: Tensor, done: Tensor, next_value: Tensor, gamma: flo
 def soft_value(q: Tensor, logp: Tensor, alpha: Tensor) -> Tensor:
     """Soft value of a state for costs, Haarnoja et al. eq. 3: ``Q(s, a) + alpha log pi(a|s)``.
 
-    Entropy, ``-log pi``, lowers a cost as it raises a reward. Its mean over a batch of sampled actions is
-    the loss of SAC's actor, eq. 7.
+    Its mean over a batch of sampled actions is the loss of SAC's actor, eq. 7.
     """
     return q + alpha * logp
 
 
 def critic_loss(l: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:  # noqa: E741
-    """Critic loss, eq. 7: half the mean squared error, each square times its weight if there are any."""
+    """Critic loss, eq. 7: half the mean squared error, optionally weighted per element."""
     squares = (l - target).square()
     return 0.5 * (squares if weight is None else weight * squares).mean()
 
@@ -44,8 +40,8 @@ def critic_loss(l: Tensor, target: Tensor, weight: Tensor | None = None) -> Tens
 def relative_weight(target: Tensor) -> Tensor:
     """Weights ``1 / (1 + target)`` for :func:`critic_loss`; targets are non-negative.
 
-    Where costs span orders of magnitude (100 far away, 0.02 while tracking) the plain squares see only
-    the large ones; these keep small targets visible.
+    Costs may span orders of magnitude, such as 100 far from the reference and 0.02 while tracking it. Without weights
+    the large targets dominate the squared error.
     """
     return 1.0 / (1.0 + target)
 
@@ -71,6 +67,6 @@ def temperature_loss(alpha: Tensor, logp: Tensor, target_entropy: float) -> Tens
 def multiplier_loss(log_labda: Tensor, decrease: Tensor) -> Tensor:
     """Loss of the Lyapunov multiplier (text below eq. 14): ``-log(labda) * decrease``.
 
-    Its descent raises ``labda`` while the decrease condition is violated and lowers it otherwise.
+    Gradient descent raises ``labda`` while the decrease condition is violated and lowers it otherwise.
     """
     return -log_labda * decrease

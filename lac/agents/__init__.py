@@ -1,4 +1,4 @@
-"""Agents: what learns."""
+"""The agents: LAC, LATC and SAC."""
 
 from lac.agents.agent import Agent
 from lac.agents.lac import LAC

@@ -1,4 +1,4 @@
-"""Adam without bookkeeping: at the sizes used in control, torch's optimiser spends most of its step on it."""
+"""Adam with little overhead: for networks as small as in control, torch's optimiser is mostly overhead."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ class Group:
     """Parameters that share a learning rate, and their moments.
 
     Attributes:
-        read: Gives the present parameters: a module may get others, by ``load_state_dict(..., assign=True)``.
+        read: Returns the current parameters; ``load_state_dict(..., assign=True)`` replaces those of a module.
         lr: Learning rate.
     """
 
@@ -30,20 +30,20 @@ class Group:
 
     @property
     def parameters(self) -> list[Tensor]:
-        """The parameters, in one order."""
+        """The current parameters, always in the same order."""
         return list(self.read())
 
 
 class Adam:
-    """Adam, Kingma and Ba (2015), over groups with a learning rate each, by torch's fused kernel.
+    """Adam, Kingma and Ba (2015), for groups with a learning rate each, by torch's fused kernel.
 
     Args:
-        groups: What gives the parameters of each group, and its initial learning rate, by the name of the rate.
+        groups: A function that returns the parameters, and the initial learning rate, by the name of the rate.
     """
 
     def __init__(self, groups: Mapping[str, tuple[Callable[[], Iterable[Tensor]], float]]) -> None:
         self.groups = {name: Group(read, lr) for name, (read, lr) in groups.items()}
-        # One counter serves all: every step moves every parameter.
+        # One counter is enough, since every step updates every parameter.
         self.steps = torch.zeros((), device=self.parameters[0].device)
 
     @property
@@ -52,7 +52,7 @@ class Adam:
         return [p for group in self.groups.values() for p in group.parameters]
 
     def minimize(self, loss: Tensor) -> None:
-        """One step along the negative gradient of ``loss``, which is formed for these parameters alone."""
+        """One step on ``loss``, whose gradient is computed for these parameters only."""
         self.step(list(torch.autograd.grad(loss, self.parameters, materialize_grads=True)))
 
     @torch.no_grad()
@@ -81,7 +81,7 @@ class Adam:
             start = stop
 
     def state_dict(self) -> dict[str, Any]:
-        """Steps, learning rates and moments, as tensors of their own and numbers."""
+        """Steps, learning rates and moments, as numbers and copies of tensors."""
         return {
             "steps": self.steps.clone(),
             "groups": {

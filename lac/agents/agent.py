@@ -1,4 +1,4 @@
-"""What every agent has: an actor-critic with a target copy, a temperature, and optimisers."""
+"""The base class of agents: an actor-critic with a target copy, a temperature, and optimisers."""
 
 import copy
 import inspect
@@ -40,22 +40,23 @@ ACTOR_CRITIC_PARAMETERS = (
     Parameter("actor_critic", Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=type[nn.Module] | None),
     Parameter("ac_kwargs", Parameter.POSITIONAL_OR_KEYWORD, default=DEFAULT_AC_KWARGS, annotation=Mapping[str, Any]),
 )
-"""The two parameters that agents and training functions share beside the settings."""
+"""The two parameters that agents and training functions have in common, in addition to the settings."""
 
-_SMALLEST = 1e-37  # the logarithm of a multiplier of zero has to stay finite
+_SMALLEST = 1e-37  # keeps the logarithm of a multiplier of zero finite
 
 
 class Agent(SavedModule, ABC):
     """An actor-critic ``ac``, its Polyak target ``ac_targ`` and an entropy temperature.
 
-    Subclasses declare their settings, name their critics, add their multipliers in :meth:`_build_multipliers`, say
-    what is trained, and have ``update``. Signature and docstring of their constructor are made from the settings.
+    Subclasses declare their settings and their critics, add their multipliers in :meth:`_build_multipliers`, return
+    what is trained in :meth:`_policy_groups`, and implement ``update``. The signature and the docstring of their
+    constructor are generated from the settings.
     """
 
     Settings: ClassVar[type[AgentSettings]] = AgentSettings
     """The class of :attr:`settings`."""
     DIAGNOSTICS: ClassVar[tuple[str, ...]]
-    """What ``update`` returns."""
+    """Names of the quantities that ``update`` returns."""
     RATES: ClassVar[tuple[str, ...]] = ("lr_a", "lr_c", "lr_alpha")
     """The learning rates, by argument name."""
 
@@ -105,10 +106,10 @@ class Agent(SavedModule, ABC):
         self._build_optimisers({name: getattr(settings, name) for name in self.RATES})
 
     def _build_multipliers(self) -> None:
-        """Add what is adapted beside the networks and the temperature."""
+        """Add the multipliers that are adapted in addition to the temperature."""
 
     def _critics_of(self, actor_critic: nn.Module) -> tuple[Any, ...]:
-        """The critics of an actor-critic that this algorithm uses: twins are a longer tuple."""
+        """The critics of an actor-critic that this algorithm uses; twin critics give a tuple of two."""
         critics = tuple(getattr(actor_critic, name) for name in self._critic_names if hasattr(actor_critic, name))
         if len(critics) < self._fewest_critics:
             needed = " and ".join(self._critic_names[: self._fewest_critics])
@@ -120,7 +121,7 @@ class Agent(SavedModule, ABC):
 
     @property
     def device(self) -> torch.device:
-        """Where the networks are."""
+        """The device of the networks."""
         return self._device
 
     @property
@@ -130,7 +131,7 @@ class Agent(SavedModule, ABC):
 
     @property
     def target_entropy(self) -> float:
-        """The entropy that the temperature is adapted to."""
+        """The entropy to which the temperature is adapted."""
         return self._target_entropy
 
     @property
@@ -143,11 +144,11 @@ class Agent(SavedModule, ABC):
         set_log(self.log_alpha, value)
 
     def multipliers(self) -> dict[str, Tensor]:
-        """What is adapted beside the networks, by the name of its metric."""
+        """The multipliers by the name of their metric."""
         return {"alpha": self.alpha}
 
     def forward(self, s: npt.ArrayLike, deterministic: bool = False) -> npt.NDArray[Any]:
-        """The action for an observation, or one for each of a batch: see :meth:`get_action`."""
+        """The actions for observations; see :meth:`get_action`."""
         return self.get_action(s, deterministic)
 
     def get_action(self, s: npt.ArrayLike, deterministic: bool = False) -> npt.NDArray[Any]:
@@ -179,9 +180,9 @@ class Agent(SavedModule, ABC):
         return data["rew"] if self._reward_max is None else self._reward_max - data["rew"]
 
     def _minimize_policy_losses(self, actor_loss: Tensor, logp: Tensor, *other_losses: Tensor) -> Tensor:
-        """A step of actor, temperature and other multipliers; returns the temperature's loss.
+        """One gradient step of actor, temperature and other multipliers; returns the temperature's loss.
 
-        None of these losses depends on another's step, so that one optimiser moves them together.
+        None of these losses depends on the step of another one, so a single optimiser step is enough.
         """
         alpha_loss = losses.temperature_loss(self.log_alpha.exp(), logp.detach(), self._target_entropy)
         adapted = (alpha_loss,) if self.settings.adaptive_temperature else ()
@@ -200,17 +201,17 @@ class Agent(SavedModule, ABC):
     # Optimisers -----------------------------------------------------------------------------------
 
     def _policy_groups(self) -> dict[str, Callable[[], Iterable[Tensor]]]:
-        """What gives the parameters that the policy's optimiser trains, by the name of the learning rate."""
+        """Functions that return the parameters of the policy's optimiser, by the name of the learning rate."""
         groups: dict[str, Callable[[], Iterable[Tensor]]] = {"lr_a": self.ac.pi.parameters}
         return groups | ({"lr_alpha": self._alpha_parameters} if self.settings.adaptive_temperature else {})
 
     def _build_optimisers(self, rates: Mapping[str, float]) -> None:
-        """Give the critics one Adam and the policy's losses another."""
+        """Build one Adam for the critics and one for policy and multipliers."""
         self.critic_optimizer = Adam({"lr_c": (self._critic_parameters, rates["lr_c"])})
         self.policy_optimizer = Adam({name: (group, rates[name]) for name, group in self._policy_groups().items()})
         self._rate_groups = self.critic_optimizer.groups | self.policy_optimizer.groups
 
-    # Bound methods, since copies and pickles of an agent have to read their own parameters.
+    # Bound methods, so that copies and pickles of an agent return their own parameters.
 
     def _alpha_parameters(self) -> list[Tensor]:
         return [self.log_alpha]
@@ -220,19 +221,19 @@ class Agent(SavedModule, ABC):
 
     @property
     def learning_rates(self) -> dict[str, float]:
-        """The present learning rates by argument name (``lr_a``, ``lr_c``, ...); only what is trained."""
+        """The current learning rates by argument name (``lr_a``, ``lr_c``, ...), without those of what is not trained."""
         return {name: group.lr for name, group in self._rate_groups.items()}
 
     def bound_lr(
         self, lr_a_final: float | None = None, lr_c_final: float | None = None, lr_alpha_final: float | None = None
     ) -> None:
-        """Raise each learning rate to its bound where it lies below; None leaves it alone."""
+        """Raise each learning rate that is below its bound to the bound; None leaves a rate unchanged."""
         self._bound_rates({"lr_a": lr_a_final, "lr_c": lr_c_final, "lr_alpha": lr_alpha_final})
 
     def _set_learning_rates(
         self, lr_a: float | None = None, lr_c: float | None = None, lr_alpha: float | None = None
     ) -> None:
-        """Set learning rates; None leaves one alone."""
+        """Set learning rates; None leaves a rate unchanged."""
         self._set_rates({"lr_a": lr_a, "lr_c": lr_c, "lr_alpha": lr_alpha})
 
     def _set_rates(self, rates: Mapping[str, float | None]) -> None:
@@ -248,7 +249,7 @@ class Agent(SavedModule, ABC):
 
 @contextmanager
 def frozen(parameters: Iterable[Tensor]) -> Iterator[None]:
-    """Parameters that are constants of what is computed meanwhile, so that no work is done for their gradients."""
+    """Treat parameters as constants inside the context, to save the computation of their gradients."""
     for parameter in parameters:
         parameter.requires_grad = False
     try:
@@ -259,13 +260,13 @@ def frozen(parameters: Iterable[Tensor]) -> Iterator[None]:
 
 
 def safe_log(value: float) -> float:
-    """The logarithm of a multiplier, finite also for a multiplier of 0."""
+    """The logarithm of a multiplier, finite even for a multiplier of 0."""
     return math.log(max(float(value), _SMALLEST))
 
 
 @torch.no_grad()
 def set_log(parameter: Tensor, value: float, high: float = math.inf) -> None:
-    """Set a log-parametrised multiplier in place, cut to [0, ``high``]."""
+    """Set a log-parametrised multiplier in place, clipped to [0, ``high``]."""
     if math.isnan(float(value)):
         raise ValueError("a multiplier cannot be NaN")
     parameter.fill_(safe_log(min(float(value), high)))

@@ -1,4 +1,4 @@
-"""What has to be known beside the weights to build an agent again, as plain JSON."""
+"""The description of an agent, which together with the weights suffices to rebuild it, as JSON."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _ACTIVATION_NAMES = {cls: name for name, cls in ACTIVATIONS.items()}
 
 @dataclass(frozen=True)
 class Spaces:
-    """The two spaces of an environment, without the environment."""
+    """The observation and action space of an environment."""
 
     observation_space: Box
     action_space: Box
@@ -37,7 +37,7 @@ def describe(
 
 
 def described_spaces(description: Mapping[str, Any]) -> Spaces:
-    """The spaces of a description; the bounds of the observations are not kept."""
+    """The spaces of a description; a description does not contain the bounds of the observations."""
     low, high = (np.array(description[key]) for key in ("action_low", "action_high"))
     dtype = np.dtype(description["action_dtype"]).type
     return Spaces(
@@ -50,7 +50,7 @@ def described_networks(description: Mapping[str, Any]) -> dict[str, Any]:
     """The ``actor_critic`` and ``ac_kwargs`` of a description.
 
     Raises:
-        ValueError: The actor-critic is not one of this package: it has to be given by its owner.
+        ValueError: The actor-critic is not a class of this package, so the caller has to provide it.
     """
     name = description["actor_critic"]
     if name not in _ACTOR_CRITICS:

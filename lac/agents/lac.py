@@ -20,11 +20,11 @@ class LAC(Agent):
     """Lyapunov actor-critic, Han et al. (2020): a policy and a Lyapunov function learned together.
 
     The actor maximises entropy under the constraint that the Lyapunov critic decreases along the closed
-    loop (eq. 11); ``labda`` is the Lagrange multiplier of that constraint, ``alpha`` the entropy
-    temperature. With an actor-critic of two critics (``LyapunovActorTwinCritic``) both are fitted to the
-    target of their maximum, and their maximum enters the constraint: the class then behaves as
-    :class:`~lac.agents.latc.LATC`. Settings beyond the reference implementation are explained in
-    ``docs/algorithm.md``.
+    loop (eq. 11); ``labda`` is the Lagrange multiplier λ of that constraint, ``alpha`` the entropy
+    temperature α. If the actor-critic has two critics (``LyapunovActorTwinCritic``), both are trained on
+    the target of their maximum, and their maximum is used in the constraint: the class then behaves as
+    :class:`~lac.agents.latc.LATC`. ``docs/algorithm.md`` explains the settings that the reference
+    implementation does not have.
 
     Args:
         env: The environment; only its spaces are read (and its reward bound, see ``opt_type``).
@@ -70,7 +70,7 @@ class LAC(Agent):
         set_log(self.log_labda, value, high=1.0)
 
     def update(self, data: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """One gradient step on everything, in the order of algorithm 1 of the paper.
+        """One gradient step of critics, actor and multipliers, in the order of algorithm 1 of the paper.
 
         Args:
             data: ``obs act obs_next`` as ``[B, dim]``, ``rew done`` as ``[B]``; with ``horizon_rew`` ``[B]``
@@ -113,7 +113,7 @@ class LAC(Agent):
         )
 
     def multipliers(self) -> dict[str, Tensor]:
-        """``alpha``, ``labda`` and ``labda_raw``, which is ``labda`` before it is clipped at 1."""
+        """``alpha``, ``labda`` and ``labda_raw``, which is ``labda`` before clipping at 1."""
         return super().multipliers() | {"labda": self.labda, "labda_raw": self.log_labda.detach().exp()}
 
     def cost(self, data: Mapping[str, Tensor]) -> Tensor:
@@ -135,7 +135,7 @@ class LAC(Agent):
 
     @torch.no_grad()
     def bound_multiplier(self) -> None:
-        """Project ``log_labda`` onto its bounds, if there are any."""
+        """Clip ``log_labda`` to its bounds, if there are any."""
         settings = self.settings
         low = safe_log(settings.labda_min) if settings.labda_min > 0 else -math.inf
         high = 0.0 if settings.anti_windup else math.inf
@@ -149,7 +149,7 @@ class LAC(Agent):
         lr_alpha_final: float | None = None,
         lr_labda_final: float | None = None,
     ) -> None:
-        """Raise each learning rate to its bound where it lies below; None leaves it alone."""
+        """Raise each learning rate that is below its bound to the bound; None leaves a rate unchanged."""
         self._bound_rates(
             {"lr_a": lr_a_final, "lr_c": lr_c_final, "lr_alpha": lr_alpha_final, "lr_labda": lr_labda_final}
         )
@@ -161,5 +161,5 @@ class LAC(Agent):
         lr_alpha: float | None = None,
         lr_labda: float | None = None,
     ) -> None:
-        """Set learning rates; None leaves one alone."""
+        """Set learning rates; None leaves a rate unchanged."""
         self._set_rates({"lr_a": lr_a, "lr_c": lr_c, "lr_alpha": lr_alpha, "lr_labda": lr_labda})

@@ -5,11 +5,11 @@ from lac.networks import LyapunovActorTwinCritic
 
 
 class LATC(LAC):
-    """Lyapunov actor-twin-critic: :class:`~lac.agents.lac.LAC` with two Lyapunov critics, its arguments and all.
+    """Lyapunov actor-twin-critic: :class:`~lac.agents.lac.LAC` with two Lyapunov critics and the same arguments.
 
-    Both critics learn the target of their maximum, and the maximum enters the constraint; ``twin_drift``
-    decides where. ``LAC(env, actor_critic=LyapunovActorTwinCritic)`` computes the same. An ``actor_critic`` of
-    your own has ``L`` and ``L2``. Default: :class:`~lac.networks.LyapunovActorTwinCritic`.
+    Both critics are trained on the target of their maximum, and their maximum is used in the constraint, as
+    ``twin_drift`` selects. ``LAC(env, actor_critic=LyapunovActorTwinCritic)`` computes the same. A custom
+    ``actor_critic`` must have ``L`` and ``L2``. Default: :class:`~lac.networks.LyapunovActorTwinCritic`.
     """
 
     _default_actor_critic = LyapunovActorTwinCritic

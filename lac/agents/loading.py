@@ -1,4 +1,4 @@
-"""Trained agents from disk, without the environment they were trained in."""
+"""Loads trained agents from disk, without the environment they were trained in."""
 
 from pathlib import Path
 
@@ -16,11 +16,11 @@ AGENTS: dict[str, type[Agent]] = {"LAC": LAC, "LATC": LATC, "SAC": SAC}
 def load_agent(path: str | Path, device: str = "cpu") -> Agent:
     """The agent saved in a run folder (its final policy) or in a policy file, ready to act.
 
-    Networks and multipliers are restored; training settings such as learning rates are the defaults.
+    Networks and multipliers are restored; training settings such as learning rates have their defaults.
 
     Raises:
         FileNotFoundError: There is no policy at ``path``.
-        ValueError: The file is not a policy of this package, or uses an actor-critic of its owner's.
+        ValueError: The file is not a policy of this package, or uses an actor-critic from outside this package.
     """
     tensors, description = read_policy(path)
     name = description.get("alg_name")

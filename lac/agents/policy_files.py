@@ -1,4 +1,4 @@
-"""Trained policies on disk: tensors and JSON, no pickles, never half written."""
+"""Trained policies on disk: tensors and JSON without pickles, written atomically."""
 
 import json
 from collections.abc import Mapping
@@ -19,9 +19,9 @@ _SUFFIX = ".safetensors"
 
 
 def policy_path(path: str | Path, name: str = FINAL) -> Path:
-    """The policy file that ``path`` means: a file, or a run folder, which holds ``policy/final`` and more.
+    """The policy file for ``path``, which is a file, or a run folder that holds it as ``policy/NAME.safetensors``.
 
-    A path that does not exist is a file if it has a suffix.
+    A path that does not exist is taken as a file if it has a suffix.
     """
     path = Path(path)
     if path.is_dir() or (not path.exists() and not path.suffix):
@@ -30,7 +30,7 @@ def policy_path(path: str | Path, name: str = FINAL) -> Path:
 
 
 def write_policy(path: Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
-    """Write tensors with a JSON description in their header; an existing file is replaced in one step."""
+    """Write tensors with a JSON description in their header; an existing file is replaced atomically."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     write_bytes(path, save(contiguous, metadata={"lac": json.dumps(description)}))
 
@@ -38,9 +38,9 @@ def write_policy(path: Path, tensors: Mapping[str, Tensor], description: Mapping
 def read_policy(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and the description of a policy file or run folder.
 
-    A ``torch.save`` file of a plain state dict, as the reference implementation leaves it, is read too,
-    through torch's weights-only loader, which refuses everything but tensors and plain values; its
-    description is its ``alg_name``.
+    It also reads a ``torch.save`` file of a state dict, as the reference implementation writes it, with torch's
+    weights-only loader, which rejects everything but tensors and plain values. The description is then its
+    ``alg_name``.
 
     Raises:
         FileNotFoundError: There is no policy at ``path``.

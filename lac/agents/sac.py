@@ -13,10 +13,10 @@ from lac.networks import SoftActorCritic
 
 
 class SAC(Agent):
-    """Soft actor-critic, Haarnoja et al. (2018), in cost form; without a constraint on stability.
+    """Soft actor-critic, Haarnoja et al. (2018), for costs; without a constraint on stability.
 
-    The actor minimises the discounted sum of costs less ``alpha`` times its entropy. Two critics learn
-    that sum, and the larger value is used: for costs it is the pessimistic one. The horizon is infinite.
+    The actor minimises the discounted sum of costs minus ``alpha`` times its entropy. Two critics learn
+    that sum, and the larger value, which is the pessimistic one for costs, is used. The horizon is infinite.
 
     Args:
         env: The environment; only its spaces are read (and its reward bound, see ``opt_type``).
@@ -36,7 +36,7 @@ class SAC(Agent):
     _critic_names = ("Q1", "Q2")
 
     def update(self, data: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """One gradient step on everything.
+        """One gradient step of critics, actor and temperature.
 
         Args:
             data: ``obs act obs_next`` as ``[B, dim]``, ``rew done`` as ``[B]``.

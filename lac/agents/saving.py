@@ -1,4 +1,4 @@
-"""Agents to disk and back."""
+"""Saves and loads agents."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,14 +12,14 @@ _NAME_KEY = "alg_name"
 
 
 class StateDictError(RuntimeError, ValueError):
-    """A state dict that does not belong to this agent."""
+    """A state dict that does not fit this agent."""
 
 
 class SavedModule(nn.Module):
-    """A module whose state dict holds the name of its class, and that is loaded only into its like."""
+    """A module whose state dict contains the name of its class and can only be loaded into the same class."""
 
     _description: dict[str, Any]
-    """What has to be known beside the weights to build it again."""
+    """What is needed besides the weights to rebuild the module."""
     _multiplier_names: ClassVar[tuple[str, ...]] = ("log_alpha",)
 
     def export(self, path: str | Path) -> None:
@@ -30,7 +30,7 @@ class SavedModule(nn.Module):
         """Write the agent's tensors to a file, or to ``policy/final.safetensors`` of a run folder.
 
         Returns:
-            The file that was written; :meth:`restore` takes it, or the same ``path``.
+            The file that was written; :meth:`restore` accepts it as well as ``path``.
         """
         file = policy_path(path)
         tensors = {name: value for name, value in self.state_dict().items() if isinstance(value, Tensor)}
@@ -38,16 +38,16 @@ class SavedModule(nn.Module):
         return file
 
     def restore(self, path: str | Path, restore_lagrance_multipliers: bool = False) -> None:
-        """Take over the weights of a saved agent.
+        """Load the weights of a saved agent.
 
         Args:
             path: A file written by :meth:`save`, a run folder (its final policy), or a ``torch.save`` file
                 of the reference implementation's state dict.
-            restore_lagrance_multipliers: Whether ``alpha`` and ``labda`` are taken over as well.
+            restore_lagrance_multipliers: Whether to load ``alpha`` and ``labda`` as well.
 
         Raises:
             FileNotFoundError: There is no policy at ``path``.
-            ValueError: The file is not a policy, or not one of this algorithm and architecture.
+            ValueError: The file is not a policy, or is for another algorithm or architecture.
         """
         tensors, description = read_policy(path)
         state = {**tensors, _NAME_KEY: description.get(_NAME_KEY)}
@@ -60,26 +60,26 @@ class SavedModule(nn.Module):
         strict: bool = True,
         assign: bool = False,
     ) -> Any:
-        """As :meth:`torch.nn.Module.load_state_dict`, all or nothing, with a say over the multipliers.
+        """As :meth:`torch.nn.Module.load_state_dict`, but atomic, and optionally without the multipliers.
 
         Args:
-            state_dict: What :meth:`state_dict` returned; it is left as it is.
-            restore_lagrance_multipliers: Whether ``log_alpha`` and ``log_labda`` are taken over.
+            state_dict: What :meth:`state_dict` returned; it is not modified.
+            restore_lagrance_multipliers: Whether to load ``log_alpha`` and ``log_labda``.
             strict: Whether a missing or unexpected entry is an error.
-            assign: Whether to take the tensors themselves instead of copying their values.
+            assign: Whether to use the tensors of the state dict instead of copying their values.
 
         Raises:
-            StateDictError: The state dict is of another algorithm or of other shapes. (It is a RuntimeError,
-                as in torch, and a ValueError.) Nothing has been loaded then.
+            StateDictError: The state dict has another algorithm or other shapes; nothing has been loaded. The error
+                is a RuntimeError, as in torch, and a ValueError.
         """
         state = dict(state_dict)
         own = self.state_dict()
         if not restore_lagrance_multipliers:
             state |= {name: own[name] for name in self._multiplier_names}
-        self._refuse_foreign(state, own, strict)
+        self._raise_if_foreign(state, own, strict)
         return super().load_state_dict(state, strict=strict, assign=assign)
 
-    def _refuse_foreign(self, state: Mapping[str, Any], own: Mapping[str, Any], strict: bool) -> None:
+    def _raise_if_foreign(self, state: Mapping[str, Any], own: Mapping[str, Any], strict: bool) -> None:
         name = state.get(_NAME_KEY)
         if name not in (None, type(self).__name__):
             raise StateDictError(
@@ -96,10 +96,10 @@ class SavedModule(nn.Module):
         if errors:
             raise StateDictError(
                 f"these weights do not fit this {type(self).__name__}: {'; '.join(errors)}; "
-                "build it with the spaces and ac_kwargs of the agent they come from"
+                "build it with the spaces and ac_kwargs of the agent that was saved"
             )
 
-    # torch calls these two for this module alone, also where it is a part of another one.
+    # torch calls the next two for this module only, even if it is part of another module.
 
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)

@@ -1,4 +1,4 @@
-"""What executes acting and updates while an agent is trained; chosen when training starts, and replaceable."""
+"""Engines, which execute the policy and the update of an agent; one is chosen when training starts."""
 
 from lac.engines.choosing import choose_engine
 from lac.engines.numpy_engine import NumpyEngine

@@ -1,4 +1,4 @@
-"""Which engine suits an agent."""
+"""The choice of the engine for an agent."""
 
 import torch
 
@@ -12,8 +12,8 @@ def choose_engine(agent: Agent, generator: torch.Generator | None = None) -> Eng
     """The fastest engine that can execute an agent.
 
     Args:
-        agent: The agent, complete: an engine holds on to the memory of its parameters.
-        generator: What noise is drawn from; None continues where torch's global generator of the agent's device is.
+        agent: The agent; an engine keeps references to its parameters, so they must not be replaced afterwards.
+        generator: Source of the noise; None copies the state of torch's global generator for the agent's device.
     """
     if generator is None:
         generator = torch.Generator(agent.device)

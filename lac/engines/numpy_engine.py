@@ -1,4 +1,4 @@
-"""Our own networks on the CPU in numpy, on the memory of the agent's parameters."""
+"""The engine for the networks of this package on the CPU, in numpy, on the memory of the agent's parameters."""
 
 from typing import Any
 
@@ -18,11 +18,11 @@ _UPDATES: dict[type[Agent], type[NumpyUpdate[Any]]] = {LAC: LyapunovUpdate, LATC
 
 
 class NumpyEngine:
-    """Takes the steps that the agent describes in torch, in numpy; the weights are the same.
+    """Executes in numpy the update that the agent defines in torch; the resulting weights are the same.
 
     Args:
         agent: An agent that :meth:`supports` accepts; its parameters are changed in place.
-        generator: What noise is drawn from.
+        generator: Source of the noise.
     """
 
     name = "numpy"
@@ -34,7 +34,7 @@ class NumpyEngine:
 
     @staticmethod
     def supports(agent: Agent) -> bool:
-        """Whether an agent is one of ours, not a subclass, with networks of ours in float32 on the CPU."""
+        """Whether an agent and its networks are classes of this package, not subclasses, in float32 on the CPU."""
         return type(agent) in _UPDATES and agent.log_alpha.is_cpu and has_numpy_form(agent.ac)
 
     def get_action(self, obs: npt.NDArray[Any], deterministic: bool = False) -> npt.NDArray[Any]:

@@ -52,14 +52,14 @@ class LyapunovUpdate(NumpyUpdate[LAC]):
         return self._target(data, self._pessimistic_target(obs_next, act_next))
 
     def _subtrahend(self, passes: list[Pass]) -> Array:
-        """``L(s, a)`` in the drift."""
+        """``L(s, a)``, which is subtracted in the decrease condition."""
         values = [value for value, _ in passes]
         return pessimistic(values)[0] if self._agent.settings.twin_drift == "symmetric" else values[0]
 
     def _policy_step(
         self, obs: Array, obs_next: Array, values: Array, cost: Array
     ) -> tuple[float, Array, tuple[float, float, float]]:
-        """A step of actor, temperature and multiplier down equations 12 ff.; returns drift, log pi and losses."""
+        """One gradient step of actor, temperature and multiplier on eqs. 12 ff.; returns decrease, log pi and losses."""
         agent, batch = self._agent, len(obs)
         noise = np.concatenate((self._noise(batch), self._noise(batch)))
         both = self._actor.sample(np.concatenate((obs, obs_next)), noise)
@@ -71,6 +71,6 @@ class LyapunovUpdate(NumpyUpdate[LAC]):
         decrease = float((l_next - values + agent.settings.alpha3 * cost).mean())
         actor_loss = labda * decrease + alpha * float(logp.mean())
         labda_loss = -float(self._log_labda) * decrease
-        # d(-log(labda) drift) / d log(labda)
+        # d(-log(labda) * decrease) / d log(labda) = -decrease
         alpha_loss = self._step_policy(both, grad_action, logp, {"lr_labda": -decrease})
         return decrease, logp, (actor_loss, alpha_loss, labda_loss)

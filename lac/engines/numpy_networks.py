@@ -1,8 +1,8 @@
-"""Forward and backward passes of our networks in numpy, on the memory of their torch parameters.
+"""Forward and backward passes of the networks of this package in numpy, on the memory of their torch parameters.
 
-At the sizes used in control (64 to 256 wide) most of an update on a CPU is not arithmetic but the
-bookkeeping of some 200 small torch operations and their graph. In numpy each costs a fraction of that.
-Gradients are written out by hand here and held against autograd in the tests.
+At the layer widths used in control (64 to 256), an update on a CPU spends most of its time on the overhead of about
+200 small torch operations and their graph, not on arithmetic. In numpy this overhead is much smaller. The gradients
+are derived by hand here; the tests compare them with autograd.
 """
 
 import math
@@ -27,7 +27,7 @@ _LOG_2 = math.log(2.0)
 
 
 def has_numpy_form(actor_critic: nn.Module) -> bool:
-    """Whether an actor-critic is one of ours (not a subclass), in float32 on the CPU, with ReLU throughout."""
+    """Whether an actor-critic is a class of this package, in float32 on the CPU, with ReLU activations only."""
     is_ours = isinstance(actor_critic, ActorCritic) and type(actor_critic).__module__.startswith("lac.")
     if not is_ours or any(not (p.is_cpu and p.element_size() == 4) for p in actor_critic.parameters()):
         return False
@@ -62,7 +62,7 @@ class ReluLayers:
         return outputs
 
     def parameter_gradients(self, grad: Array, outputs: list[Array]) -> list[Array]:
-        """Gradients of weight and bias of each layer, from that of the last output."""
+        """Gradients of weight and bias of each layer, given the gradient of the last output."""
         gradients: list[Array] = []
         for layer in range(len(self.weights) - 1, -1, -1):
             grad = grad * (outputs[layer + 1] > 0.0)
@@ -72,14 +72,14 @@ class ReluLayers:
         return gradients
 
     def input_gradient(self, grad: Array, outputs: list[Array]) -> Array:
-        """The gradient of the unscaled inputs, from that of the last output."""
+        """The gradient of the unscaled inputs, given the gradient of the last output."""
         for layer in range(len(self.weights) - 1, -1, -1):
             grad = (grad * (outputs[layer + 1] > 0.0)) @ self.weights[layer]
         return grad * self._inverse_width if self._is_scaled else grad
 
 
 class CriticKernel(ABC):
-    """A critic in numpy: hidden layers, and what makes a value of the last one.
+    """A critic in numpy: hidden layers and a head, which maps the last hidden layer to the value.
 
     Args:
         layers: The torch layers with ReLU whose memory is used.
@@ -90,12 +90,12 @@ class CriticKernel(ABC):
         self._layers = ReluLayers(layers, scaling)
 
     def forward(self, obs: Array, act: Array) -> tuple[Array, list[Array]]:
-        """Values ``[B]``, and what the gradients need."""
+        """Values ``[B]``, and the layer outputs that the gradients need."""
         outputs = self._layers.forward(np.concatenate((obs, act), axis=1))
         return self._value(outputs[-1]), outputs
 
     def parameter_gradients(self, grad_value: Array, outputs: list[Array]) -> list[Array]:
-        """Gradients of the parameters in their order, from that of the values ``[B]``."""
+        """Gradients of the parameters in their order, given the gradient of the values ``[B]``."""
         features = self._feature_gradient(grad_value, outputs[-1])
         return [*self._layers.parameter_gradients(features, outputs), *self._head_gradients(grad_value, outputs[-1])]
 
@@ -113,7 +113,7 @@ class CriticKernel(ABC):
         """The gradient of the last hidden layer."""
 
     def _head_gradients(self, grad_value: Array, features: Array) -> tuple[Array, ...]:
-        """Gradients of the parameters behind the last hidden layer."""
+        """Gradients of the parameters after the last hidden layer."""
         return ()
 
 
@@ -152,14 +152,14 @@ class QKernel(CriticKernel):
 
 
 def critic_kernel(critic: LyapunovCritic | QCritic) -> CriticKernel:
-    """The kernel of one of our critics."""
+    """The numpy kernel of a critic of this package."""
     return QKernel(critic) if isinstance(critic, QCritic) else LyapunovKernel(critic)
 
 
 def pessimistic(values: Sequence[Array]) -> tuple[Array, list[Array]]:
-    """The largest of the critics' values ``[B]``, and the share of its gradient that each of them gets.
+    """The maximum over the critics ``[B]``, and the share of its gradient that each critic receives.
 
-    As :func:`lac.losses.pessimistic` in torch, where the largest ones share evenly.
+    As in :func:`lac.losses.pessimistic`, critics with equal largest values share the gradient equally.
     """
     if len(values) == 1:
         return values[0], [np.ones_like(values[0])]
@@ -171,7 +171,7 @@ def pessimistic(values: Sequence[Array]) -> tuple[Array, list[Array]]:
 
 @dataclass
 class Sample:
-    """Actions ``[B, act_dim]``, their log-probabilities ``[B]``, and what the gradients need."""
+    """Actions ``[B, act_dim]``, their log-probabilities ``[B]``, and intermediate results for the gradients."""
 
     action: Array
     logp: Array
@@ -218,7 +218,7 @@ class ActorKernel:
         return Sample(action, logp, outputs, deviation, normalised, clamped == log_std)
 
     def parameter_gradients(self, sample: Sample, grad_action: Array, grad_logp: Array) -> list[Array]:
-        """Gradients of the parameters in their order, from those of actions ``[B, act_dim]`` and logp ``[B]``."""
+        """Gradients of the parameters in their order, given those of actions ``[B, act_dim]`` and logp ``[B]``."""
         normalised, grad_logp = sample.normalised, grad_logp[:, None]
         # d log(1 - tanh(z)^2) / dz = -2 tanh(z); the Gaussian's density at its sample depends on log_std alone.
         grad_mu = grad_action * self._scale * (1.0 - normalised * normalised) + 2.0 * grad_logp * normalised
@@ -230,12 +230,12 @@ class ActorKernel:
 
 
 def memory(tensor: Tensor) -> Array:
-    """The tensor's own memory as an array."""
+    """An array that shares the memory of a tensor."""
     array: Array = tensor.detach().numpy()
     return array
 
 
 def linear_gradients(grad: Array, inputs: Array) -> tuple[Array, Array]:
-    """The gradients of weight and bias of a linear layer, from that of its output."""
-    # A product with ones sums the columns three times as fast as grad.sum(axis=0).
+    """The gradients of weight and bias of a linear layer, given the gradient of its output."""
+    # A product with ones sums the columns three times faster than grad.sum(axis=0).
     return grad.T @ inputs, np.ones(len(grad), grad.dtype) @ grad

@@ -34,7 +34,7 @@ class SoftUpdate(NumpyUpdate[SAC]):
         )
 
     def _soft_next_value(self, obs_next: Array, alpha: float) -> Array:
-        """Haarnoja et al. eq. 3, with the present policy and the target critics."""
+        """Haarnoja et al. eq. 3, with the current policy and the target critics."""
         drawn = self._actor.sample(obs_next, self._noise(len(obs_next)))
         value: Array = self._pessimistic_target(obs_next, drawn.action) + np.float32(alpha) * drawn.logp
         return value

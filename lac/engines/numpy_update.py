@@ -1,7 +1,7 @@
-"""What the updates in numpy share; each takes the steps of its agent's ``update``, for our own networks on the CPU.
+"""The common part of the updates in numpy.
 
-They take the same steps in the same order, draw the same noise, and give the same weights. The tests hold them
-against the updates that are written in torch, and ``scripts/benchmark.py`` measures both.
+An update in numpy computes the same steps in the same order as its agent's ``update`` in torch, draws the same noise
+and gives the same weights. The tests compare the two, and ``scripts/benchmark.py`` measures both.
 """
 
 from abc import ABC, abstractmethod
@@ -17,15 +17,15 @@ from lac.engines.numpy_networks import ActorKernel, Array, Sample, critic_kernel
 
 A = TypeVar("A", bound=Agent)
 Pass = tuple[Array, list[Array]]
-"""A critic's values ``[B]``, and what its gradients need."""
+"""A critic's values ``[B]``, and the layer outputs that its gradients need."""
 
 
 class NumpyUpdate(ABC, Generic[A]):
     """One gradient step; call it with a batch as the agent's ``update``.
 
     Args:
-        agent: Its parameters are read and changed where they are.
-        generator: Draws the noise.
+        agent: The agent; its parameters are changed in place.
+        generator: Source of the noise.
     """
 
     def __init__(self, agent: A, generator: torch.Generator) -> None:
@@ -68,7 +68,7 @@ class NumpyUpdate(ABC, Generic[A]):
         self._agent.critic_optimizer.step([torch.from_numpy(gradient) for gradient in gradients])
 
     def _pessimistic_action_gradient(self, passes: Sequence[Pass], factor: float) -> tuple[Array, Array]:
-        """The maximum over the critics ``[B]``, and the gradient of the actions of ``factor`` times its sum."""
+        """The maximum over the critics ``[B]``, and the gradient of ``factor`` times its sum by the actions."""
         largest, shares = pessimistic([value for value, _ in passes])
         gradients = [
             critic.action_gradient(share * np.float32(factor), outputs, self._agent.act_dim)
@@ -79,11 +79,11 @@ class NumpyUpdate(ABC, Generic[A]):
     def _step_policy(
         self, sample: Sample, grad_action: Array, logp: Array, slopes: Mapping[str, float] | None = None
     ) -> float:
-        """A step of actor, temperature and other multipliers; returns the temperature's loss.
+        """One gradient step of actor, temperature and other multipliers; returns the temperature's loss.
 
         Args:
-            sample: Drawn actions; the first ones are those whose entropy is adapted.
-            grad_action: The gradient of these actions.
+            sample: Sampled actions; the temperature is adapted to the entropy of the first ``len(logp)`` of them.
+            grad_action: The gradient of all sampled actions.
             logp: Log-probabilities of the first ones, ``[B]``.
             slopes: Derivatives of the other multipliers' losses, by the name of their learning rate.
         """
@@ -92,7 +92,7 @@ class NumpyUpdate(ABC, Generic[A]):
         grad_logp[: len(logp)] = alpha / len(logp)
         gradients = [torch.from_numpy(g) for g in self._actor.parameter_gradients(sample, grad_action, grad_logp)]
         alpha_loss = -alpha * (float(logp.mean()) + agent.target_entropy)
-        # The temperature's loss is its own derivative by log(alpha).
+        # The temperature's loss equals its derivative by log(alpha).
         slopes = {"lr_alpha": alpha_loss, **(slopes or {})}
         rest = [name for name in agent.policy_optimizer.groups if name != "lr_a"]
         agent.policy_optimizer.step([*gradients, *(torch.tensor(slopes[name]) for name in rest)])
@@ -104,5 +104,5 @@ class NumpyUpdate(ABC, Generic[A]):
         return dict(zip(self._agent.DIAGNOSTICS, results.unbind(), strict=True))
 
     def _noise(self, batch: int) -> Array:
-        """Standard normal noise, drawn as the torch update draws it."""
+        """Standard normal noise ``[batch, act_dim]``, drawn as in the torch update."""
         return memory(torch.randn(batch, self._agent.act_dim, generator=self._generator))

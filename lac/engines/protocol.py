@@ -1,4 +1,4 @@
-"""What every engine offers."""
+"""The interface of an engine."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -11,14 +11,14 @@ Batch = Mapping[str, Tensor]
 
 
 class Engine(Protocol):
-    """Executes what an agent describes: its policy and its update, on its own parameters.
+    """Executes the policy and the update of an agent, on the agent's parameters.
 
-    Noise comes from ``generator`` and from nowhere else, one draw of ``torch.randn`` after the other: in an update
-    for the target's action at s', the policy's at s and the policy's at s', as far as the algorithm has them.
+    All noise is drawn from ``generator`` by ``torch.randn``. An update draws, as far as the algorithm needs them, for
+    the target policy's action at s', then the policy's action at s, then the policy's action at s'.
 
     Attributes:
         name: Name of the engine.
-        generator: What noise is drawn from; a run saves and restores it.
+        generator: Source of the noise; a run saves and restores its state.
     """
 
     name: str

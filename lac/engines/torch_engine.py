@@ -1,4 +1,4 @@
-"""The agent's own equations in torch: any actor-critic, any device."""
+"""The engine that calls the agent's methods in torch; for any actor-critic and any device."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,14 +13,14 @@ from lac.engines.protocol import Batch
 
 
 class TorchEngine:
-    """Executes an agent as it is written.
+    """Calls the methods of an agent.
 
-    Networks draw their noise from torch's global generator, whatever they are; it is lent the state of
-    ``generator`` meanwhile, so that nothing else that draws in the process changes the training.
+    Networks draw their noise from torch's global generator. During a call it has the state of ``generator``, so that
+    other code in the process that draws random numbers does not change the training.
 
     Args:
         agent: The agent; its parameters are changed in place.
-        generator: What noise is drawn from, on the agent's device.
+        generator: Source of the noise, on the agent's device.
     """
 
     name = "torch"

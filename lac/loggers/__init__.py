@@ -1,1 +1,1 @@
-"""Where metrics go: a JSON lines file, the console, Weights & Biases."""
+"""Loggers of metrics: a JSON lines file, the console, Weights & Biases."""

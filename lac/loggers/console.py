@@ -1,4 +1,4 @@
-"""What the user sees: a summary, a progress bar, a line per epoch, a summary."""
+"""The console output of a run: a summary at the start, a progress bar, a line per epoch, a summary at the end."""
 
 import logging
 import math
@@ -18,7 +18,7 @@ COLUMNS = {
     "test/cost_mean": ("test cost", "{:.1f}"),
     "test/cost_std": ("± std", "{:.1f}"),
     "test/ep_len_mean": ("length", "{:.0f}"),
-    "test/death_rate": ("deaths", "{:.0%}"),
+    "test/death_rate": ("terminated", "{:.0%}"),
     "train/labda": ("labda", "{:.3g}"),
     "train/alpha": ("alpha", "{:.3g}"),
     "train/decrease": ("decrease", "{:.3g}"),
@@ -29,12 +29,12 @@ COLUMNS = {
 
 
 class ConsoleLogger:
-    """Writes to standard output and to ``train.log``; on a terminal a progress bar stands below.
+    """Writes to standard output and to ``train.log``; a terminal also shows a progress bar at the bottom.
 
     Args:
-        log_file: What the console says is also written here.
-        quiet: Whether to keep quiet on the console; the file is written all the same.
-        columns: Metrics of the table, by their names; None takes a choice of them.
+        log_file: Receives a copy of the console output.
+        quiet: Whether to print nothing on the console; the file is written in either case.
+        columns: Names of the metrics in the table; None selects those of ``COLUMNS``.
     """
 
     def __init__(self, log_file: Path, quiet: bool = False, columns: Sequence[str] | None = None) -> None:
@@ -52,31 +52,31 @@ class ConsoleLogger:
         self._has_heading = False
 
     def say(self, text: str) -> None:
-        """A few lines of text."""
+        """Print lines of text."""
         for line in text.splitlines():
             logger.info(line)
 
     def note(self, text: str) -> None:
-        """Lines for the log file alone."""
+        """Write text to the log file only."""
         logger.debug(text)
 
     def warn(self, text: str) -> None:
-        """A warning."""
+        """Print a warning."""
         logger.warning("warning: %s", text)
 
     def start(self, total_steps: int) -> None:
-        """Show the progress bar, if there is a terminal."""
-        if not self._is_quiet:  # a bar that is hidden still leaves a semaphore behind where the process is killed
+        """Show the progress bar if the output is a terminal."""
+        if not self._is_quiet:  # a hidden bar still leaks a semaphore if the process is killed
             self._bar = tqdm(total=total_steps, unit="step", leave=False, dynamic_ncols=True, disable=None)
 
     def progress(self, env_steps: int, values: Mapping[str, float]) -> None:
-        """Move the progress bar."""
+        """Update the progress bar."""
         if self._bar is not None and not self._bar.disable:
             self._bar.set_postfix({name: f"{value:.4g}" for name, value in values.items()}, refresh=False)
             self._bar.update(env_steps - self._bar.n)
 
     def log(self, metrics: Mapping[str, float]) -> None:
-        """One line of the table."""
+        """Print one row of the table."""
         if not self._has_heading:
             self._choose_columns(metrics)
             logger.info(" ".join(f"{_heading(name):>10}" for name in self._columns))
@@ -86,7 +86,7 @@ class ConsoleLogger:
     def _choose_columns(self, metrics: Mapping[str, float]) -> None:
         unknown = [name for name in self._columns if name not in metrics and name not in COLUMNS]
         if unknown:
-            self.warn(f"there is no metric {', '.join(unknown)}; there are {', '.join(metrics)}")
+            self.warn(f"{', '.join(unknown)} is not a metric of this run; the metrics are {', '.join(metrics)}")
         self._columns = [name for name in self._columns if name in metrics]
 
     def stop(self) -> None:
@@ -103,7 +103,7 @@ class ConsoleLogger:
 
 
 class _ConsoleHandler(logging.Handler):
-    """Prints above the progress bar, to what is standard output at that moment."""
+    """Prints above the progress bar, to the current ``sys.stdout``."""
 
     def emit(self, record: logging.LogRecord) -> None:
         tqdm.write(self.format(record), file=sys.stdout)

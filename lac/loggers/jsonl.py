@@ -1,4 +1,4 @@
-"""The metrics of a run as a file: one JSON object a line."""
+"""The metrics of a run as a file: one JSON object per line."""
 
 import json
 import math
@@ -24,11 +24,11 @@ class JsonlLogger:
 
 
 def read_metrics(path: Path) -> list[dict[str, float | None]]:
-    """The lines of a metrics file; a last line that was cut off by a crash is left out.
+    """The lines of a metrics file; an incomplete last line, as a crash leaves it, is skipped.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: Another line is not a JSON object.
+        FileNotFoundError: The file does not exist.
+        ValueError: Any other line is not a JSON object.
     """
     rows = []
     lines = path.read_text(encoding="utf-8").splitlines()

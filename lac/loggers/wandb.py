@@ -1,8 +1,8 @@
-"""Weights & Biases, at arm's length: a process of its own talks to it, and training never waits for that.
+"""Logging to Weights & Biases through a separate process, so that training never waits for it.
 
-Init without a network takes until its timeout, a service process that is stopped blocks ``run.log`` for ever,
-and a run that is left open is handed to the next job of the same worker. None of this reaches a process that
-only writes lines to a pipe, from a thread.
+Three problems of ``wandb`` in the training process are avoided: ``init`` without a network blocks until its timeout,
+a stopped service process blocks ``run.log`` for ever, and the next job of the same worker inherits an open run. The
+training process only writes lines to a pipe, from a thread.
 """
 
 import json
@@ -24,19 +24,19 @@ from urllib.parse import urlsplit
 MODES = ("auto", "online", "offline", "disabled")
 
 INIT_TIMEOUT = 20.0
-"""Seconds after which a run that cannot be opened online is opened offline; training goes on meanwhile."""
+"""Seconds after which a run that cannot be opened online is opened offline; training continues meanwhile."""
 
 FINISH_TIMEOUT = 30.0
-"""Seconds that W&B gets for uploading at the end of a run; what is left lies in the run folder for ``wandb sync``."""
+"""Seconds for the upload at the end of a run; ``wandb sync`` can upload the rest from the run folder later."""
 
-_GRACE = 10.0  # after which the process is killed, whatever it is doing
+_GRACE = 10.0  # seconds beyond FINISH_TIMEOUT until the process is killed
 _COMMAND = (sys.executable, "-P", "-m", "lac.loggers.wandb_process")
-_HOSTS = ("api.forge.coreweave.com", "api.wandb.ai")  # `wandb login` files the key under the first since wandb 0.31
+_HOSTS = ("api.forge.coreweave.com", "api.wandb.ai")  # `wandb login` stores the key under the first since wandb 0.31
 
 
 @dataclass(frozen=True)
 class WandbSettings:
-    """Where a run is filed; names as on the command line."""
+    """Mode, project and labels of a run on W&B; names as on the command line."""
 
     mode: str = "auto"
     project: str = "lac"
@@ -48,14 +48,14 @@ class WandbSettings:
 
 
 class WandbLogger:
-    """A copy of the metrics on Weights & Biases.
+    """Copies the metrics to Weights & Biases.
 
-    A service that cannot be reached, a wrong key or a process that dies gives one warning, and the run
-    goes on without. No call but :meth:`finish` waits, and that one for ``FINISH_TIMEOUT + 10`` seconds at most.
+    If the service cannot be reached, the key is wrong or the process dies, the logger warns once and the run
+    continues without W&B. Only :meth:`finish` blocks, for at most ``FINISH_TIMEOUT + 10`` seconds.
 
     Args:
-        settings: Where the run is filed.
-        run_dir: The run folder; the run's files go to ``wandb/`` in it.
+        settings: Mode, project and labels of the run.
+        run_dir: The run folder; W&B writes to ``wandb/`` in it.
         config: The resolved configuration.
         warn: Called with a warning, from the thread that calls the logger.
     """
@@ -72,26 +72,26 @@ class WandbLogger:
 
     @property
     def offline_folder(self) -> Path | None:
-        """The folder of an offline run, which ``wandb sync`` takes."""
+        """The folder of an offline run, for ``wandb sync``; None if there is none."""
         return self._folder if self.mode == "offline" else None
 
     @property
     def description(self) -> dict[str, Any]:
-        """Mode, and id and address of the run where there is one."""
+        """Mode, id and address of the run; id and address are None if there is no run."""
         return {"mode": self.mode, "id": self._id, "url": self._url if self.mode == "online" else None}
 
     def start(self) -> None:
-        """Have the run opened; when that fails online, it is opened offline."""
+        """Open the run; if this fails online, open it offline."""
         if self.mode == "disabled":
             return
-        self._id = _agents_run_id() or "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
+        self._id = _sweep_run_id() or "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
         s = self._settings
         options = {name: getattr(s, name) for name in ("project", "entity", "group", "name", "job_type")}
         options |= {"tags": list(s.tags), "config": dict(self._config), "dir": str(self._run_dir), "id": self._id}
         try:
             self._process = _Process(_environment(self._run_dir))
         except OSError as error:
-            self._give_up(f"W&B cannot be started ({error}); the run goes on without it")
+            self._disable(f"W&B cannot be started ({error}); the run continues without it")
             return
         timeouts = {"init_timeout": INIT_TIMEOUT, "finish_timeout": FINISH_TIMEOUT}
         self._process.send({"open": {"mode": self.mode, "command": sys.argv, "timeouts": timeouts, **options}})
@@ -100,7 +100,7 @@ class WandbLogger:
         """Log one line of metrics."""
         if self._process is not None:
             self._process.send({"log": dict(metrics)})
-            self._take_notice()
+            self._handle_events()
 
     def finish(
         self, summary: Mapping[str, Any], picture: Path | None, policy_folder: Path | None, exit_code: int
@@ -115,25 +115,25 @@ class WandbLogger:
             "exit_code": exit_code,
         }
         self._process.send({"finish": results})
-        has_ended = self._process.end(FINISH_TIMEOUT + _GRACE)
-        self._take_notice()
-        if self._process is not None and not has_ended:
-            self._give_up("W&B does not come to an end and is left; what it has taken lies in the run folder")
+        is_done = self._process.end(FINISH_TIMEOUT + _GRACE)
+        self._handle_events()
+        if self._process is not None and not is_done:
+            self._disable("W&B does not finish and is stopped; its data up to now is in the run folder")
         elif self._process is not None:
             self._process.kill()
             self._process = None
 
-    def _take_notice(self) -> None:
-        """Act on what the process has told."""
+    def _handle_events(self) -> None:
+        """Handle the events that the process has reported."""
         while self._process is not None and (event := self._process.event()) is not None:
             self.mode, self._url = event.get("mode", self.mode), event.get("url", self._url)
             self._folder = Path(event["folder"]) if "folder" in event else self._folder
             if event.get("is_broken"):
-                self._give_up(event["warning"])
+                self._disable(event["warning"])
             elif "warning" in event:
                 self._warn(event["warning"])
 
-    def _give_up(self, warning: str) -> None:
+    def _disable(self, warning: str) -> None:
         self._warn(warning)
         if self._process is not None:
             self._process.kill()
@@ -141,10 +141,10 @@ class WandbLogger:
 
 
 class _Process:
-    """The process that talks to W&B: lines of JSON go in and come out, each through a thread of its own."""
+    """The process that communicates with W&B, by lines of JSON; one thread writes to it and one reads from it."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        # A session of its own: Ctrl-C is meant for the training, which then closes the run.
+        # In a new session, so that Ctrl-C reaches only the training, which then closes the run.
         self._popen = subprocess.Popen(
             _COMMAND,
             stdin=subprocess.PIPE,
@@ -163,24 +163,24 @@ class _Process:
         self._reader.start()
 
     def send(self, command: Mapping[str, Any]) -> None:
-        """Hand over a command, without waiting."""
+        """Queue a command, without blocking."""
         self._commands.put(json.dumps(command) + "\n")
 
     def event(self) -> dict[str, Any] | None:
-        """The next thing that the process has told, None if there is none."""
+        """The next event that the process has reported; None if there is none."""
         try:
             return self._events.get_nowait()
         except Empty:
             return None
 
     def end(self, timeout: float) -> bool:
-        """No more commands; whether the process ends within ``timeout`` seconds."""
+        """Send no more commands; return whether the process ends within ``timeout`` seconds."""
         self._commands.put(None)
         self._reader.join(timeout)
         return not self._reader.is_alive()
 
     def kill(self) -> None:
-        """End the process, at once; W&B's service ends itself when it is gone."""
+        """Kill the process; W&B's service then ends on its own."""
         self._popen.kill()
         self._popen.wait()
 
@@ -191,25 +191,25 @@ class _Process:
                 pipe.flush()
 
     def _read(self, pipe: IO[str]) -> None:
-        is_told = False
+        has_reported_end = False
         with suppress(OSError, ValueError), pipe:
             for line in pipe:
                 event = json.loads(line)
-                is_told = is_told or "is_broken" in event
+                has_reported_end = has_reported_end or "is_broken" in event
                 self._events.put(event)
-        if not is_told:
-            self._events.put({"is_broken": True, "warning": "W&B's process has ended; the run goes on without it"})
+        if not has_reported_end:
+            self._events.put({"is_broken": True, "warning": "W&B's process has ended; the run continues without it"})
 
 
 def resolve_mode(mode: str) -> tuple[str, str]:
-    """The mode to use and the reason for it; ``auto`` is online where a key is configured."""
+    """The mode to use and the reason for it; ``auto`` is online if an API key is configured, else offline."""
     if mode not in MODES:
         raise ValueError(f"wandb.mode is {mode!r}; it must be one of {', '.join(MODES)}")
     if mode != "auto":
-        return mode, "as asked"
-    wished = os.environ.get("WANDB_MODE", "")
-    if wished in MODES[1:]:
-        return wished, f"WANDB_MODE={wished}"
+        return mode, "as configured"
+    requested = os.environ.get("WANDB_MODE", "")
+    if requested in MODES[1:]:
+        return requested, f"WANDB_MODE={requested}"
     if has_key():
         return "online", "an API key is configured"
     return "offline", "no API key is configured"
@@ -228,13 +228,13 @@ def has_key() -> bool:
     return any(host in keys.hosts for host in hosts)
 
 
-def _agents_run_id() -> str | None:
-    """The run that an agent of a W&B sweep has opened for this process."""
+def _sweep_run_id() -> str | None:
+    """The id of the run that the agent of a W&B sweep has created for this process; None outside a sweep."""
     return os.environ.get("WANDB_RUN_ID") if "WANDB_SWEEP_ID" in os.environ else None
 
 
 def _environment(run_dir: Path) -> dict[str, str]:
-    """What W&B is to know; not how to continue another run, nor whose service to use."""
+    """The environment variables of the W&B process, without those that resume a run or reuse a service."""
     kept = {name: value for name, value in os.environ.items() if name not in {"WANDB_RESUME", "WANDB_SERVICE"}}
     # Artifacts are staged in the run folder instead of the home folder.
     kept.setdefault("WANDB_DATA_DIR", str(run_dir / "wandb"))

@@ -1,7 +1,7 @@
-"""The process that talks to Weights & Biases for one run; the only place that imports it.
+"""The process that communicates with Weights & Biases for one run; the only module that imports ``wandb`` to log.
 
-Commands come as lines of JSON on standard input: ``open``, any number of ``log``, ``finish``; what happens is
-told the same way on standard output. A training that vanishes closes the input, and the run as failed.
+It reads commands as lines of JSON from standard input: ``open``, any number of ``log``, ``finish``. It reports events
+in the same format on standard output. If the training process dies, the input closes and the run is marked as failed.
 """
 
 import json
@@ -13,60 +13,60 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-Tell = Callable[[Mapping[str, Any]], None]
+EventCallback = Callable[[Mapping[str, Any]], None]
 
 
 def main() -> None:
-    """Serve standard input."""
-    # The training process decides when a run ends, also where a scheduler signals all processes of a job.
+    """Execute the commands on standard input."""
+    # The training process decides when a run ends, even if a scheduler signals all processes of a job.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody but us writes to the channel
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # other code that prints must not write to the channel
 
-    def tell(event: Mapping[str, Any]) -> None:
+    def on_event(event: Mapping[str, Any]) -> None:
         channel.write(json.dumps(event) + "\n")
         channel.flush()
 
-    serve(map(json.loads, sys.stdin), tell)
+    serve(map(json.loads, sys.stdin), on_event)
 
 
-def serve(commands: Iterable[Mapping[str, Any]], tell: Tell) -> None:
-    """Carry out commands until the last one; the first failure ends it, and is told once.
+def serve(commands: Iterable[Mapping[str, Any]], on_event: EventCallback) -> None:
+    """Execute commands up to ``finish``; the first failure is reported and ends the session.
 
     Args:
         commands: Each has one entry: the name of the command with its arguments.
-        tell: Called with events: ``warning``, ``mode``, ``url``, ``folder``, and ``is_broken`` at the end.
+        on_event: Called with events: ``warning``, ``mode``, ``url``, ``folder``, and ``is_broken`` at the end.
     """
-    session = _Session(tell)
-    doing = "starting"
+    session = _Session(on_event)
+    name = "starting"
     try:
         for command in commands:
-            ((doing, arguments),) = command.items()
-            {"open": session.open, "log": session.log, "finish": session.finish}[doing](arguments)
-            if doing == "finish":
+            ((name, arguments),) = command.items()
+            {"open": session.open, "log": session.log, "finish": session.finish}[name](arguments)
+            if name == "finish":
                 break
         else:
             session.abandon()
     except Exception as error:
-        text = f"W&B failed in {doing!r} ({_first_line(error)}); the run goes on without it"
-        tell({"is_broken": True, "warning": text})
+        text = f"W&B failed in {name!r} ({_first_line(error)}); the run continues without it"
+        on_event({"is_broken": True, "warning": text})
         return
-    tell({"is_broken": False})
+    on_event({"is_broken": False})
 
 
 class _Session:
-    """One run."""
+    """One run on W&B."""
 
-    def __init__(self, tell: Tell) -> None:
-        self._tell = tell
+    def __init__(self, on_event: EventCallback) -> None:
+        self._on_event = on_event
         self._run: Any = None
 
     def open(self, arguments: Mapping[str, Any]) -> None:
-        """Open the run; when that fails online, open it offline."""
+        """Open the run; if this fails online, open it offline."""
         options = dict(arguments)
         mode, command, timeouts = (options.pop(name) for name in ("mode", "command", "timeouts"))
-        sys.argv[:] = command  # what W&B notes as the command of the run
+        sys.argv[:] = command  # W&B records it as the command of the run
         try:
             self._run = _init(mode, timeouts, options)
         except Exception as error:
@@ -74,12 +74,12 @@ class _Session:
                 raise
             mode = "offline"
             text = f"W&B cannot be reached ({_first_line(error)}); the run is recorded offline"
-            self._tell({"mode": mode, "warning": text})
-            _let_go(Path(options["dir"]) / "wandb", options["id"])
+            self._on_event({"mode": mode, "warning": text})
+            _discard_failed_run(Path(options["dir"]) / "wandb", options["id"])
             self._run = _init(mode, timeouts, options)
-        url = self._run.url if mode == "online" else None  # W&B warns where there is none
-        self._tell({"mode": mode, "url": url, "folder": str(Path(self._run.dir).parent)})
-        _file_hidden_groups(self._run, options["config"])
+        url = self._run.url if mode == "online" else None  # reading the url of an offline run causes a warning
+        self._on_event({"mode": mode, "url": url, "folder": str(Path(self._run.dir).parent)})
+        _add_hidden_groups(self._run, options["config"])
         self._run.define_metric("*", step_metric="env_steps")
 
     def log(self, metrics: Mapping[str, float]) -> None:
@@ -94,7 +94,7 @@ class _Session:
             self._close(results["exit_code"])
 
     def abandon(self) -> None:
-        """The training process has vanished."""
+        """Close the run as failed, since the training process has died."""
         if self._run is not None:
             self._close(exit_code=1)
 
@@ -116,11 +116,11 @@ class _Session:
         try:
             self._run.finish(exit_code=exit_code)
         except TimeoutError:
-            self._tell({"warning": f"W&B did not take everything in time; `wandb sync {folder}` uploads the rest"})
+            self._on_event({"warning": f"W&B did not upload all data in time; `wandb sync {folder}` uploads the rest"})
 
 
 def _init(mode: str, timeouts: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
-    import wandb  # noqa: PLC0415 (a failing import is told as any other failure)
+    import wandb  # noqa: PLC0415 (a failing import is reported like any other failure)
 
     return wandb.init(
         mode=mode,  # type: ignore[arg-type]
@@ -131,7 +131,7 @@ def _init(mode: str, timeouts: Mapping[str, Any], options: Mapping[str, Any]) ->
             finish_timeout_raises=True,
             # A run that is killed loses one second instead of fifteen.
             x_transaction_log_flush_interval=1.0,
-            # Whose CPU and memory are shown.
+            # The process whose CPU and memory W&B monitors.
             x_stats_pid=os.getppid(),
             program=sys.argv[0],
         ),
@@ -139,8 +139,8 @@ def _init(mode: str, timeouts: Mapping[str, Any], options: Mapping[str, Any]) ->
     )
 
 
-def _let_go(folder: Path, run_id: str) -> None:
-    """End the service, which holds on to a run that it could not open, and remove the empty run."""
+def _discard_failed_run(folder: Path, run_id: str) -> None:
+    """End the service, which keeps a run that it could not open, and delete the folder of that run."""
     import wandb  # noqa: PLC0415
 
     wandb.teardown()
@@ -148,10 +148,10 @@ def _let_go(folder: Path, run_id: str) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _file_hidden_groups(run: Any, config: Mapping[str, Any]) -> None:
-    """File the keys of groups that a sweep of W&B hides, under dotted names.
+def _add_hidden_groups(run: Any, config: Mapping[str, Any]) -> None:
+    """Add the keys of config groups that a W&B sweep hides, under dotted names.
 
-    Where its agent chooses ``algo=lac``, W&B locks ``algo`` to that word, and our keys of that name are lost.
+    If the sweep's agent selects ``algo=lac``, W&B fixes ``algo`` to that word, and the keys of the group are lost.
     """
     for name, value in config.items():
         if isinstance(value, dict) and not isinstance(run.config[name], Mapping):

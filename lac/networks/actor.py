@@ -18,8 +18,8 @@ class SquashedGaussianActor(nn.Module):
     """A Gaussian whose samples are squashed by tanh and scaled to the action box.
 
     Han et al. (2020); Haarnoja et al. (2018), appendix C. The log-probability is that of the
-    normalised action in (-1, 1): the affine scaling to the box is left out, so that a target entropy of
-    ``-dim(A)`` means the same for every box.
+    normalised action in (-1, 1), without the affine scaling to the box, so that a target entropy of
+    ``-dim(A)`` has the same meaning for every box.
 
     Args:
         obs_dim: Number of observations.
@@ -63,7 +63,7 @@ class SquashedGaussianActor(nn.Module):
         noise = torch.randn_like(mu)
         z = mu + log_std.exp() * noise
         log_gaussian = -0.5 * noise.square() - log_std - 0.5 * math.log(2.0 * math.pi)
-        # log(1 - tanh(z)^2) in a form that neither overflows nor cancels.
+        # log(1 - tanh(z)^2), without overflow or cancellation
         log_squash = 2.0 * (math.log(2.0) - z - nn.functional.softplus(-2.0 * z))
         return self._to_box(z.tanh()), (log_gaussian - log_squash).sum(dim=-1)
 

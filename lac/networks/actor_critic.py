@@ -18,16 +18,16 @@ T = TypeVar("T")
 
 
 class ActorCritic(nn.Module):
-    """A squashed Gaussian policy ``pi`` and the critics that a subclass names.
+    """A squashed Gaussian policy ``pi`` and the critics in ``CRITIC_NAMES`` of a subclass.
 
     Args:
         observation_space: Box of observations, one-dimensional.
         action_space: Bounded box of actions.
-        hidden_sizes: Layer widths, for both or as ``{"actor": [...], "critic": [...]}``.
-        activation: Activation class, for both or as ``{"actor": ..., "critic": ...}``.
+        hidden_sizes: Layer widths, for actor and critics or as ``{"actor": [...], "critic": [...]}``.
+        activation: Activation class, for actor and critics or as ``{"actor": ..., "critic": ...}``.
         output_activation: Activation after the actor's last hidden layer, a class or ``{"actor": ...}``.
-        observation_scale: What observations are divided by before both networks: a number or one number
-            per observation. None leaves them as they are.
+        observation_scale: Divisor of the observations at the input of all networks: a number or one number
+            per observation. None leaves them unscaled.
         normalise_actions: Whether the critic reads actions scaled to (-1, 1) instead of the
             environment's units, which matters where a box is wide (+-20) or off centre ([0, 1]).
     """
@@ -86,7 +86,7 @@ class LyapunovActorCritic(ActorCritic):
 
 
 class LyapunovActorTwinCritic(LyapunovActorCritic):
-    """As :class:`LyapunovActorCritic` with two critics, ``L`` and ``L2``, of which the larger one is believed; LATC."""
+    """A policy and two Lyapunov critics, ``L`` and ``L2``, of which the maximum is used; for LATC."""
 
     CRITIC_NAMES = ("L", "L2")
 
@@ -103,7 +103,7 @@ def _of(part: str, value: T | Mapping[str, T]) -> T:
     if not isinstance(value, Mapping):
         return value
     if part not in value:
-        raise ValueError(f"a network setting has no entry {part!r}; it has {sorted(value)}")
+        raise ValueError(f"a network setting has no entry {part!r}, only {sorted(value)}; add the missing entry")
     return value[part]
 
 

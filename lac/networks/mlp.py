@@ -1,4 +1,4 @@
-"""The multi-layer perceptron that actors and critics are made of."""
+"""The multi-layer perceptron of actors and critics."""
 
 from collections.abc import Sequence
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Fixed affine scaling of what a network reads."""
+"""Fixed affine scaling of network inputs."""
 
 import torch
 from torch import Tensor, nn
@@ -7,10 +7,10 @@ from torch import Tensor, nn
 class InputScaling(nn.Module):
     """``(x - centre) / width``, element by element.
 
-    The constants are part of the architecture, not of the weights: they are not in the state dict.
+    The constants belong to the architecture, not to the weights, so they are not in the state dict.
 
     Args:
-        parts: Centre and width of each of the concatenated inputs, ``[n]`` each; widths are not zero.
+        parts: Centre and width of each of the concatenated inputs, ``[n]`` each; widths must not be zero.
     """
 
     centre: Tensor
@@ -27,5 +27,5 @@ class InputScaling(nn.Module):
 
 
 def no_scaling(size: int) -> tuple[Tensor, Tensor]:
-    """Centre and width that leave inputs as they are."""
+    """Centre and width of the identity."""
     return torch.zeros(size), torch.ones(size)

@@ -1,4 +1,4 @@
-"""What a run leaves: its folder, its status, its policies, and the loggers that copy its metrics."""
+"""Records a run: its folder, its status, its policies, and the loggers of its metrics."""
 
 import os
 import platform
@@ -37,18 +37,18 @@ _REPORTED = ("epoch", "env_steps", "updates", "test/cost_mean", "test/cost_std",
 
 @dataclass(frozen=True)
 class RecordSettings:
-    """What is recorded of a run, and where it is shown.
+    """What is recorded of a run, and where.
 
     Attributes:
-        run_dir: The run folder; it must not hold a run yet.
-        title: Name of the run in summaries and pictures.
+        run_dir: The run folder; it must not contain a run yet.
+        title: Name of the run in summaries and figures.
         config: The resolved configuration, for W&B.
-        save_freq: Every how many epochs the policy is saved.
-        keep_policies: Whether each saved policy is kept under its epoch's name.
-        quiet: Whether the console stays quiet.
-        columns: Metrics of the console's table; None takes a choice of them.
+        save_freq: Number of epochs between two saved policies.
+        keep_policies: Whether to keep each saved policy under the name of its epoch.
+        quiet: Whether to print nothing on the console.
+        columns: Metrics of the console's table; None selects the default columns.
         next_steps: Commands that are printed at the end.
-        wandb: Where the run is filed on Weights & Biases.
+        wandb: Mode, project and labels on Weights & Biases.
         should_prune: Called with the report of each epoch; true ends the run as pruned.
     """
 
@@ -65,20 +65,20 @@ class RecordSettings:
 
 
 class RunRecorder:
-    """Records one run; a context, since a run ends in one of several ways.
+    """Records one run; a context manager, which records how the run ended.
 
     Raises:
-        FileExistsError: The run folder holds a run already.
+        FileExistsError: The run folder already contains a run.
     """
 
     def __init__(self, settings: RecordSettings) -> None:
         self._settings = settings
         self._dir = settings.run_dir
         if (self._dir / SUMMARY).exists():
-            raise FileExistsError(f"{self._dir} holds a run already; give another output folder")
+            raise FileExistsError(f"{self._dir} already contains a run; give another output folder")
         self._dir.mkdir(parents=True, exist_ok=True)
         self._lock = run_lock(self._dir)
-        self._lock.acquire(timeout=1)  # whoever looks whether it is free holds it for a moment
+        self._lock.acquire(timeout=1)  # a process that tests whether it is free holds it for a moment
         self._console = ConsoleLogger(self._dir / LOG, settings.quiet, settings.columns)
         self._wandb = WandbLogger(settings.wandb, self._dir, settings.config, self._console.warn)
         self._metrics = JsonlLogger(self._dir / METRICS)
@@ -94,7 +94,7 @@ class RunRecorder:
         return self
 
     def start(self, agent: Agent, plan: TrainingPlan, engine: str) -> None:
-        """The run begins: everything is built."""
+        """Record the start of the training."""
         self._agent = agent
         self._wandb.start()
         self._summary |= {"seed": plan.seed, "wandb": self._wandb.description, **_provenance()}
@@ -103,11 +103,11 @@ class RunRecorder:
         self._console.start(plan.loop.total_steps)
 
     def progress(self, env_steps: int, values: Mapping[str, float]) -> None:
-        """The run has reached ``env_steps``."""
+        """Show that the run has reached ``env_steps``."""
         self._console.progress(env_steps, values)
 
     def epoch(self, metrics: Metrics, agent: Agent) -> Stop | None:
-        """An epoch has ended; gives the reason if the run is to end with it."""
+        """Record an epoch; returns the reason if the run has to end now."""
         self._metrics.log(metrics)
         self._wandb.log(metrics)
         self._console.log(metrics)
@@ -128,7 +128,7 @@ class RunRecorder:
 
     @property
     def final(self) -> dict[str, float]:
-        """The report of the last epoch; without costs if it was not tested."""
+        """The report of the last epoch; without costs if there were no test episodes."""
         return dict(self._summary.get("final", {}))
 
     def __exit__(
@@ -141,7 +141,7 @@ class RunRecorder:
         if status == FAILED:
             self._summary["error"] = "".join(traceback.format_exception(error))
         if isinstance(error, OffendingTransitionError):
-            # NaN and Infinity stand in it as Python's json writes and reads them: that is what it is about.
+            # The file may contain NaN and Infinity, in the notation of Python's json.
             write_json(self._dir / TRANSITION, error.transition)
             error.add_note(f"The transition is in {self._dir / TRANSITION}")
         # A policy that has diverged must not replace the last good one.
@@ -185,7 +185,7 @@ class RunRecorder:
             f"  W&B        {self._wandb.mode} ({self._wandb.reason})",
         ]
         if loop.update_after > loop.total_steps:
-            lines.append(f"  note       nothing is learned: the run ends before update_after={loop.update_after}")
+            lines.append(f"  note       the agent is not updated: the run ends before update_after={loop.update_after}")
         return "\n".join(lines)
 
     def _conclusion(self, status: str, picture: Path | None) -> str:
@@ -199,7 +199,8 @@ class RunRecorder:
             if "cost_mean" in report:
                 lines.append(
                     f"  {name:<10} test cost {report['cost_mean']:.1f} ± {report['cost_std']:.1f}, length "
-                    f"{report['ep_len_mean']:.0f}, deaths {report['death_rate']:.0%} (epoch {report['epoch']:.0f})"
+                    f"{report['ep_len_mean']:.0f}, early terminations {report['death_rate']:.0%} "
+                    f"(epoch {report['epoch']:.0f})"
                 )
         if picture is not None:
             lines.append(f"  picture    {picture}")
@@ -216,12 +217,16 @@ def _status(error: BaseException | None) -> str:
 
 
 def _is_better(report: Mapping[str, float], best: Mapping[str, float] | None) -> bool:
-    """Fewer deaths first: an episode that ends early costs little, and is a failure."""
+    """Whether a report has fewer early terminations than the best one, or as many and a lower cost.
+
+    An early termination is a failure: the environment ends the episode before its time limit. The number of failures
+    is compared first, because the sum of costs of a short episode is low.
+    """
     return best is None or (report["death_rate"], report["cost_mean"]) < (best["death_rate"], best["cost_mean"])
 
 
 def _flat(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """The results of a summary with one level of names, as W&B shows them."""
+    """The results of a summary as a flat dictionary, for W&B."""
     flat = {key: summary[key] for key in ("status", "wall_time", "seed") if key in summary}
     return flat | {f"{name}/{key}": value for name in ("final", "best") for key, value in summary.get(name, {}).items()}
 
