@@ -104,7 +104,7 @@ def run_job(task: Callable[[DictConfig], T], cfg: DictConfig) -> T | None:
 
 
 def refuse(errors: Sequence[str]) -> NoReturn:
-    """Print what is wrong and end the process with exit status 2."""
+    """Print the errors and end the process with exit status 2."""
     heading = "This cannot be run:" if len(errors) == 1 else f"This cannot be run, for {len(errors)} reasons:"
     print("\n  ".join([heading, *errors]), file=sys.stderr)
     sys.exit(2)

@@ -1,4 +1,4 @@
-"""What is wrong with a command line, in sentences that name the key."""
+"""Errors of a command line, as sentences that name the key."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ class _MainConfig:
     search: tuple[str, ...]
 
     def error_of(self, text: str, before: Sequence[str]) -> str | None:
-        """What is wrong with an override by itself, after others that are right."""
+        """The error of an override alone, after others without errors."""
         try:
             compose(self.name, overrides=[*self.search, *before, text])
         except Exception as error:
@@ -78,7 +78,7 @@ class _MainConfig:
         return next(iter(choice_errors([text])), None)
 
     def errors_together(self, overrides: Sequence[str]) -> list[str]:
-        """What is wrong with the combination of overrides that are right one by one, and with the values it gives."""
+        """Errors of a combination of overrides that have none one by one, and of the values it gives."""
         try:
             composed = compose(self.name, overrides=[*self.search, *overrides])
         except Exception as error:
@@ -184,7 +184,7 @@ def _sentence_about_value(key: str, value: str, error: Exception, leaf: Leaf | N
 
 
 def _key_of_another_algorithm(error: Exception) -> str | None:
-    """What is wrong, if it is a key that only algorithms other than the chosen one have."""
+    """The sentence about a key that only algorithms other than the chosen one have; None if it is not one."""
     # Hydra names OmegaConf's exception as the cause for an override, and leaves it as context for a key in a file.
     refused = error.__cause__ or error.__context__
     if not isinstance(refused, (ConfigAttributeError, ConfigKeyError)):

@@ -44,8 +44,8 @@ def run(cfg: DictConfig) -> float | None:
     """Train as a config says, into Hydra's output folder.
 
     Returns:
-        The mean test cost of the final policy, with a penalty on deaths, which sweepers minimise; None without test
-        episodes.
+        The mean test cost of the final policy, with a penalty on early terminations, which sweepers minimise; None
+        without test episodes.
 
     Raises:
         ConfigError: The config cannot be run.
@@ -137,7 +137,7 @@ def training_plan(plain: Mapping[str, Any]) -> Any:
 
 
 def _refuse_unusable(plain: Mapping[str, Any]) -> None:
-    """Build environment and device once before anything else, to refuse what only that can tell."""
+    """Build environment and device once before anything else, for the errors that only that can find."""
     from lac.agents.policy_files import read_policy  # noqa: PLC0415 (imports torch)
     from lac.devices import torch_device  # noqa: PLC0415
 

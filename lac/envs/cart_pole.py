@@ -183,7 +183,7 @@ class CartPoleTrackingCost(CartPole):
         if not any(shown) and reference_frequency != 0.0:
             raise ValueError(
                 "exclude_reference_from_observation and exclude_reference_error_from_observation are both True: "
-                "nothing would tell where a moving reference is; set one of them to False, or reference_frequency to 0"
+                "a moving reference would not be observed; set one of them to False, or reference_frequency to 0"
             )
         theta = 60 * 2 * math.pi / 360
         bound = np.array([20.0, SPEED_BOUND, 2 * theta, SPEED_BOUND] + sum(shown) * [np.inf])

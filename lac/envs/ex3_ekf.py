@@ -88,7 +88,7 @@ class Ex3EKF(System):
 
     def _initial_state(self, options: Mapping[str, Any]) -> FloatArray:
         angle, rate, angle_error, rate_error = self._start(options, -START_HIGH, START_HIGH, 4)
-        # The reference implementation measures here, too, without using it; the stream goes on behind that draw.
+        # The reference implementation draws a measurement here without using it; this keeps the same random stream.
         self.np_random.normal(0.0, self.measurement_std)
         if not options.get("random", True):
             return FIXED_START.copy()

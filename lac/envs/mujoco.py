@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium.spaces import Box
 
-# First of all, because it tells what to install where MuJoCo is missing.
+# First, because its error names what to install where MuJoCo is missing.
 from lac.envs.simulated import Simulated  # isort: skip
 from gymnasium.envs.mujoco.ant_v5 import AntEnv
 from gymnasium.envs.mujoco.half_cheetah_v5 import HalfCheetahEnv
@@ -33,7 +33,7 @@ _NOT_TAKEN = {
 
 
 def _signature(cls: "type[VelocityCost]") -> inspect.Signature:
-    """What a robot's constructor takes, so that a wrong name is told before anything is built."""
+    """The arguments of a robot's constructor, so that a wrong name is reported before anything is built."""
     taken: dict[str, inspect.Parameter] = {}
     ours = [c for c in cls.__mro__ if issubclass(c, VelocityCost)]
     for constructor in [vars(c)["__init__"] for c in (*ours, cls.robot, MujocoEnv) if "__init__" in vars(c)]:
@@ -51,7 +51,7 @@ class VelocityCost(Simulated):
 
         (v - v_ref)^2  [+ ctrl_cost_weight * sum(a^2), if include_ctrl_cost]
 
-    Gymnasium measures ``v`` in m/s, as a difference of positions over the step; at a reset it is told as 0. An
+    Gymnasium measures ``v`` in m/s, as a difference of positions over the step; at a reset it is reported as 0. An
     observation is Gymnasium's, then ``v_ref``, ``v - v_ref`` and ``v``, each of which can be left out.
     ``reference_forward_velocity`` is a plain attribute, too: the present ``v_ref``.
 
@@ -179,7 +179,7 @@ class UprightCost(VelocityCost):
         if health_penalty_until is not None and not terminate_when_unhealthy:
             raise ValueError(
                 f"health_penalty_until is {health_penalty_until} and terminate_when_unhealthy is off, which charges "
-                "each unhealthy step by itself; leave one of the two out"
+                "each unhealthy step; leave one of the two out"
             )
         self.health_penalty_size = health_penalty_size
         self.health_penalty_until = health_penalty_until

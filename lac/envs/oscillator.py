@@ -125,7 +125,7 @@ class GeneRing(System):
 
 
 class Oscillator(GeneRing):
-    """Three genes, a repressilator: it oscillates by itself. Terminates when the cost exceeds 100.
+    """Three genes, a repressilator: it oscillates without input. Terminates when the cost exceeds 100.
 
     Three actions in [0, 1], eight observations. See :class:`GeneRing`.
     """
@@ -135,7 +135,7 @@ class Oscillator(GeneRing):
 
 
 class OscillatorComplicated(GeneRing):
-    """Four genes: an even ring, which by itself settles in one of two states. Never terminates by default.
+    """Four genes: an even ring, which settles in one of two states without input. Never terminates by default.
 
     Four actions in [0, 1], ten observations. See :class:`GeneRing`.
     """

@@ -17,14 +17,14 @@ try:
 except ImportError as error:
     raise DependencyNotInstalled('MuJoCo is not installed; install it with: pip install -e ".[mujoco]"') from error
 
-# By itself MuJoCo writes its warnings to a file in the present folder.
+# MuJoCo would write its warnings to a file in the current folder.
 mujoco.set_mju_user_warning(logging.getLogger(__name__).warning)
 
 
 class Simulated(gymnasium.Env[Any, npt.NDArray[Any]], ABC):
     """One of Gymnasium's MuJoCo environments with a cost in place of its reward.
 
-    It holds that environment and is no wrapper of it, so that ``env.unwrapped`` leads here. The physical constants
+    It holds that environment and is not a wrapper of it, so that ``env.unwrapped`` leads here. The physical constants
     are those of ``model``, MuJoCo's own, and take effect at once: ``env.unwrapped.model.opt.gravity[2] = -5``.
     ``external_force`` (``[3]``, newtons, in world coordinates) pulls at the centre of mass of the robot's main body
     throughout each step, beside the action.
@@ -97,16 +97,16 @@ class Simulated(gymnasium.Env[Any, npt.NDArray[Any]], ABC):
         self.simulation.np_random = self.np_random
         observation, info = self.simulation.reset(options=options)
         self._start_task()
-        return self._observe(observation), info | self._told()
+        return self._observe(observation), info | self._signal_info()
 
     def step(self, action: npt.NDArray[Any]) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """One step; the second value is the cost."""
         self.data.xfrc_applied[self._main_body, :3] = self.external_force
         observation, _, terminated, truncated, info = self.simulation.step(action)
         cost = self._moved(action, info)
-        return self._observe(observation), cost, bool(terminated), bool(truncated), info | self._told()
+        return self._observe(observation), cost, bool(terminated), bool(truncated), info | self._signal_info()
 
-    def _told(self) -> dict[str, Any]:
+    def _signal_info(self) -> dict[str, Any]:
         reference, interest = self.signals()
         return {"reference": reference, "state_of_interest": interest, "reference_error": interest - reference}
 
@@ -155,7 +155,7 @@ class Simulated(gymnasium.Env[Any, npt.NDArray[Any]], ABC):
         self._set_task_state(parts)
         if "generator" in parts:
             set_generator_state(self.np_random, parts["generator"])
-        return self._observe(self.simulation._get_obs()), self._told()
+        return self._observe(self.simulation._get_obs()), self._signal_info()
 
     def _checked(self, state: Mapping[str, npt.ArrayLike]) -> dict[str, npt.NDArray[Any]]:
         present, parts = self.get_state(), {name: np.asarray(values) for name, values in state.items()}

@@ -81,7 +81,7 @@ def described(settings: "Mapping[str, Field[Any]]") -> str:
 
 
 def from_arguments(settings: type[S], arguments: Mapping[str, Any]) -> S:
-    """The settings that arguments of the Python API stand for; those without an argument have their default."""
+    """The settings that are given as arguments of the Python API; those without an argument have their default."""
     given = {f.name: arguments[argument_name(f)] for f in fields(settings) if argument_name(f) in arguments}
     return settings(**given)
 

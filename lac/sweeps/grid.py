@@ -69,19 +69,19 @@ class Grid:
 
     def table(self) -> str:
         """The status and the result of each job."""
-        headings = ("status", "test cost", "length", "deaths", "seconds", f"folder in {self.folder}")
+        headings = ("status", "test cost", "length", "terminated", "seconds", f"folder in {self.folder}")
         table: str = tabulate([self._row(job) for job in self.jobs], headings, floatfmt=".1f", missingval="-")
         return table
 
     def _row(self, job: GridJob) -> tuple[Any, ...]:
         summary = read_summary(self.folder / job.folder)
         final = summary.get("final", {})
-        length, deaths = final.get("ep_len_mean"), final.get("death_rate")
+        length, terminated = final.get("ep_len_mean"), final.get("death_rate")
         return (
             self.status(job) or _NOT_RUN,
             final.get("cost_mean"),
             None if length is None else f"{length:.0f}",
-            None if deaths is None else f"{deaths:.0%}",
+            None if terminated is None else f"{terminated:.0%}",
             summary.get("wall_time"),
             job.folder,
         )

@@ -64,7 +64,11 @@ def _run(task: Callable[[DictConfig], T], cfg: DictConfig, sweep_folder: Path, f
         return None
     summary = read_summary(folder)
     final = summary.get("final", {})
-    result = f", test cost {final['cost_mean']:.1f}, deaths {final['death_rate']:.0%}" if "cost_mean" in final else ""
+    result = (
+        f", test cost {final['cost_mean']:.1f}, early terminations {final['death_rate']:.0%}"
+        if "cost_mean" in final
+        else ""
+    )
     print(f"{folder.name}: {summary.get('status', FINISHED)} after {summary.get('wall_time')} s{result}", flush=True)
     return cost
 

@@ -120,7 +120,7 @@ def result_table(result: Mapping[str, Any], space: Sequence[Parameter]) -> str:
         )
         for trial in result["trials"]
     ]
-    headings = ("trial", "state", "test cost", "deaths", "env steps", "seconds", *names, "folder")
+    headings = ("trial", "state", "test cost", "terminated", "env steps", "seconds", *names, "folder")
     table: str = tabulate(rows, headings, floatfmt=".1f", missingval="-", disable_numparse=range(6, 6 + len(names)))
     return table
 
@@ -140,6 +140,6 @@ def conclusion(result: Mapping[str, Any], folder: Path) -> str:
         lines.append("  best       none: no trial has ended with a result")
     else:
         best = result["best"]
-        reached = f"test cost {best['cost_mean']:.1f}, deaths {best['death_rate']:.0%}"
+        reached = f"test cost {best['cost_mean']:.1f}, early terminations {best['death_rate']:.0%}"
         lines += [f"  best       {reached} in {folder / best['folder']}", "next:", f"  {best['command']}"]
     return "\n".join(lines)

@@ -126,7 +126,7 @@ def _plan(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str]) ->
 def _parameters_and_fixed(
     loader: ConfigLoader, arguments: Sequence[str]
 ) -> tuple[list[Parameter], list[str], list[str]]:
-    """The parameters, the other overrides, and what is wrong with them; of a key the last override counts."""
+    """The parameters, the other overrides, and their errors; the last override of a key counts."""
     space: dict[str, Parameter] = {}
     fixed: dict[str, str] = {}
     errors: list[str] = []
