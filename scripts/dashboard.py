@@ -2,5 +2,6 @@
 
 from lac.cli.main import run_command
 
+# Hydra's completion in bash looks for the text "@hydra.main" in a script.
 if __name__ == "__main__":
     run_command("dashboard")

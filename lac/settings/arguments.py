@@ -64,7 +64,7 @@ def signature(
         first: Parameters before the settings.
         settings: Settings by argument.
         returns: Return annotation.
-        others: Parameters among the settings that are none.
+        others: Parameters that are not settings, by name.
     """
     known = {name: _parameter(name, f) for name, f in settings.items()} | dict(others or {})
     later = [known[name] for name in POSITIONAL if name in known]

@@ -51,9 +51,9 @@ class TrainingPlan:
         return agent
 
     def build_buffer(self, agent: Agent, spaces: HasSpaces, seed: int) -> ReplayBuffer:
-        """The replay buffer that suits the horizon."""
+        """The replay buffer that suits the horizon, no larger than the run can fill."""
         obs_dim, act_dim = spaces.observation_space.shape[0], spaces.action_space.shape[0]  # type: ignore[index]
-        size, horizon = self.loop.replay_size, self.algorithm.horizon
+        size, horizon = min(self.loop.replay_size, self.loop.total_steps), self.algorithm.horizon
         if horizon == 0:
             return ReplayBuffer(obs_dim, act_dim, size, agent.device, seed)
         return FiniteHorizonReplayBuffer(obs_dim, act_dim, size, horizon, agent.device, seed)
