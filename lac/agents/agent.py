@@ -221,7 +221,7 @@ class Agent(SavedModule, ABC):
 
     @property
     def learning_rates(self) -> dict[str, float]:
-        """The current learning rates by argument name (``lr_a``, ``lr_c``, ...), without those of what is not trained."""
+        """The current learning rates of what is trained, by argument name (``lr_a``, ``lr_c``, ...)."""
         return {name: group.lr for name, group in self._rate_groups.items()}
 
     def bound_lr(

@@ -59,7 +59,7 @@ class LyapunovUpdate(NumpyUpdate[LAC]):
     def _policy_step(
         self, obs: Array, obs_next: Array, values: Array, cost: Array
     ) -> tuple[float, Array, tuple[float, float, float]]:
-        """One gradient step of actor, temperature and multiplier on eqs. 12 ff.; returns decrease, log pi and losses."""
+        """One gradient step of actor and multipliers on eqs. 12 ff.; returns decrease, log pi and losses."""
         agent, batch = self._agent, len(obs)
         noise = np.concatenate((self._noise(batch), self._noise(batch)))
         both = self._actor.sample(np.concatenate((obs, obs_next)), noise)
