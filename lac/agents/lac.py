@@ -20,8 +20,8 @@ class LAC(Agent):
     """Lyapunov actor-critic, Han et al. (2020): a policy and a Lyapunov function learned together.
 
     The actor maximises entropy under the constraint that the Lyapunov critic decreases along the closed
-    loop (eq. 11); ``labda`` is the Lagrange multiplier λ of that constraint, ``alpha`` the entropy
-    temperature α. If the actor-critic has two critics (``LyapunovActorTwinCritic``), both are trained on
+    loop (eq. 11); ``labda`` is the Lagrange multiplier of that constraint, ``alpha`` the entropy
+    temperature. If the actor-critic has two critics (``LyapunovActorTwinCritic``), both are trained on
     the target of their maximum, and their maximum is used in the constraint: the class then behaves as
     :class:`~lac.agents.latc.LATC`. ``docs/algorithm.md`` explains the settings that the reference
     implementation does not have.

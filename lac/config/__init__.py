@@ -1,1 +1,1 @@
-"""The Hydra side of the settings: schemas, checks, help, names."""
+"""The settings in Hydra: schemas, checks, help, names."""

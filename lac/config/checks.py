@@ -35,7 +35,7 @@ def config_errors(cfg: DictConfig) -> list[str]:
         missing = sorted(name for name in OmegaConf.missing_keys(cfg) if not name.startswith("disturbance."))
     except InterpolationResolutionError as error:
         return [f"{error.full_key}: {str(error).splitlines()[0]}"]
-    errors = [f"{name} is not set; {_HINTS.get(name, 'give it a value')}" for name in missing]
+    errors = [f"{name} is not set; {_HINTS.get(name, 'give a value')}" for name in missing]
     errors += _value_errors(cfg) + disturbance_errors(cfg.disturbance)
     if "env.id" in missing:
         return errors
@@ -43,7 +43,7 @@ def config_errors(cfg: DictConfig) -> list[str]:
 
 
 def choice_errors(overrides: Sequence[str]) -> list[str]:
-    """Errors in the choice of recommended settings: that group is optional, so that Hydra accepts any option."""
+    """Errors in the choice of recommended settings; Hydra accepts any option, because that group is optional."""
     choices = options("tuned")
     given = [text.partition("=")[2] for text in overrides if text.startswith("tuned=")]
     return [
@@ -70,22 +70,24 @@ def _value_errors(cfg: DictConfig) -> list[str]:
             f"train.start_policy is {start_policy!r}, which does not exist; give a run folder or a policy file"
         )
     if plain["train"]["export"]:
-        errors.append("train.export is true; exporting comes with a later release, the policy is saved all the same")
+        errors.append(
+            "train.export is true; export comes with a later release. Leave it out; the policy is saved anyway"
+        )
     return errors
 
 
 _CHECKED_APART = ("algo", "disturbance")
-"""Groups whose settings depend on the option that was chosen."""
+"""Groups whose settings depend on the selected option."""
 
 
 def _unknown_keys(settings: type, node: Mapping[str, Any], prefix: str = "", **parts: type) -> Iterator[str]:
-    """Keys that were forced in with ``+``, which OmegaConf allows on structured configs.
+    """Errors in keys that were added with ``+``, which OmegaConf allows on structured configs.
 
     Args:
         settings: Dataclass of the settings of the node.
-        node: What is configured.
+        node: The node of the config.
         prefix: Full name of the node, with a dot.
-        parts: Settings of groups that are narrower than ``settings`` declares.
+        parts: Dataclasses of groups that are more specific than ``settings`` declares.
     """
     hints = {f.name: get_type_hints(settings)[f.name] for f in fields(settings)} | parts
     for name, value in node.items():

@@ -1,4 +1,4 @@
-"""Errors in the part ``disturbance`` of a config, by itself and in an environment."""
+"""Errors in the group ``disturbance`` of a config, in general and for an environment."""
 
 import re
 from collections.abc import Mapping
@@ -15,13 +15,13 @@ from lac.settings.rules import nearest
 
 
 def disturbance_errors(node: DictConfig) -> list[str]:
-    """Errors of a disturbance, whatever the environment."""
+    """Errors of a disturbance that do not depend on the environment."""
     settings: dict[str, Any] = OmegaConf.to_container(node, resolve=True)  # type: ignore[assignment]
     return _key_errors(node) or argument_errors(settings, "disturbance.")
 
 
 def disturbance_fit_errors(plain: Mapping[str, Any], disturbance: Mapping[str, Any]) -> list[str]:
-    """Errors of a disturbance in the environment of a training config, found by building it once."""
+    """Errors of a disturbance for the environment of a training config, found by building both once."""
     if disturbance["kind"] == "none":
         return []
     at_step, max_ep_len = disturbance.get("at_step"), plain["train"]["max_ep_len"]
@@ -35,11 +35,11 @@ def disturbance_fit_errors(plain: Mapping[str, Any], disturbance: Mapping[str, A
 
 
 def unknown_disturbance_key(full_key: str, settings: type) -> str:
-    """The sentence about a key that a kind of disturbance does not have.
+    """The error for a key that a kind of disturbance does not have.
 
     Args:
-        full_key: Its name, as ``disturbance.at_step``.
-        settings: Settings of the kind that was chosen.
+        full_key: Full name of the key, such as ``disturbance.at_step``.
+        settings: Settings of the selected kind.
     """
     if settings is Disturbance:
         return f"{full_key} is not a key of disturbance=none; choose another with disturbance=OPTION"
@@ -49,7 +49,7 @@ def unknown_disturbance_key(full_key: str, settings: type) -> str:
 
 
 def _key_errors(node: DictConfig) -> list[str]:
-    """Errors in the keys of a disturbance, before anything looks at its arguments."""
+    """Errors in the keys of a disturbance; to be checked before its values."""
     if OmegaConf.is_missing(node, "kind") or OmegaConf.is_missing(node, "name"):
         return ["disturbance is not set; choose one with disturbance=OPTION, or disturbance=none"]
     kind, settings = next(pair for pair in KINDS.items() if schema_of(pair[1]) is OmegaConf.get_type(node))
@@ -59,6 +59,6 @@ def _key_errors(node: DictConfig) -> list[str]:
     errors = [unknown_disturbance_key(f"disturbance.{name}", settings) for name in map(str, node) if name not in known]
     if not re.fullmatch(r"[\w.+-]+", node.name):
         errors.append(
-            f"disturbance.name is {node.name!r}; it must be letters, digits and any of _ . + -: it names files"
+            f"disturbance.name is {node.name!r}; it must consist of letters, digits and _ . + -, since it names files"
         )
     return errors

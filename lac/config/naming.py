@@ -8,30 +8,30 @@ from omegaconf import DictConfig, OmegaConf
 
 
 def run_name(env: str, algo: str, override_dirname: str) -> str:
-    """A short folder name, of characters that Hydra takes unquoted: environment, algorithm, other overrides."""
+    """A short folder name from environment, algorithm and other overrides, which needs no quotes in Hydra."""
     others = [text for text in override_dirname.split(",") if not re.match(r"(env|algo)=", text)]
     return override_name(others, env, algo)
 
 
 def override_name(overrides: Sequence[str], *first: str) -> str:
-    """A short name of overrides, of characters that Hydra takes unquoted, after some words."""
+    """A short name from some words and overrides, which needs no quotes in Hydra."""
     kept = [text for text in overrides if text and not re.match(r"(hydra[./].*|wandb\..*|dry_run|fail_fast)=", text)]
     short = [re.sub(r"^[+~]*(?:[\w.]*\.)?(\w+)=", r"\1=", text).replace("=", "_") for text in kept]
     return re.sub(r"[^A-Za-z0-9_.+-]+", "_", "-".join([*first, *short]))[:100].rstrip("._-")
 
 
 def sweep_name(*, _root_: DictConfig) -> str:
-    """The folder name of a sweep: the same for the same overrides, whatever their order."""
+    """The folder name of a sweep: the same for the same overrides in any order."""
     params = OmegaConf.to_container(_root_.hydra.sweeper).get("params") or {}  # type: ignore[union-attr]
     overrides = [*(f"{key}={value}" for key, value in params.items()), *_root_.hydra.overrides.task]
     relevant = relevant_overrides(overrides)
     sweeper = str(_root_.hydra.runtime.choices["hydra/sweeper"])
     # A grid and a search of the same values are different sweeps.
-    told = relevant if sweeper == "grid" else [*relevant, sweeper]
-    digest = hashlib.sha256("\n".join(sorted(told)).encode()).hexdigest()[:8]
+    identity = relevant if sweeper == "grid" else [*relevant, sweeper]
+    digest = hashlib.sha256("\n".join(sorted(identity)).encode()).hexdigest()[:8]
     return f"{override_name(relevant)[:60].rstrip('._-')}-{digest}".lstrip("-")
 
 
 def relevant_overrides(overrides: Sequence[str]) -> list[str]:
-    """Those on which results depend, in one order."""
+    """The overrides that affect results, sorted."""
     return sorted(text for text in overrides if not re.match(r"(wandb\..*|dry_run|fail_fast)=", text))

@@ -1,4 +1,4 @@
-"""The settings as Hydra sees them: structured configs, made from the dataclasses of :mod:`lac.settings`."""
+"""The settings as structured configs of Hydra, generated from the dataclasses of :mod:`lac.settings`."""
 
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ CONFIG_DIR = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parents[2] / "c
 
 
 def register_schemas() -> None:
-    """Make the schemas known to Hydra, under names that are not offered as options."""
+    """Register the schemas with Hydra, in a group of their own, so that they are not offered as options."""
     store = ConfigStore.instance()
     for name, settings in COMMANDS.items():
         store.store(group="schema", name=name, node=schema_of(settings))
@@ -33,9 +33,9 @@ _SCHEMAS: dict[type, type] = {}
 def schema_of(settings: type) -> type:
     """The structured config of a dataclass of settings.
 
-    OmegaConf makes a config of a frozen dataclass read-only, and Hydra has to write into it. So this is a dataclass
-    of the same name, fields and defaults that is not frozen and does not check itself; what is wrong with the values
-    is told apart from composing them, for all keys at once.
+    OmegaConf makes a config of a frozen dataclass read-only, but Hydra has to write to it. The structured config is
+    therefore a dataclass with the same name, fields and defaults that is not frozen. It does not check its values:
+    they are checked after composition, for all keys together.
     """
     if settings in _SCHEMAS:
         return _SCHEMAS[settings]
@@ -47,13 +47,13 @@ def schema_of(settings: type) -> type:
     namespace = {"__annotations__": types, "__doc__": settings.__doc__, "__module__": __name__, **body}
     schema: type = dataclass(kw_only=True)(type(settings.__name__, bases, namespace))
     _SCHEMAS[settings] = schema
-    # Where pickle looks for it: configs travel to the worker processes of launchers.
+    # For pickle, since launchers send configs to worker processes.
     globals()[settings.__name__] = schema
     return schema
 
 
 def schema_settings(schema: type | None) -> type:
-    """The dataclass of settings of an algorithm or a disturbance that a structured config was made from."""
+    """The dataclass of an algorithm or a disturbance from which a structured config was generated."""
     every = (*ALGORITHMS.values(), *KINDS.values())
     return next((settings for settings in every if schema_of(settings) is schema), Disturbance)
 
@@ -66,6 +66,6 @@ def _declared(f: "Field[Any]", hint: Any) -> Any:
     return field(default=omegaconf.MISSING if f.default is MISSING else f.default)
 
 
-# A worker process that unpickles a config imports this module, and looks the schemas up by name.
+# A worker process that unpickles a config imports this module and finds the schemas by name.
 for _settings in (*COMMANDS.values(), *KINDS.values(), *ALGORITHMS.values()):
     schema_of(_settings)

@@ -1,4 +1,4 @@
-"""What environments hand over, held against what they promised."""
+"""Checks of the observations and costs of an environment against its spaces."""
 
 import math
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ from lac.envs.factory import AnyEnv
 
 
 class OffendingTransitionError(ValueError):
-    """An environment gave what cannot be learned from.
+    """An environment returned an invalid observation or cost.
 
     Attributes:
-        transition: What it gave, in plain numbers and lists.
+        transition: The transition, as numbers and lists.
     """
 
     def __init__(self, message: str, transition: Mapping[str, Any]) -> None:
@@ -24,10 +24,10 @@ class OffendingTransitionError(ValueError):
 
 
 def smoke_test_errors(env: AnyEnv) -> list[str]:
-    """What is wrong with the observations and the cost of one reset and one step, as sentences.
+    """Errors in the observations and the cost of one reset and one step, as sentences.
 
     Args:
-        env: A prepared environment; it is left after its first step.
+        env: A wrapped environment; it is not reset after the step.
     """
     env.action_space.seed(0)
     obs, _ = env.reset(seed=0)
@@ -38,19 +38,19 @@ def smoke_test_errors(env: AnyEnv) -> list[str]:
 
 
 def observation_problem(obs: object, space: Space[Any], source: str) -> str | None:
-    """Why an observation does not fit its space, in a sentence; None if it does. Bounds are not looked at."""
+    """A sentence that describes why an observation does not fit its space; None if it fits. Bounds are not checked."""
     array = np.asarray(obs)
     if array.shape != space.shape:
         return f"{source} gave an observation of shape {array.shape}; its observation_space has {space.shape}"
     if not np.can_cast(array.dtype, np.dtype(space.dtype), "same_kind"):
         return f"{source} gave an observation of dtype {array.dtype}; its observation_space has {space.dtype}"
     if not all_finite(array):
-        return f"{source} gave the observation {array}; observations are finite numbers"
+        return f"{source} gave the observation {array}; observations must be finite numbers"
     return None
 
 
 def cost_problem(cost: object, source: str) -> str | None:
-    """Why a number is no cost, in a sentence; None if it is one."""
+    """A sentence that describes why a value is not a valid cost; None if it is valid."""
     try:
         value = float(cost)  # type: ignore[arg-type]
     except (TypeError, ValueError):
@@ -59,14 +59,14 @@ def cost_problem(cost: object, source: str) -> str | None:
         return None
     if math.isfinite(value):
         return (
-            f"{source} gave the cost {value}; costs are not negative. If it gives rewards, set opt_type=maximize "
+            f"{source} gave the cost {value}; costs must not be negative. If it gives rewards, set opt_type=maximize "
             "(algo.opt_type), with the reward's upper bound as reward_max (env.reward_max)"
         )
-    return f"{source} gave the cost {value}; costs are finite numbers"
+    return f"{source} gave the cost {value}; costs must be finite numbers"
 
 
 def all_finite(array: npt.NDArray[Any]) -> bool:
-    """Whether no entry is NaN or infinite; quick, since it is asked at every step."""
-    # The sum of squares is not finite if an entry is not. It may overflow, which the second look tells.
+    """Whether no entry is NaN or infinite; fast, since it is called at every step."""
+    # If an entry is not finite, neither is the sum of squares. The second check covers a sum that overflows.
     flat = array.ravel()
     return math.isfinite(flat.dot(flat)) or bool(np.isfinite(array).all())

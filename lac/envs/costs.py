@@ -1,4 +1,4 @@
-"""Rewards as costs."""
+"""Conversion of rewards into costs."""
 
 from typing import Any, SupportsFloat, TypeVar
 
@@ -20,7 +20,7 @@ def reward_maximum(env: Any) -> float:
     """The known upper bound of an environment's reward: its attribute ``reward_max``, or a table by id.
 
     Raises:
-        ValueError: None is known.
+        ValueError: No bound is known.
     """
     declared = getattr(env, "reward_max", None)
     if declared is None:
@@ -31,7 +31,7 @@ def reward_maximum(env: Any) -> float:
     if declared is None:
         raise ArgumentError(
             "opt_type",
-            "is 'maximize', which takes the cost reward_max - reward, but no upper bound of the reward "
+            "is 'maximize', which uses the cost reward_max - reward, but no upper bound of the reward "
             f"of {spec.id if spec else type(env).__name__} is known; set env.reward_max "
             "(an attribute of the environment, or the key on the command line)",
         )
@@ -44,7 +44,7 @@ class RewardAsCost(gymnasium.Wrapper[Obs, Act, Obs, Act]):
 
     Args:
         env: The environment that gives rewards.
-        reward_max: Upper bound of the reward per step; None asks :func:`reward_maximum`.
+        reward_max: Upper bound of the reward per step; None uses :func:`reward_maximum`.
     """
 
     def __init__(self, env: gymnasium.Env[Obs, Act], reward_max: float | None = None) -> None:
@@ -58,6 +58,6 @@ class RewardAsCost(gymnasium.Wrapper[Obs, Act, Obs, Act]):
         if cost < 0.0:
             raise ValueError(
                 f"the environment gave the reward {float(reward)}, above its declared bound env.reward_max="
-                f"{self._reward_max}; declare a bound that holds"
+                f"{self._reward_max}; declare a larger bound"
             )
         return obs, cost, terminated, truncated, info

@@ -1,4 +1,4 @@
-"""The one place where environments are built and wrapped for training and evaluation."""
+"""Builds and wraps environments for training and evaluation."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ AnyVectorEnv = VectorEnv[Any, Any, Any]
 
 
 class HasSpaces(Protocol):
-    """An environment, as far as an agent looks at it."""
+    """The part of an environment that an agent uses."""
 
     @property
     def observation_space(self) -> Space[Any]:
@@ -56,7 +56,7 @@ def make_env(
 ) -> AnyEnv:
     """A registered environment; ``reward_max`` declares the bound of its reward for ``opt_type=maximize``."""
     limit = {} if max_episode_steps is None else {"max_episode_steps": max_episode_steps}
-    # The checker wraps every step; environments are checked in tests, not in each of a million steps.
+    # The checker slows down every step, so environments are checked in tests instead.
     env = gymnasium.make(env_id, disable_env_checker=True, **limit, **(kwargs or {}))
     if reward_max is not None:
         env.unwrapped.reward_max = reward_max  # type: ignore[attr-defined]
@@ -70,7 +70,7 @@ def flattened(env: AnyEnv) -> AnyEnv:
 
 
 def wrap_env(env: AnyEnv | AnyVectorEnv, opt_type: str = "minimize", max_ep_len: int | None = None) -> AnyEnv:
-    """Wrap an environment as agents expect it: flat observations, a cost as the scalar, a time limit.
+    """Wrap an environment for an agent: flat observations, a cost instead of a reward, a time limit.
 
     Args:
         env: Any environment with continuous actions.
@@ -78,13 +78,13 @@ def wrap_env(env: AnyEnv | AnyVectorEnv, opt_type: str = "minimize", max_ep_len:
         max_ep_len: Time limit in steps that is set in addition to the environment's own.
 
     Raises:
-        ValueError: ``max_ep_len`` is beyond the environment's own limit, ``maximize`` finds no bound, or it is a
+        ValueError: ``max_ep_len`` exceeds the environment's own limit, ``maximize`` finds no bound, or ``env`` is a
             vector environment.
     """
     if isinstance(env, VectorEnv):
         raise ValueError(
-            "env_fn makes a vector environment, which can be trained in but not tested in, episode by episode; set "
-            "num_test_episodes=0, or let env_fn make one environment and set num_envs"
+            "env_fn makes a vector environment, which can be used for training but not for test episodes; set "
+            "num_test_episodes=0, or let env_fn make a single environment and set num_envs"
         )
     own_limit = env.spec.max_episode_steps if env.spec is not None else None
     if max_ep_len is not None and own_limit is not None and max_ep_len > own_limit:
@@ -102,7 +102,7 @@ def wrap_env(env: AnyEnv | AnyVectorEnv, opt_type: str = "minimize", max_ep_len:
 
 
 def validate_spaces(env: HasSpaces) -> tuple[Box, Box]:
-    """The two spaces of an environment, if an agent can work with them.
+    """The observation and action space of an environment, if agents support them.
 
     Raises:
         ValueError: They are not one-dimensional boxes, or the action box is not bounded.

@@ -1,4 +1,4 @@
-"""Several environments stepped side by side, as a Gymnasium vector environment."""
+"""Several environments stepped together, as a Gymnasium vector environment."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -22,20 +22,20 @@ _LARGEST_SEED = 2**32 - 1
 
 
 class Spaces(NamedTuple):
-    """The spaces of one of several environments; see :class:`lac.envs.factory.HasSpaces`."""
+    """The spaces of a single environment; see :class:`lac.envs.factory.HasSpaces`."""
 
     observation_space: Space[Any]
     action_space: Space[Any]
 
 
 class SerialVectorEnv(VectorEnv[Array, Array, Array]):
-    """Steps environments one after the other; one that has ended is reset in the same step.
+    """Steps environments one after another; an environment whose episode ends is reset in the same step.
 
-    This is :class:`gymnasium.vector.SyncVectorEnv` with ``AutoresetMode.SAME_STEP``, except that the ``info`` of its
-    members is left out: gathering it takes longer than the step of a small system.
+    It behaves as :class:`gymnasium.vector.SyncVectorEnv` with ``AutoresetMode.SAME_STEP``, but omits the ``info`` of
+    its members: to collect it takes longer than the step of a small system.
 
     Args:
-        envs: Environments with equal spaces, the observations a vector; at least one.
+        envs: At least one environment, all with equal spaces and one-dimensional observations.
     """
 
     def __init__(self, envs: Sequence[AnyEnv]) -> None:
@@ -50,15 +50,15 @@ class SerialVectorEnv(VectorEnv[Array, Array, Array]):
         self._batch_shape, self._dtype = (self.num_envs, *self._shape), self.single_observation_space.dtype
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
-        """Start an episode in each; member ``i`` gets ``seed + i``."""
+        """Start an episode in each environment; environment ``i`` gets ``seed + i``."""
         seeds = [None if seed is None else (seed + i) % (_LARGEST_SEED + 1) for i in range(self.num_envs)]
         observations = np.empty(self._batch_shape, self._dtype)
         for i, (env, own_seed) in enumerate(zip(self.envs, seeds, strict=True)):
-            observations[i] = self._fitting(env.reset(seed=own_seed, options=options)[0], "reset()")
+            observations[i] = self._checked(env.reset(seed=own_seed, options=options)[0], "reset()")
         return observations, {}
 
     def step(self, actions: Array) -> VectorStep:
-        """One step of each; ``infos["final_obs"]`` holds the last observations of episodes that ended."""
+        """One step of each environment; ``infos["final_obs"]`` has the last observations of episodes that ended."""
         observations, costs = np.empty(self._batch_shape, self._dtype), np.empty(self.num_envs)
         terminated, truncated = np.empty(self.num_envs, np.bool_), np.empty(self.num_envs, np.bool_)
         infos: dict[str, Any] = {}
@@ -66,21 +66,21 @@ class SerialVectorEnv(VectorEnv[Array, Array, Array]):
             obs, costs[i], has_failed, has_timed_out, _ = env.step(actions[i])
             terminated[i], truncated[i] = has_failed, has_timed_out
             if has_failed or has_timed_out:
-                infos.setdefault("final_obs", np.full(self.num_envs, None))[i] = self._fitting(obs, "step()")
+                infos.setdefault("final_obs", np.full(self.num_envs, None))[i] = self._checked(obs, "step()")
                 infos.setdefault("_final_obs", np.zeros(self.num_envs, np.bool_))[i] = True
                 obs = env.reset()[0]
-            observations[i] = self._fitting(obs, "step()")
+            observations[i] = self._checked(obs, "step()")
         return observations, costs, terminated, truncated, infos
 
-    def _fitting(self, obs: Any, source: str) -> Array:
-        """The observation; one of another shape must not be stretched to fit."""
+    def _checked(self, obs: Any, source: str) -> Array:
+        """The observation as an array; an error if its shape is wrong, since assignment would broadcast it."""
         array = np.asarray(obs)
         if array.shape != self._shape:
             raise ValueError(observation_problem(obs, self.single_observation_space, source))
         return array
 
     def close_extras(self, **kwargs: Any) -> None:
-        """Close all of them."""
+        """Close all environments."""
         for env in self.envs:
             env.close()
 
@@ -88,16 +88,16 @@ class SerialVectorEnv(VectorEnv[Array, Array, Array]):
 def wrap_vector_env(
     env_fn: Callable[[], AnyEnv | AnyVectorEnv], num_envs: int, opt_type: str, max_ep_len: int | None
 ) -> AnyVectorEnv:
-    """The environments of a training, as agents expect them; see :func:`lac.envs.factory.wrap_env`.
+    """The environments of a training, wrapped for an agent; see :func:`lac.envs.factory.wrap_env`.
 
     Args:
         env_fn: Makes one environment, or a vector environment with an autoreset mode.
-        num_envs: How many; a vector environment knows it.
+        num_envs: Number of environments; 1 or its own number for a vector environment.
         opt_type: Whether their scalar is a cost (``minimize``) or a reward (``maximize``).
-        max_ep_len: Time limit in steps in addition to their own; not for a vector environment.
+        max_ep_len: Time limit in steps in addition to their own; must be None for a vector environment.
 
     Raises:
-        ValueError: They cannot be used with these settings.
+        ValueError: The environments do not support these settings.
     """
     first = env_fn()
     if isinstance(first, VectorEnv):
@@ -118,8 +118,8 @@ def _wrapped_vector(envs: AnyVectorEnv, num_envs: int, opt_type: str, max_ep_len
     if max_ep_len is not None:
         raise ArgumentError(
             "max_ep_len",
-            f"is {max_ep_len}; a vector environment gets its time limit where it is made "
-            "(max_episode_steps of gymnasium.make_vec)",
+            f"is {max_ep_len}, but env_fn makes a vector environment; set its time limit with max_episode_steps of "
+            "gymnasium.make_vec instead",
         )
     if opt_type == "maximize":
         bound = reward_maximum(envs)

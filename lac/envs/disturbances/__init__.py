@@ -1,7 +1,7 @@
-"""Disturbances of an environment, as Gymnasium wrappers, and the table that finds them by name.
+"""Disturbances of an environment, as Gymnasium wrappers, and the table of their kinds.
 
-The protocol is that of Han et al. (2020). A disturbance acts on the environment it is put around, however many
-wrappers lie between them, it starts anew with each episode, and it leaves nothing behind::
+The protocol is that of Han et al. (2020). A disturbance acts on the unwrapped environment, through any number of
+wrappers. It restarts with each episode, and the environment is unchanged after the wrapper is closed::
 
     env = Impulse(gymnasium.make("lac/Oscillator-v1"), magnitude=1.0, at_step=200)
 """
@@ -33,16 +33,18 @@ DISTURBANCES: dict[str, type[Disturbance]] = {
     "parameters": Parameters,
     "reference": Reference,
 }
-"""What can disturb, by kind."""
+"""The disturbances by kind."""
 
 
 def disturbed(env: AnyEnv, settings: Mapping[str, Any]) -> AnyEnv:
-    """An environment under the disturbance of a config: its ``kind``, its arguments, and a ``name`` for people.
+    """An environment under the disturbance of a config; the environment itself if ``kind`` is ``none``.
 
-    The kind ``none`` gives the environment back.
+    Args:
+        env: Environment.
+        settings: The ``kind``, a ``name`` for reports, and the arguments of the disturbance.
 
     Raises:
-        DisturbanceError: Arguments are wrong, by themselves or for this environment.
+        DisturbanceError: An argument is invalid, in general or for this environment.
     """
     if settings["kind"] == "none":
         return env
@@ -50,7 +52,7 @@ def disturbed(env: AnyEnv, settings: Mapping[str, Any]) -> AnyEnv:
 
 
 def argument_errors(settings: Mapping[str, Any], prefix: str) -> list[str]:
-    """What is wrong with the arguments of a config, found without an environment."""
+    """Errors in the arguments of a config that are found without an environment."""
     if settings["kind"] == "none":
         return []
     return DISTURBANCES[settings["kind"]].errors(_arguments(settings), prefix)

@@ -1,4 +1,4 @@
-"""Disturbances that change constants of the system for as long as they are there: parameters and references."""
+"""Disturbances that change constants of the system until they are closed: parameters and references."""
 
 import inspect
 from collections.abc import Mapping
@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lac.envs.disturbances.base import AnyEnv, Disturbance, DisturbanceError, refuse, title
+from lac.envs.disturbances.base import AnyEnv, Disturbance, raise_if_any, title
 from lac.settings import disturbances as kinds
 from lac.settings.rules import nearest
 
-# The attribute that each argument of Reference sets; a period becomes a frequency.
+# The attribute that each argument of Reference sets; a period is converted to a frequency.
 REFERENCE_ATTRIBUTES = {
     "offset": "reference_offset",
     "amplitude": "reference_amplitude",
@@ -21,48 +21,48 @@ REFERENCE_ATTRIBUTES = {
 
 
 class _Attributes(Disturbance):
-    """Attributes of the unwrapped environment, exchanged by the constructors of subclasses until ``close``."""
+    """Replaces attributes of the unwrapped environment from construction until ``close``."""
 
-    def _exchange(self, values: Mapping[str, Any]) -> None:
+    def _replace(self, values: Mapping[str, Any]) -> None:
         system = self.unwrapped
-        fitting = _fitting(system, title(self.env), values)
+        converted = _converted(system, title(self.env), values)
         self._originals = {name: getattr(system, name) for name in values}
         try:
-            for name, value in fitting.items():
+            for name, value in converted.items():
                 setattr(system, name, value)
         except Exception:
-            self._put_back()
+            self._restore()
             raise
 
-    def _put_back(self) -> None:
+    def _restore(self) -> None:
         for name, value in self._originals.items():
             setattr(self.unwrapped, name, value)
         self._originals = {}
 
     def close(self) -> None:
-        """Put the constants back and close the environment."""
-        self._put_back()
+        """Restore the constants and close the environment."""
+        self._restore()
         super().close()
 
 
 class Parameters(_Attributes):
-    """Other constants of the system, set on the unwrapped environment until this wrapper is closed.
+    """Changed constants of the system, set on the unwrapped environment until this wrapper is closed.
 
     Args:
         env: Environment.
-        values: Attribute names and their values: a number, or a list where the environment takes one. An
-            attribute that holds an array gets an array of its shape.
+        values: Values by attribute name: a number, or a list if the environment accepts one. For an array attribute
+            the value is broadcast to its shape.
 
     Raises:
-        DisturbanceError: An attribute does not exist or is not numeric, or a value does not suit it. Nothing has
-            been changed then.
+        DisturbanceError: An attribute does not exist or is not numeric, or a value has the wrong shape. Nothing has
+            been changed.
     """
 
     settings_class = kinds.Parameters
 
     def __init__(self, env: AnyEnv, values: Mapping[str, npt.ArrayLike]) -> None:
         super().__init__(env, {"values": values})
-        self._exchange(values)
+        self._replace(values)
 
     @classmethod
     def errors(cls, settings: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -78,23 +78,22 @@ class Parameters(_Attributes):
 
 
 class Reference(_Attributes):
-    """Another reference for environments that follow ``offset + amplitude sin(2 pi t / period - phase)``.
+    """A changed reference for environments that follow ``offset + amplitude sin(2 pi t / period - phase)``.
 
-    Those are the environments with the attributes ``reference_offset``, ``reference_amplitude``,
-    ``reference_frequency`` and ``reference_phase``; they are set until this wrapper is closed. What is None stays as
-    the environment has it.
+    The environment must have the attributes ``reference_offset``, ``reference_amplitude``, ``reference_frequency`` and
+    ``reference_phase``. They are changed until this wrapper is closed; those whose argument is None stay unchanged.
 
     Args:
         env: Environment.
-        constant: The value of a reference that does not change; not together with another argument.
-        period: In the environment's unit of time, which is the step for gene networks.
+        constant: Value of a constant reference; excludes the other arguments.
+        period: Period of the sine in the environment's unit of time, which is the step for gene networks.
         offset: Mean of the sine.
         amplitude: Amplitude of the sine.
-        phase: In radians, with the sign that the environment gives it.
+        phase: Phase of the sine in radians, with the sign convention of the environment.
 
     Raises:
-        DisturbanceError: Nothing is given, or a constant and something else, or the environment has no such
-            reference.
+        DisturbanceError: No argument is given, a constant is combined with another argument, or the environment has
+            no such reference.
     """
 
     settings_class = kinds.Reference
@@ -115,18 +114,18 @@ class Reference(_Attributes):
         given = {name: value for name, value in sine.items() if value is not None}
         if period is not None:
             given["period"] = 1.0 / period
-        refuse(
+        raise_if_any(
             [
                 f"{name if constant is None else 'constant'} cannot be set: {title(env)} has no {attribute}"
                 for name, attribute in REFERENCE_ATTRIBUTES.items()
                 if name in given and not hasattr(env.unwrapped, attribute)
             ]
         )
-        self._exchange({REFERENCE_ATTRIBUTES[name]: value for name, value in given.items()})
+        self._replace({REFERENCE_ATTRIBUTES[name]: value for name, value in given.items()})
 
     @classmethod
     def errors(cls, settings: Mapping[str, Any], prefix: str = "") -> list[str]:
-        """See the base class; also, what must not be said together."""
+        """See the base class; also, arguments that exclude each other."""
         errors = super().errors(settings, prefix)
         given = [name for name in ("constant", *REFERENCE_ATTRIBUTES) if settings[name] is not None]
         if not given:
@@ -136,14 +135,14 @@ class Reference(_Attributes):
         return errors
 
 
-def _fitting(system: Any, name_of_system: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values in the form that the attributes have.
+def _converted(system: Any, name_of_system: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, with the type and the shape of the attributes.
 
     Raises:
-        DisturbanceError: Some do not fit, or there are no such attributes.
+        DisturbanceError: An attribute does not exist, or a value has the wrong shape.
     """
     known = _numeric_attributes(system)
-    fitting: dict[str, Any] = {}
+    converted: dict[str, Any] = {}
     errors = []
     for name, value in values.items():
         if name not in known:
@@ -152,19 +151,18 @@ def _fitting(system: Any, name_of_system: str, values: Mapping[str, Any]) -> dic
             continue
         shape, given = np.shape(known[name]), np.asarray(value, dtype=np.float64)
         if not shape:
-            # Some constants may be one number or several, such as those of gene networks.
-            fitting[name] = given if given.ndim else float(value) if isinstance(known[name], float) else value
+            # Some constants, such as those of gene networks, may be one number or several.
+            converted[name] = given if given.ndim else float(value) if isinstance(known[name], float) else value
         elif given.shape in {(), shape}:
-            fitting[name] = np.broadcast_to(given, shape).copy()
+            converted[name] = np.broadcast_to(given, shape).copy()
         else:
-            errors.append(f"values.{name} is {value!r}; it must be one number, or of the shape {shape}")
-    if errors:
-        raise DisturbanceError(errors)
-    return fitting
+            errors.append(f"values.{name} is {value!r}; it must be one number, or numbers of the shape {shape}")
+    raise_if_any(errors)
+    return converted
 
 
 def _numeric_attributes(system: Any) -> dict[str, Any]:
-    """The public attributes that hold numbers and can be set, as they are now."""
+    """The current values of the public attributes that are numeric and can be set."""
     names = [name for name in dir(system) if not name.startswith("_") and name != "np_random"]
     settable = [name for name in names if _is_settable(inspect.getattr_static(system, name))]
     return {name: value for name in settable if _is_numeric(value := getattr(system, name, None))}

@@ -1,4 +1,4 @@
-"""What disturbances have in common: checked arguments, a step index, a generator of their own, a place to push."""
+"""The common part of disturbances: checked arguments, a step index, a random generator, and channels for pushes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -15,12 +15,12 @@ AnyEnv = gymnasium.Env[Any, Any]
 FloatArray = npt.NDArray[np.float64]
 Step = tuple[Any, Any, bool, bool, dict[str, Any]]
 
-# Where a push goes: the attribute of the unwrapped environment that takes it.
+# The attribute of the unwrapped environment to which a push is added, by channel.
 ATTRIBUTES = {"external_force": "external_force", "process": "process_disturbance"}
 
 
 class DisturbanceError(ValueError):
-    """A disturbance that cannot be had; ``errors`` are sentences that begin with the name of an argument."""
+    """A disturbance that cannot be built; ``errors`` are sentences that begin with the name of an argument."""
 
     def __init__(self, errors: Sequence[str]) -> None:
         super().__init__("; ".join(errors))
@@ -28,24 +28,23 @@ class DisturbanceError(ValueError):
 
 
 class Disturbance(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """Base of the disturbances.
+    """Base class of the disturbances.
 
-    Random numbers come from a generator of the wrapper's own, which ``reset(seed=...)`` derives from the seed: an
-    episode is repeatable, and the environment's stream is the same as without the wrapper. Of several wrappers
-    around each other each has another stream.
+    Each wrapper has its own random generator, which ``reset(seed=...)`` seeds. So an episode is repeatable, and the
+    random numbers of the environment are the same as without the wrapper. Nested disturbances have different streams.
 
     Args:
         env: Environment.
         settings: The arguments of the subclass by name, to be checked.
 
     Raises:
-        DisturbanceError: Arguments are wrong, by themselves or for this environment.
+        DisturbanceError: An argument is invalid, in general or for this environment.
     """
 
     settings_class: ClassVar[type[kinds.Disturbance]]
 
     def __init__(self, env: AnyEnv, settings: Mapping[str, Any]) -> None:
-        refuse(self.errors(settings))
+        raise_if_any(self.errors(settings))
         super().__init__(env)
         self._depth = _number_of_disturbances(env)
         self._generator = np.random.default_rng()
@@ -53,7 +52,7 @@ class Disturbance(gymnasium.Wrapper[Any, Any, Any, Any]):
 
     @classmethod
     def errors(cls, settings: Mapping[str, Any], prefix: str = "") -> list[str]:
-        """Errors in arguments, whatever the environment; ``prefix`` goes before their names."""
+        """Errors in the arguments that do not depend on the environment; ``prefix`` is put before their names."""
         return setting_errors(cls.settings_class, settings, prefix)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
@@ -64,12 +63,12 @@ class Disturbance(gymnasium.Wrapper[Any, Any, Any, Any]):
         return self.env.reset(seed=seed, options=options)
 
     def _count_step(self) -> int:
-        """The index of the step that begins, 0 for the first of an episode."""
+        """Count a step; returns its index, which is 0 for the first step of an episode."""
         self._next_step += 1
         return self._next_step - 1
 
     def _pushed_step(self, action: Any, push: FloatArray, channel: str) -> Step:
-        """One step with ``push`` added in the channel, for this step only."""
+        """One step with ``push`` added to the channel, for this step only."""
         if channel == "action":
             return self.env.step(np.asarray(action) + push)
         system, name = self.unwrapped, ATTRIBUTES[channel]
@@ -81,24 +80,24 @@ class Disturbance(gymnasium.Wrapper[Any, Any, Any, Any]):
             setattr(system, name, before)
 
 
-def refuse(errors: Sequence[str]) -> None:
+def raise_if_any(errors: Sequence[str]) -> None:
     """Raise a DisturbanceError if there are errors."""
     if errors:
         raise DisturbanceError(errors)
 
 
 def title(env: AnyEnv) -> str:
-    """What an environment is called in messages."""
+    """The name of an environment in messages."""
     return env.spec.id if env.spec is not None else type(env.unwrapped).__name__
 
 
 def channel_size(env: AnyEnv, channel: str, argument: str) -> int:
-    """The number of entries that a push in this channel has.
+    """The number of entries of a push in a channel.
 
     Args:
         env: Environment.
         channel: ``action``, ``external_force`` or ``process``.
-        argument: The argument that chose the channel, for the message.
+        argument: The argument that selects the channel, for the message.
 
     Raises:
         DisturbanceError: The environment has no such channel.
@@ -114,27 +113,35 @@ def channel_size(env: AnyEnv, channel: str, argument: str) -> int:
 
 
 def vector_size(space: gymnasium.Space[Any], what: str) -> int:
-    """The number of entries of a one-dimensional box; ``what`` begins the message where it is something else."""
+    """The number of entries of a one-dimensional box.
+
+    Args:
+        space: The space.
+        what: Start of the error message.
+
+    Raises:
+        DisturbanceError: The space is not a one-dimensional box.
+    """
     if not isinstance(space, Box) or len(space.shape) != 1:
         raise DisturbanceError([f"{what} is {space}; it must be a one-dimensional Box"])
     return space.shape[0]
 
 
 def state_size(env: AnyEnv) -> int:
-    """The number of entries of ``get_state()["state"]``; 0 where there is no such method."""
+    """The number of entries of ``get_state()["state"]``; 0 if the environment has no such method."""
     return current_state(env).size if hasattr(env.unwrapped, "get_state") else 0
 
 
 def current_state(env: AnyEnv) -> FloatArray:
-    """The state of the unwrapped environment, as its ``get_state`` tells it."""
+    """The state of the unwrapped environment, from its ``get_state``."""
     return np.asarray(env.unwrapped.get_state()["state"])  # type: ignore[attr-defined]
 
 
 def per_entry(value: Any, size: int, argument: str) -> FloatArray:
-    """A number, or one for each entry, as ``[size]``.
+    """One number, or one per entry, as an array ``[size]``.
 
     Raises:
-        DisturbanceError: There is another number of numbers.
+        DisturbanceError: The number of values is neither 1 nor ``size``.
     """
     numbers = np.asarray(value, dtype=np.float64)
     if numbers.shape not in {(), (size,)}:

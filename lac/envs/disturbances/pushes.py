@@ -1,4 +1,4 @@
-"""Disturbances that add something in each step, or in some: impulses, sinusoids and noise."""
+"""Disturbances that are added in some or all steps: impulses, sinusoids and noise."""
 
 import math
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from lac.envs.disturbances.base import (
     channel_size,
     current_state,
     per_entry,
-    refuse,
+    raise_if_any,
     state_size,
     title,
     vector_size,
@@ -26,23 +26,23 @@ from lac.settings import disturbances as kinds
 
 
 class Impulse(Disturbance):
-    """A push that lasts one step, once or again and again.
+    """A push of one step, once or periodically.
 
-    The direction is ``-sign(action)``, against what the policy does; ``+sign(x_k)``, away from the origin; or
-    constant. Han et al. (2020) push the cart by ``channel=external_force, direction=sign_of_state, state_index=0``
-    and everything else by ``channel=action, direction=sign_of_action``. A sign of 0 makes no push.
+    The direction is ``-sign(action)``, against the action; ``+sign(x_k)``, away from the origin; or constant. Han et
+    al. (2020) push the cart by ``channel=external_force, direction=sign_of_state, state_index=0`` and every other
+    system by ``channel=action, direction=sign_of_action``. If the sign is 0, there is no push.
 
     Args:
         env: Environment.
-        magnitude: Size in units of the channel, one number or one for each entry; negative turns the direction.
-        at_step: Index of the one step that is hit; the first step of an episode is 0.
-        every: Or: hits the steps 0, every, 2 every, and so on.
+        magnitude: Size in units of the channel, one number or one per entry; a negative one reverses the direction.
+        at_step: Index of the step with the push; the first step of an episode has the index 0.
+        every: Alternative to ``at_step``: pushes at the steps 0, every, 2 every, and so on.
         direction: ``sign_of_action``, ``sign_of_state`` or ``constant``.
         state_index: For ``sign_of_state``, the entry of ``env.unwrapped.get_state()["state"]`` before the step.
-        channel: ``action``, before the environment bounds its actions, or ``external_force``, which is not bounded.
+        channel: ``action``, before the environment clips its actions, or ``external_force``, which is not clipped.
 
     Raises:
-        DisturbanceError: Arguments are wrong, by themselves or for this environment.
+        DisturbanceError: An argument is invalid, in general or for this environment.
     """
 
     settings_class = kinds.Impulse
@@ -63,11 +63,11 @@ class Impulse(Disturbance):
         self._at_step, self._every = at_step, every
         size = channel_size(env, channel, "channel")
         self._magnitude = per_entry(magnitude, size, "magnitude")
-        refuse(self._errors_with(env, size))
+        raise_if_any(self._errors_with(env, size))
 
     @classmethod
     def errors(cls, settings: Mapping[str, Any], prefix: str = "") -> list[str]:
-        """See the base class; also, what must not be said together."""
+        """See the base class; also, arguments that exclude or require each other."""
         errors = super().errors(settings, prefix)
         at_step, every = settings["at_step"], settings["every"]
         if (at_step is None) == (every is None):
@@ -110,17 +110,17 @@ class Impulse(Disturbance):
 
 
 class Sinusoid(Disturbance):
-    """``magnitude sin(2 pi k / period + phase)`` is added in step k = 0, 1, ... of each episode.
+    """Adds ``magnitude sin(2 pi k / period + phase)`` in step k = 0, 1, ... of each episode.
 
     Args:
         env: Environment.
-        magnitude: Amplitude in units of the channel, one number or one for each entry.
-        period: In steps, at least 2.
+        magnitude: Amplitude in units of the channel, one number or one per entry.
+        period: Period in steps, at least 2.
         random_phase: Whether the phase is drawn uniformly for each episode and entry; otherwise it is 0.
         channel: As for :class:`Impulse`.
 
     Raises:
-        DisturbanceError: Arguments are wrong, by themselves or for this environment.
+        DisturbanceError: An argument is invalid, in general or for this environment.
     """
 
     settings_class = kinds.Sinusoid
@@ -142,7 +142,7 @@ class Sinusoid(Disturbance):
 
     @classmethod
     def errors(cls, settings: Mapping[str, Any], prefix: str = "") -> list[str]:
-        """See the base class; also, a period that makes a sine of zeros."""
+        """See the base class; also, a missing period, or one for which the sine is always zero."""
         errors = super().errors(settings, prefix)
         period, random_phase = settings["period"], settings["random_phase"]
         if period is None:
@@ -152,38 +152,39 @@ class Sinusoid(Disturbance):
         return errors
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Start an episode, with another phase if it is random."""
+        """Start an episode, with a new phase if it is random."""
         started = super().reset(seed=seed, options=options)
         if self._random_phase:
             self._phase = self._generator.uniform(0.0, 2 * math.pi, self._size)
         return started
 
     def step(self, action: Any) -> Step:
-        """One step with the value of the sine added."""
+        """One step with the sinusoid added."""
         angle = 2 * math.pi * self._count_step() / self._period + self._phase
         return self._pushed_step(action, self._magnitude * np.sin(angle), self._channel)
 
 
 class Noise(Disturbance):
-    """Gaussian noise, drawn anew for each step.
+    """White Gaussian noise.
 
-    An action gets it before the environment bounds its actions. An observation gets it after the reset and after each
-    step, and is not bounded; cost and state do not know. The state gets it in each step, through
-    ``process_disturbance``: whatever bounds an environment keeps its state in (no negative concentrations) hold.
+    - ``action``: added before the environment clips its actions.
+    - ``observation``: added after the reset and after each step, without clipping; cost and state are not affected.
+    - ``process``: added to the state in each step, through ``process_disturbance``. The environment still enforces the
+      bounds of its state, such as non-negative concentrations.
 
-    One vector of standard normal numbers is drawn for all entries whatever ``dims``, ``mean`` and ``std`` are, so
-    that levels of noise are compared with common random numbers.
+    One standard normal vector is drawn for all entries, whatever ``dims``, ``mean`` and ``std`` are, so that noise
+    levels are compared with common random numbers.
 
     Args:
         env: Environment.
         target: ``action``, ``observation`` or ``process``.
-        mean: One number, or one for each entry of ``dims``.
-        std: Standard deviation, likewise.
-        dims: Indices of the entries that are disturbed; None stands for all. Process noise needs them to be named,
-            because a state may hold the time.
+        mean: One number, or one per entry of ``dims``.
+        std: Standard deviation, one number, or one per entry of ``dims``.
+        dims: Indices of the entries with noise; None: all. Required for process noise, because a state may include
+            the time.
 
     Raises:
-        DisturbanceError: Arguments are wrong, by themselves or for this environment.
+        DisturbanceError: An argument is invalid, in general or for this environment.
     """
 
     settings_class = kinds.Noise
@@ -214,11 +215,12 @@ class Noise(Disturbance):
 
     @classmethod
     def errors(cls, settings: Mapping[str, Any], prefix: str = "") -> list[str]:
-        """See the base class; also, process noise on entries that are not named."""
+        """See the base class; also, process noise without ``dims``."""
         errors = super().errors(settings, prefix)
         if settings["target"] == "process" and settings["dims"] is None:
             errors.append(
-                f"{prefix}dims is not set; name the states that get process noise, as [0,1,2]: one may be the time"
+                f"{prefix}dims is not set; give the indices of the states with process noise, such as [0,1,2], without "
+                "that of the time"
             )
         return errors
 
