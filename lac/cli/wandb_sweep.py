@@ -1,4 +1,4 @@
-"""From the words of ``scripts/train.py -m`` to a sweep of Weights & Biases."""
+"""The command ``wandb_sweep``: converts the overrides of ``scripts/train.py -m`` to a sweep of Weights & Biases."""
 
 import math
 import sys
@@ -18,6 +18,7 @@ from lac.cli.errors import explain
 from lac.config.checks import ConfigError
 from lac.config.help import options
 from lac.config.schemas import CONFIG_DIR
+from lac.files import relative_to_cwd
 from lac.settings.commands import WandbSweepCommand, config_keys
 from lac.settings.fields import setting_errors
 
@@ -25,7 +26,7 @@ TRAIN = CONFIG_DIR.parent / "scripts" / "train.py"
 
 
 def gather_overrides() -> None:
-    """Put words that are meant for ``scripts/train.py`` into the key ``overrides``, where Hydra leaves them alone."""
+    """Move the overrides for ``scripts/train.py`` into the key ``overrides``, so that Hydra does not apply them."""
     own = set(config_keys("wandb_sweep"))
     given = get_args_parser().parse_args(sys.argv[1:]).overrides
     words = [word for word in given if word.partition("=")[0] not in own]
@@ -36,10 +37,10 @@ def gather_overrides() -> None:
 
 
 def run(cfg: DictConfig) -> None:
-    """Write the sweep file of a config, and say what to do with it.
+    """Write the sweep file of a config, and print the commands that run it.
 
     Raises:
-        ConfigError: The words are no sweep of ``scripts/train.py``, or none that W&B can carry out.
+        ConfigError: The overrides are not a valid sweep of ``scripts/train.py``, or W&B does not support it.
     """
     words: list[str] = OmegaConf.to_container(cfg.overrides)  # type: ignore[assignment]
     errors = setting_errors(WandbSweepCommand, {"method": cfg.method})
@@ -62,13 +63,13 @@ def sweep_definition(
     """A W&B sweep whose agents run ``scripts/train.py``.
 
     Args:
-        overrides: Words of a sweep, parsed.
+        overrides: Parsed overrides of a sweep.
         method: grid, random or bayes; None: random where there is an interval, grid otherwise.
         metric: Logged metric that is minimised.
-        name: Name of the sweep; None lets W&B make one up.
+        name: Name of the sweep; None lets W&B choose one.
 
     Raises:
-        ConfigError: Nothing is swept, or W&B has no such sweep.
+        ConfigError: No key has several values, or W&B does not support the sweep.
     """
     errors: list[str] = []
     parameters = {o.key_or_group: _parameter(o, errors) for o in overrides if o.is_sweep_override()}
@@ -77,15 +78,13 @@ def sweep_definition(
         errors.append("nothing is swept; give a key several values, as seed=0,1,2")
     intervals = [key for key, parameter in parameters.items() if "distribution" in parameter]
     if method == "grid" and intervals:
-        errors.append(
-            f"method is 'grid', which needs a list of values for {', '.join(intervals)}; take random or bayes"
-        )
+        errors.append(f"method is 'grid', which needs a list of values for {', '.join(intervals)}; use random or bayes")
     if errors:
         raise ConfigError(errors)
     wandb = _composed(fixed).wandb
     return {
         **({"name": name} if name is not None else {}),
-        "program": _shown(TRAIN),
+        "program": str(relative_to_cwd(TRAIN)),
         "project": wandb.project,
         **({"entity": wandb.entity} if wandb.entity is not None else {}),
         "method": method or ("random" if intervals else "grid"),
@@ -113,7 +112,7 @@ def _parsed(words: Sequence[str], errors: list[str]) -> list[Override]:
 
 
 def _train_errors(overrides: Sequence[Override]) -> list[str]:
-    """What ``scripts/train.py -m`` would say, intervals tried at their ends."""
+    """The errors that ``scripts/train.py -m`` would report, with intervals checked at their ends."""
     words = []
     for o in overrides:
         value = o.value()
@@ -151,7 +150,7 @@ def _distribution(key: str, interval: IntervalSweep, errors: list[str]) -> dict[
 
 
 def _plain(element: Any) -> Any:
-    """A value of which the agent's ``str`` is what Hydra has to read."""
+    """A value whose ``str``, which the agent puts on the command line, is valid in Hydra."""
     if isinstance(element, (bool, int, float)):
         return element
     if isinstance(element, QuotedString):
@@ -166,7 +165,7 @@ def _composed(words: Sequence[str]) -> DictConfig:
 
 
 def _as_typed(word: str) -> str:
-    """What scripts/train.py makes of a word: constructor arguments are free."""
+    """An override as scripts/train.py converts it: any constructor argument is allowed."""
     return f"++{word}" if word.startswith("env.kwargs.") else word
 
 
@@ -176,8 +175,3 @@ def _number(value: float | None) -> str:
 
 def _quoted(word: str) -> str:
     return str(QuotedString(word, Quote.double).with_quotes())
-
-
-def _shown(path: Path) -> str:
-    """A path as a user would type it."""
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
