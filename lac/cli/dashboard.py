@@ -23,7 +23,7 @@ def run(cfg: DictConfig) -> None:
     if errors:
         raise ConfigError(errors)
     from lac.loggers.wandb import resolve_mode  # noqa: PLC0415
-    from lac.reports import workspace  # noqa: PLC0415 (imports wandb, which `--help` does without)
+    from lac.reports import workspace  # noqa: PLC0415 (imports wandb, which `--help` does not need)
 
     built = workspace.build(cfg.env.id, cfg.group_by, cfg.project, cfg.entity)
     output = Path(cfg.output)
@@ -44,7 +44,7 @@ def run(cfg: DictConfig) -> None:
 
 def _errors_in(cfg: DictConfig) -> list[str]:
     errors = setting_errors(DashboardCommand, {"mode": cfg.mode})
-    # In the runs of a W&B sweep, the option that was chosen in a group is logged under the group's name.
+    # In the runs of a W&B sweep, the selected option of a group is logged under the group's name.
     keys = list(config_keys("train")) + [f.name for f in fields(TrainCommand)]
     if cfg.group_by not in keys:
         hint = nearest(cfg.group_by, keys)

@@ -1,4 +1,4 @@
-"""From a config to objects to a run: the only assembly that knows Hydra's configs."""
+"""The command ``train``: builds the objects of a training from a config and runs it."""
 
 import secrets
 from collections.abc import Callable, Mapping
@@ -44,7 +44,7 @@ def run(cfg: DictConfig) -> float | None:
     """Train as a config says, into Hydra's output folder.
 
     Returns:
-        The mean test cost of the final policy, with a penalty on early terminations, which sweepers minimise; None
+        The objective of a search: the mean test cost of the final policy, with a penalty on early terminations. None
         without test episodes.
 
     Raises:
@@ -56,14 +56,14 @@ def run(cfg: DictConfig) -> float | None:
     if cfg.seed is None:
         cfg.seed = secrets.randbits(32)
     plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    _refuse_unusable(plain)
+    _raise_if_not_buildable(plain)
 
-    # Torch and wandb are imported here: what comes before has to be quick.
+    # Torch is imported late, so that errors in the config are reported quickly.
     from lac.devices import limited_threads  # noqa: PLC0415
 
     run_dir, train = Path(HydraConfig.get().runtime.output_dir), plain["train"]
     if (run_dir / SUMMARY).exists():
-        raise ConfigError([f"hydra.run.dir is {str(run_dir)!r}, which holds a run already; give another folder"])
+        raise ConfigError([f"hydra.run.dir is {str(run_dir)!r}, which already contains a run; give another folder"])
     pruning = _pruning_callback(last_test=train["seeds"] * train["epochs"])
     with limited_threads(plain["device"]["threads"]):
         if train["seeds"] == 1:
@@ -82,7 +82,7 @@ def run(cfg: DictConfig) -> float | None:
 
 
 def _pruning_callback(last_test: int) -> PruningCallback | None:
-    """What may prune the job; None unless it is a trial of a search."""
+    """The callback that decides whether to prune the job; None unless it is a trial of a search."""
     if trial_number(HydraConfig.get().sweeper) is None:
         return None
     from lac.sweeps.search.search import trial_pruning_callback  # noqa: PLC0415 (imports Optuna)
@@ -91,7 +91,7 @@ def _pruning_callback(last_test: int) -> PruningCallback | None:
 
 
 def _train(cfg: DictConfig, run_dir: Path, should_prune: Callable[[Report], bool] | None) -> Report:
-    """Train one seed into a run folder; gives the report of its last epoch."""
+    """Train one seed into a run folder; returns the report of its last epoch."""
     from lac.runs.recorder import RunRecorder  # noqa: PLC0415 (imports torch)
     from lac.training.trainer import train  # noqa: PLC0415
 
@@ -136,8 +136,12 @@ def training_plan(plain: Mapping[str, Any]) -> Any:
     )
 
 
-def _refuse_unusable(plain: Mapping[str, Any]) -> None:
-    """Build environment and device once before anything else, for the errors that only that can find."""
+def _raise_if_not_buildable(plain: Mapping[str, Any]) -> None:
+    """Build device and environment once, to find errors that the config alone does not show.
+
+    Raises:
+        ConfigError: With all errors found.
+    """
     from lac.agents.policy_files import read_policy  # noqa: PLC0415 (imports torch)
     from lac.devices import torch_device  # noqa: PLC0415
 
@@ -198,7 +202,7 @@ def _record_settings(plain: Mapping[str, Any], run_dir: Path, should_prune: Call
         title=title,
         config=plain,
         save_freq=plain["train"]["save_freq"],
-        # Jobs of a sweep would write into each other; each has its train.log.
+        # The console output of parallel jobs would be interleaved; each job has its own train.log.
         quiet=not is_single,
         next_steps=[
             f"{command_text('evaluate')} run_dir={folder}",

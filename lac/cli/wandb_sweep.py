@@ -67,10 +67,10 @@ def sweep_definition(
         overrides: The overrides, parsed.
         method: grid, random or bayes; None: random where there is an interval, grid otherwise.
         metric: Logged metric that is minimised.
-        name: Name of the sweep; None lets W&B make one up.
+        name: Name of the sweep; None lets W&B choose one.
 
     Raises:
-        ConfigError: Nothing is swept, or W&B has no such sweep.
+        ConfigError: No key has several values, or W&B does not support the sweep.
     """
     errors: list[str] = []
     parameters = {o.key_or_group: _parameter(o, errors) for o in overrides if o.is_sweep_override()}

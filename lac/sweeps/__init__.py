@@ -1,1 +1,1 @@
-"""Many runs: grids, searches, several seeds."""
+"""Sweeps over many runs: grids, searches, several seeds."""

@@ -15,10 +15,10 @@ from omegaconf import DictConfig, open_dict
 def job_configs(
     loader: ConfigLoader, config: DictConfig, combinations: Sequence[Sequence[str]]
 ) -> Iterator[DictConfig]:
-    """The config of each job, without Hydra's part.
+    """The config of each job, without the node ``hydra``.
 
-    The same as ``loader.load_sweep_config`` returns, but the groups are composed once for all jobs that choose the
-    same options.
+    The result is that of ``loader.load_sweep_config``, but the groups are composed only once for all jobs that select
+    the same options.
 
     Args:
         loader: Hydra's loader.
@@ -50,6 +50,6 @@ def with_output_dir(overrides: Sequence[str], folder: Path, name: str) -> list[s
         folder: The sweep folder.
         name: Name of the run folder in it.
     """
-    # As values, since workers may start in another folder and do not know the resolvers that these are made of.
+    # As resolved values, since workers may start in another folder and do not have the resolvers.
     sweep_dir, subdir = (QuotedString(str(path), Quote.single).with_quotes() for path in (folder.absolute(), name))
     return [*overrides, f"hydra.sweep.dir={sweep_dir}", f"hydra.sweep.subdir={subdir}"]

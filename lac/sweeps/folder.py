@@ -1,4 +1,4 @@
-"""The folder of a sweep: its lock, the request to stop its jobs, and what earlier attempts left."""
+"""The folder of a sweep: its lock, the request to stop its jobs, and the archive of earlier attempts."""
 
 from pathlib import Path
 
@@ -11,13 +11,13 @@ _STOP = ".stop"
 
 
 def sweep_lock(folder: Path) -> AcquireReturnProxy[FileLock]:
-    """A context in which no other process works on the sweep; a stop request to an earlier process is cleared.
+    """A context in which no other process runs the sweep; the stop request to an earlier process is cleared.
 
     Args:
         folder: The sweep folder; it is created if it does not exist.
 
     Raises:
-        ConfigError: Another process works on the sweep.
+        ConfigError: Another process runs the sweep.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -36,7 +36,7 @@ def is_busy(folder: Path) -> bool:
 
 
 def archive_attempt(folder: Path, name: str) -> Path:
-    """Move what an earlier attempt at a job left to ``attempts/``; returns its new folder.
+    """Move the run folder of an earlier attempt at a job to ``attempts/``; returns its new folder.
 
     Args:
         folder: The sweep folder.
@@ -61,5 +61,5 @@ def is_stopped(folder: Path) -> bool:
 
 
 def clear_stop_request(folder: Path) -> None:
-    """Withdraw what :func:`request_stop` asked for."""
+    """Withdraw the request of :func:`request_stop`."""
     (folder / _STOP).unlink(missing_ok=True)

@@ -25,14 +25,14 @@ _NOT_RUN = "not run"
 
 
 class Grid:
-    """The jobs of a grid: a finite list, which the launcher gets as one batch.
+    """The jobs of a grid: a finite list, which is launched as one batch.
 
-    Launchers such as submitit make one job array of a batch.
+    Launchers such as submitit submit a batch as one job array.
 
     Args:
-        folder: The sweep folder; the jobs that it holds keep their numbers.
+        folder: The sweep folder; jobs in its manifest keep their numbers.
         requested: The overrides and the digest of each job, in order, without duplicates.
-        name: Makes the name of a folder from the overrides in which a job differs.
+        name: Returns a folder name for the overrides in which a job differs from the others.
     """
 
     must_end = False  # the same command continues interrupted jobs
@@ -50,18 +50,18 @@ class Grid:
         yield [job for job in self.jobs if self.status(job) != FINISHED]
 
     def next(self) -> Sequence[Job]:
-        """All jobs that are not finished, the first time; the manifest is written before they begin."""
+        """All jobs that are not finished, on the first call only; writes the manifest before they start."""
         return next(self._batches, [])
 
     def report(self, job: Job, status: str) -> None:
-        """Nothing to record: the status of a job is read from its run folder."""
+        """Does nothing, since the status of a job is read from its run folder."""
 
     def status(self, job: GridJob) -> str | None:
-        """The status of the job's run, None where it has not begun."""
+        """The status of the job's run; None if it has not started."""
         return status(self.folder / job.folder)
 
     def counts(self) -> str:
-        """How many jobs have which status, in words."""
+        """The number of jobs by status, as text."""
         counts = Counter(self.status(job) or _NOT_RUN for job in self.jobs)
         return ", ".join(
             f"{counts[name]} {name}" for name in (FINISHED, FAILED, INTERRUPTED, RUNNING, _NOT_RUN) if counts[name]
@@ -87,7 +87,7 @@ class Grid:
         )
 
     def costs(self, configs: Sequence[Mapping[str, Any]]) -> str:
-        """The jobs with what each costs, and the sum over those that are still to be run.
+        """The steps and updates of each job, and their sum over the jobs that are not finished.
 
         Args:
             configs: The config of each job.
@@ -121,8 +121,8 @@ def run_grid(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str],
         launch: Runs jobs, given their overrides and the number of the first; returns when all have ended.
 
     Raises:
-        ConfigError: A job's config cannot be run, or the sweep is running already; nothing has been run then.
-        SystemExit: With status 1, if a job failed or has not run; with that of the signal that ended the sweep.
+        ConfigError: A job's config cannot be run, or the sweep is running already; no job has been run.
+        SystemExit: Status 1 if a job has failed or has not run; the status of the signal if one ended the sweep.
     """
     folder = Path(config.hydra.sweep.dir)
     requested, configs = _requested_jobs(config, loader, arguments)
@@ -133,7 +133,7 @@ def run_grid(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str],
     start_ray(config.hydra.launcher, launch)
     with sweep_lock(folder):
         finished = sum(grid.status(job) == FINISHED for job in grid.jobs)
-        known = f", {finished} of them done already" if finished else ""
+        known = f", {finished} of them already finished" if finished else ""
         print(f"sweep of {len(grid.jobs)} jobs in {folder}{known}", flush=True)
         try:
             run_jobs(folder, grid, config.hydra.launcher, launch)

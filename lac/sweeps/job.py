@@ -1,4 +1,4 @@
-"""One job of a sweep, in the process in which a launcher has put it."""
+"""One job of a sweep, in the process that a launcher has started for it."""
 
 import os
 import shutil
@@ -22,9 +22,9 @@ T = TypeVar("T")
 
 
 def run_sweep_job(task: Callable[[DictConfig], T], cfg: DictConfig) -> T | None:
-    """Run a job and record its errors in its own folder; returns None then, and if there is nothing to do.
+    """Run a job and record its errors in its run folder; returns None after an error and if the job need not run.
 
-    In a worker process the job ends by itself, as ``interrupted``, when the sweep is stopped.
+    In a worker process the job ends with the status ``interrupted`` when the sweep is stopped.
     """
     hydra = HydraConfig.get()
     sweep_folder, folder = Path(hydra.sweep.dir), Path(hydra.runtime.output_dir)
@@ -35,7 +35,7 @@ def run_sweep_job(task: Callable[[DictConfig], T], cfg: DictConfig) -> T | None:
         # The cluster has requeued the job, and Hydra has written .hydra/ again.
         shutil.copytree(archive_attempt(sweep_folder, folder.name) / ".hydra", folder / ".hydra")
     if status(folder) is not None:
-        return None  # a queue may hold a job twice, from a sweep that was killed
+        return None  # after a sweep was killed, a queue may contain a job twice
     try:
         lock = run_lock(folder).acquire(timeout=1)
     except Timeout:
@@ -64,17 +64,15 @@ def _run(task: Callable[[DictConfig], T], cfg: DictConfig, sweep_folder: Path, f
         return None
     summary = read_summary(folder)
     final = summary.get("final", {})
-    result = (
-        f", test cost {final['cost_mean']:.1f}, early terminations {final['death_rate']:.0%}"
-        if "cost_mean" in final
-        else ""
-    )
+    result = ""
+    if "cost_mean" in final:
+        result = f", test cost {final['cost_mean']:.1f}, early terminations {final['death_rate']:.0%}"
     print(f"{folder.name}: {summary.get('status', FINISHED)} after {summary.get('wall_time')} s{result}", flush=True)
     return cost
 
 
 def _remove_empty_folder(folder: Path) -> None:
-    """Remove the folder that Hydra has created for a job that does not begin."""
+    """Remove the folder that Hydra has created for a job that does not start."""
     if status(folder) is None:
         shutil.rmtree(folder / ".hydra", ignore_errors=True)
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Hydra's launchers: what sweeps have to know about each, and how their jobs are run there."""
+"""Hydra's launchers: their properties, and running jobs with them."""
 
 import os
 import re
@@ -23,13 +23,13 @@ _RAY_TIMEOUT = 10.0  # seconds
 
 @dataclass(frozen=True)
 class Launcher:
-    """What sweeps have to know about a launcher.
+    """Properties of a launcher.
 
     Attributes:
         in_process: Whether it runs jobs in the sweep's own process, one at a time.
         limit_key: Its setting that limits the jobs at a time; negative values count from the number of cores.
         uses_ray: Whether it runs jobs on Ray.
-        package: Package in ``hydra_plugins`` that brings it; None: Hydra itself.
+        package: Package in ``hydra_plugins`` that provides it; None: Hydra itself.
         extra: Extra of this project that installs the package.
     """
 
@@ -58,15 +58,15 @@ LAUNCHERS = {
 
 
 def launcher_of(config: DictConfig) -> Launcher:
-    """What is known about the launcher with a config; nothing special is assumed about others."""
+    """The properties of the launcher with a config; the defaults for an unknown launcher."""
     return LAUNCHERS.get(config._target_, _UNKNOWN)
 
 
 def number_of_slots(n_jobs: int | None, config: DictConfig) -> int:
-    """Number of jobs to launch at a time, each by itself.
+    """Number of jobs to launch at a time, each in its own call.
 
     Args:
-        n_jobs: The number asked for; None: as many as the launcher runs.
+        n_jobs: The requested number; None: as many as the launcher runs.
         config: The launcher's config.
 
     Raises:
@@ -89,10 +89,10 @@ def number_of_slots(n_jobs: int | None, config: DictConfig) -> int:
 def start_ray(config: DictConfig, launch: LaunchOverrides) -> None:
     """Start Ray, or connect to its cluster, if the launcher with a config runs jobs there.
 
-    To be called before the sweep handles signals, since Ray takes them over when it starts.
+    To be called before the sweep installs its signal handlers, since Ray replaces them when it starts.
 
     Raises:
-        ConfigError: Nothing answers at the address of the cluster.
+        ConfigError: No cluster answers at the configured address.
     """
     if not launcher_of(config).uses_ray:
         return
@@ -100,7 +100,7 @@ def start_ray(config: DictConfig, launch: LaunchOverrides) -> None:
     host_and_port = re.fullmatch(r"(?:ray://)?(.+):(\d+)", address or "")
     try:
         if host_and_port:
-            # Ray itself tries for minutes, and then ends the process.
+            # Ray itself retries for minutes, and then ends the process.
             host, port = host_and_port[1].strip("[]"), int(host_and_port[2])
             socket.create_connection((host, port), _RAY_TIMEOUT).close()
     except OSError as error:
@@ -114,7 +114,7 @@ def start_ray(config: DictConfig, launch: LaunchOverrides) -> None:
 
 
 def run_jobs(folder: Path, source: JobSource, config: DictConfig, launch: LaunchOverrides, slots: int = 1) -> None:
-    """Run the jobs of a source with a launcher of Hydra; jobs in other processes end by themselves on a signal.
+    """Run the jobs of a source with a launcher of Hydra; on a signal, jobs in other processes shut down gracefully.
 
     Args:
         folder: The sweep folder; this process holds its lock.
@@ -124,7 +124,7 @@ def run_jobs(folder: Path, source: JobSource, config: DictConfig, launch: Launch
         slots: Number of batches at a time.
 
     Raises:
-        SystemExit: A signal has come; its status is that of the signal.
+        SystemExit: A signal was received; its status is that of the signal.
         Exception: The launcher has run no job of a batch.
     """
 

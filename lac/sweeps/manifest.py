@@ -1,6 +1,6 @@
-"""The manifest of a grid, ``sweep.json``: the number and the folder of each config, which never change.
+"""The manifest of a grid, ``sweep.json``: the number and the folder of each config, which stay the same.
 
-So the same sweep, started again, runs the jobs that are missing and none twice.
+When the same sweep is started again, it therefore runs only the jobs that are not finished.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ class GridJob(Job):
 
     Attributes:
         digest: Digest of its resolved config, see :func:`config_digest`.
-        differences: Those overrides in which the jobs of the sweep differ.
+        differences: The overrides that not all jobs of the sweep share.
     """
 
     digest: str
@@ -38,7 +38,7 @@ def config_digest(config: Mapping[str, Any]) -> str:
 
 
 class Manifest:
-    """The jobs that a sweep folder knows.
+    """The jobs that are recorded in a sweep folder.
 
     Args:
         folder: The sweep folder, which need not exist.
@@ -54,7 +54,7 @@ class Manifest:
     def jobs(
         self, requested: Sequence[tuple[Sequence[str], str]], name: Callable[[Sequence[str]], str]
     ) -> list[GridJob]:
-        """The jobs of a grid: known ones with the number and the folder that they have, others with new ones.
+        """The jobs of a grid: recorded jobs keep their number and folder, others get new ones.
 
         Args:
             requested: The overrides and the digest of each job, in order, without duplicates.
@@ -75,7 +75,7 @@ class Manifest:
         return jobs
 
     def write(self, jobs: Sequence[GridJob]) -> None:
-        """Write the manifest with jobs added; the overrides of known ones are replaced."""
+        """Write the manifest with jobs added; the overrides of recorded jobs are replaced."""
         entries = self._entries | {
             job.digest: {"number": job.number, "folder": job.folder, "digest": job.digest, "overrides": job.overrides}
             for job in jobs
@@ -83,7 +83,7 @@ class Manifest:
         write_json(self._folder / MANIFEST, {"jobs": sorted(entries.values(), key=lambda entry: entry["number"])})
 
     def _first_free_number(self) -> int:
-        """Folders that the manifest does not know count, too, so that nothing is overwritten."""
+        """The number after the largest one in use, including folders outside the manifest, to overwrite none."""
         matches = [re.match(r"\d+", path.name) for path in self._folder.glob("[0-9]*")]
         numbers = [entry["number"] for entry in self._entries.values()]
         numbers += [int(match[0]) for match in matches if match]

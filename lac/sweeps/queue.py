@@ -1,6 +1,6 @@
-"""The supervisor of a sweep: it launches jobs, waits for them, and finds those whose process was killed.
+"""The supervisor of a sweep: it launches jobs, waits for them, and detects those whose process was killed.
 
-It knows neither grids nor searches: a :class:`JobSource` gives the jobs and receives the status of each.
+It is independent of grids and searches: a :class:`JobSource` provides the jobs and receives the status of each.
 """
 
 import threading
@@ -26,7 +26,7 @@ class Job:
     """One job of a sweep.
 
     Attributes:
-        number: Its number in the sweep, which never changes.
+        number: Its number in the sweep, which stays the same.
         folder: Name of its run folder in the sweep folder.
         overrides: Its overrides as on the command line.
     """
@@ -37,20 +37,20 @@ class Job:
 
 
 class JobSource(Protocol):
-    """Where a supervisor gets its jobs from; it is never called by two threads at once."""
+    """Provides the jobs of a supervisor; never called by two threads at once."""
 
     @property
     def must_end(self) -> bool:
         """Whether each job needs a final status in this sweep.
 
-        If so, an interrupted job is run again by itself and fails the second time. If not, it stays interrupted and
-        the next sweep continues it; a killed one fails at once, unless a broken pool hides which process died.
+        If true, an interrupted job is run again alone, and fails if it is interrupted again. If false, it stays
+        interrupted until the next sweep; a killed job fails at once, unless a broken pool hides which process died.
         """
 
     def next(self) -> Sequence[Job]:
-        """The jobs to give to the launcher together, as one batch; empty if there are no more.
+        """The jobs to launch together, as one batch; empty if there are no more.
 
-        The supervisor runs each of them unless it is finished or runs elsewhere.
+        The supervisor runs each of them unless it is finished or running elsewhere.
         """
 
     def report(self, job: Job, status: str) -> None:
@@ -61,12 +61,12 @@ Launch = Callable[[Sequence[Job]], object]
 
 
 class Supervisor:
-    """Runs the jobs of a source; the end of one job, whatever it is, does not stop the others.
+    """Runs the jobs of a source; a job that fails or is killed does not stop the others.
 
     Args:
         folder: The sweep folder; this process holds its lock.
-        source: Gives the jobs.
-        launch: Runs a batch of jobs and returns when all have ended; it may raise where a worker process has died.
+        source: Provides the jobs.
+        launch: Runs a batch of jobs and returns when all have ended; it may raise if a worker process has died.
             With several slots it is called from several threads at once.
         message: Prints a message for the user.
     """
@@ -78,7 +78,7 @@ class Supervisor:
         self._suspects: list[Job] = []
 
     def run(self, slots: int = 1) -> None:
-        """Run all jobs, or those that have begun until the sweep is asked to stop.
+        """Run all jobs; after a stop request, start no more jobs.
 
         Args:
             slots: Number of batches at a time.
@@ -90,7 +90,7 @@ class Supervisor:
             self._fill_slot(is_shared=False)
         else:
             self._fill_slots(slots)
-        # A worker that dies breaks its pool and ends its neighbours; each run by itself shows which one it was.
+        # A worker that dies breaks its pool and ends the other jobs; running each alone shows which one it was.
         for job in self._suspects:
             if is_stopped(self._folder):
                 break
@@ -104,7 +104,7 @@ class Supervisor:
             for thread in threads:
                 thread.join()
         except BaseException:
-            # Ctrl-C and SIGTERM reach the main thread; jobs end when they see the request.
+            # Ctrl-C and SIGTERM reach the main thread; the jobs end when they detect the request.
             request_stop(self._folder)
             deadline = time.monotonic() + _SECONDS_TO_END
             for thread in threads:
@@ -138,10 +138,10 @@ class Supervisor:
                     self._source.report(job, final)
 
     def _run_batch(self, jobs: Sequence[Job], is_shared: bool) -> None:
-        """Run jobs until each has ended, is a suspect, or the sweep is stopped."""
+        """Run jobs until each has ended or is a suspect, or the sweep is stopped."""
         waiting = jobs
         while waiting and not is_stopped(self._folder):
-            # Workers of a sweep that was killed may still be ending, and those of a cluster continue without it.
+            # After a sweep was killed, its workers may still be ending; those on a cluster continue.
             statuses = {job: self._status(job) for job in waiting}
             elsewhere = [job for job in waiting if statuses[job] == RUNNING]
             idle = [job for job in waiting if statuses[job] not in {RUNNING, FINISHED}]
@@ -155,7 +155,7 @@ class Supervisor:
     def _run_together(self, jobs: Sequence[Job], is_shared: bool) -> None:
         error = self._launch(jobs)
         if error is not None and is_shared and self._none_has_begun(jobs):
-            error = self._launch(jobs)  # a worker of another slot may have broken the pool before it took the batch
+            error = self._launch(jobs)  # a worker of another slot may have broken the pool before the batch started
         if error is not None:
             self._wait(jobs)
         self._raise_if_none_has_begun(jobs, error)
@@ -172,7 +172,7 @@ class Supervisor:
         self._report([job])
 
     def _launch(self, jobs: Sequence[Job]) -> Exception | None:
-        """Give jobs to the launcher; returns what it raised."""
+        """Launch jobs; returns the exception of the launcher, if any."""
         for job in jobs:
             if self._status(job) is not None:
                 archive_attempt(self._folder, job.folder)
@@ -197,12 +197,12 @@ class Supervisor:
         return all(self._status(job) is None for job in jobs)
 
     def _lost(self, jobs: Sequence[Job]) -> list[Job]:
-        """The jobs that have ended, but not as the source needs it; none once the sweep is stopped."""
+        """The jobs whose process ended without a status that the source accepts; none once the sweep is stopped."""
         if self._source.must_end:
             lost = [job for job in jobs if self._status(job) == INTERRUPTED]
         else:
             lost = [job for job in jobs if was_killed(self._folder / job.folder)]
-        # Looked up last: a request that came meanwhile explains the ends seen above.
+        # Checked last: a stop request during the checks above explains why jobs have ended.
         return [] if is_stopped(self._folder) else lost
 
     def _mark_failed(self, jobs: Sequence[Job], error: str) -> None:

@@ -37,12 +37,12 @@ def pruning_decision(
 ) -> Callable[[Report], bool] | None:
     """A function that receives the reports of one seed, after others have finished, and returns whether to prune.
 
-    The k-th seed's e-th test is number ``k * epochs + e`` of the trial, and its result is the mean over the
-    finished seeds and the present one. So at one number every trial has trained the same steps of the same seeds:
-    pruners compare like with like, and the last number has the result of the trial itself.
+    The e-th test of seed k, counted from 0, is test ``k * epochs + e`` of the trial, and its result is the mean over
+    the finished seeds and the current one. At the same test number all trials have trained the same seeds for the same
+    steps, so their results are comparable. The result of the last test is that of the trial.
 
     Args:
-        callback: Decides; None: nothing is pruned.
+        callback: Decides whether to prune; None: never.
         finished: Objectives of the seeds that have finished.
         epochs: Tests of each seed.
     """
@@ -65,10 +65,10 @@ def train_seeds(
 
     Args:
         folder: Holds the run folders of the seeds.
-        seeds: The seeds; the first one that fails or is pruned is the last.
+        seeds: The seeds; training ends with the first one that fails or is pruned.
         epochs: Epochs of each seed.
         train_one: Trains one seed.
-        callback: Ends the training early.
+        callback: Decides whether to prune; None: never.
 
     Returns:
         Means of the final reports, and sums of steps and updates.

@@ -1,4 +1,4 @@
-"""How a sweep and its jobs end early: on Ctrl-C or SIGTERM, by ``fail_fast``, or because the sweep's process died."""
+"""Early end of a sweep and its jobs: on Ctrl-C or SIGTERM, by ``fail_fast``, or if the sweep's process dies."""
 
 import multiprocessing
 import os
@@ -16,15 +16,15 @@ from lac.sweeps.folder import is_busy, is_stopped, request_stop
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _POLL_SECONDS = 0.5
-_SECONDS_TO_END = 20.0  # a job saves its policy, draws its picture and closes its W&B run
+_SECONDS_TO_END = 20.0  # for a job to save its policy, draw its figure and close its W&B run
 
 
 class Terminated(SystemExit):
-    """A job or a sweep is asked to end."""
+    """Raised in a job or a sweep that has to end."""
 
 
 def exit_on_signal(number: int, _frame: FrameType | None) -> NoReturn:
-    """A signal handler that lets everything on the stack clean up."""
+    """A signal handler that raises SystemExit, so that all open contexts clean up."""
     raise SystemExit(128 + number)
 
 
@@ -33,9 +33,9 @@ def exit_on_signal(number: int, _frame: FrameType | None) -> NoReturn:
 
 @contextmanager
 def graceful_shutdown(folder: Path) -> Iterator[None]:
-    """On a signal, let the jobs in other processes end by themselves and save what they have.
+    """On a signal, let the jobs in other processes save their results and end.
 
-    Launchers would kill them, or let them run. A second signal ends the sweep at once.
+    Without it, launchers kill the jobs or leave them running. A second signal ends the sweep at once.
 
     Args:
         folder: The sweep folder.
@@ -50,7 +50,7 @@ def graceful_shutdown(folder: Path) -> Iterator[None]:
         if not jobs_ended.is_set() and not received:
             received.append((number, time.monotonic()))
             request_stop(folder)
-        # One request may arrive twice: at the process, and at its group.
+        # The same signal may arrive twice, once for the process and once for its group.
         elif jobs_ended.is_set() or time.monotonic() - received[0][1] > 1.0:
             raise Terminated
 
@@ -62,7 +62,7 @@ def graceful_shutdown(folder: Path) -> Iterator[None]:
         while is_busy(folder) and time.monotonic() < end:
             if left.wait(0.1):
                 return
-        # The launcher would still start each job in its queue, only for it to end at once.
+        # Otherwise the launcher would still start each job in its queue, which would end at once.
         jobs_ended.set()
         _interrupt_main_thread()
 
@@ -90,13 +90,13 @@ def graceful_shutdown(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def stopped_with_sweep(folder: Path) -> Iterator[None]:
-    """End a job in a worker process when the sweep is stopped, on a signal, or when the sweep's process has died.
+    """End a job in a worker process when the sweep is stopped, on a signal, or when the sweep's process dies.
 
     Args:
         folder: The sweep folder.
 
     Raises:
-        Terminated: In the job, at whatever line it is.
+        Terminated: In the main thread, at any line of the job.
     """
     _end_with_the_parent()
     left = threading.Event()
@@ -133,16 +133,16 @@ def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _ignore(_number: int, _frame: FrameType | None) -> None:
-    """Unlike SIG_IGN, prints no error of Python if a signal is pending already."""
+    """Ignore a signal; unlike SIG_IGN, without an error message of Python if a signal is already pending."""
 
 
 @cache
 def _end_with_the_parent() -> None:
-    """From now on a worker of a process pool ends with its parent; jobs of a cluster outlive it, on purpose."""
+    """Make this worker of a process pool end when its parent ends; jobs on a cluster intentionally continue."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return
-    # Ctrl-C reaches every process of a terminal; the parent decides what the workers do then.
+    # Ctrl-C reaches every process of a terminal; the parent decides when the workers end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:

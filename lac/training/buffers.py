@@ -1,4 +1,4 @@
-"""Replay buffers: one matrix of transitions, so that a whole round of minibatches is one draw."""
+"""Replay buffers: one matrix of transitions, so that all minibatches of an update round are drawn at once."""
 
 from collections import defaultdict, deque
 from collections.abc import Mapping
@@ -22,8 +22,8 @@ class ReplayBuffer:
     Args:
         obs_dim: Number of observations.
         act_dim: Number of actions.
-        size: Largest number of transitions held; memory is taken as it fills.
-        device: Where batches are put.
+        size: Maximum number of transitions; memory is allocated as the buffer fills.
+        device: Device of the batches.
         seed: Seed of the draws.
     """
 
@@ -44,7 +44,7 @@ class ReplayBuffer:
         } | self._extra_columns()
         self._splits = [max(width, 1) for width in self._widths.values()]
         self._max_size = int(size)
-        # np.zeros maps memory lazily, torch.zeros would touch all of it at once.
+        # np.zeros allocates memory lazily, torch.zeros all of it at once.
         self._rows = np.zeros((self._max_size, sum(self._splits)), dtype=np.float32)
         self._next = 0
         self._size = 0
@@ -52,11 +52,11 @@ class ReplayBuffer:
         self._device = torch.device(device)
 
     def _extra_columns(self) -> dict[str, int]:
-        """Names and widths of columns beyond the transition; 0 stands for a scalar."""
+        """Names and widths of columns in addition to the transition; the width 0 denotes a scalar."""
         return {}
 
     def __len__(self) -> int:
-        """How many transitions can be drawn."""
+        """Number of transitions that can be drawn."""
         return self._size
 
     def store(self, obs: Array, act: Array, rew: float, obs_next: Array, done: bool, env_index: int = 0) -> None:
@@ -68,13 +68,13 @@ class ReplayBuffer:
             rew: The environment's scalar.
             obs_next: Observation after it, ``[obs_dim]``.
             done: Whether the episode terminated; false where it was truncated.
-            env_index: Which of several environments it comes from; episodes of different ones may alternate.
+            env_index: Index of its environment; steps of different environments may be interleaved.
         """
         np.concatenate((obs, act, obs_next, (rew, done)), out=self._rows[self._next])
         self._advance()
 
     def finish_episode(self, env_index: int = 0) -> None:
-        """Note that an environment's episode ended, by termination, by truncation or with the run."""
+        """Note that the episode of an environment ended, by termination, by truncation or with the run."""
 
     def sample_batch(self, batch_size: int = 256) -> Batch:
         """One minibatch: ``obs act obs_next`` are ``[B, dim]``, ``rew done`` (and ``horizon_rew``) ``[B]``."""
@@ -83,13 +83,13 @@ class ReplayBuffer:
     def sample_batches(self, number: int, batch_size: int) -> list[Batch]:
         """That many minibatches, drawn and moved to the device at once."""
         if self._size == 0:
-            raise ValueError("the replay buffer holds no complete transition yet; store some before sampling")
+            raise ValueError("the replay buffer has no complete transition yet; store transitions before sampling")
         index = self._rng.integers(self._size, size=number * batch_size)
         rows = torch.from_numpy(self._rows.take(index, axis=0)).to(self._device)
         return [self._columns(chunk) for chunk in torch.split(rows, batch_size)]
 
     def state_dict(self) -> dict[str, Any]:
-        """The transitions held ``[n, columns]``, where the next one goes, and the generator of the draws."""
+        """The stored transitions ``[n, columns]``, the row of the next one, and the state of the generator."""
         return {"rows": self._rows[: self._size].copy(), "next": self._next, "rng": self._rng.bit_generator.state}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -121,7 +121,7 @@ class ReplayBuffer:
 
 @dataclass
 class _Episode:
-    """The running episode of an environment: what waits for its window, and the window's scalars."""
+    """The running episode of an environment: transitions whose window is incomplete, and the window's scalars."""
 
     waiting: deque[Array] = field(default_factory=deque)
     window: deque[float] = field(default_factory=deque)
@@ -131,8 +131,8 @@ class FiniteHorizonReplayBuffer(ReplayBuffer):
     """Adds ``horizon_rew``, the sum of the next ``horizon_length`` scalars from each transition on (eq. 9).
 
     A transition can be drawn once its window is complete: after ``horizon_length - 1`` more steps, or at
-    the end of the episode, where the last scalar is repeated to fill the window. Before that it waits
-    outside, so that neither a zero nor a stale sum is ever seen.
+    the end of the episode, where the last scalar is repeated to fill the window. Before that it is kept
+    outside the buffer, so that no incomplete sum is drawn.
     """
 
     def __init__(
@@ -167,7 +167,7 @@ class FiniteHorizonReplayBuffer(ReplayBuffer):
         episode.window.clear()
 
     def state_dict(self) -> dict[str, Any]:
-        """As for :class:`ReplayBuffer`, with what waits for its window in each environment."""
+        """As for :class:`ReplayBuffer`, with the incomplete transitions of each environment."""
         episodes = {
             index: {"waiting": [row.copy() for row in episode.waiting], "window": list(episode.window)}
             for index, episode in self._episodes.items()

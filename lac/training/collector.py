@@ -1,4 +1,4 @@
-"""Interaction with the environments: vector steps taken apart into transitions, and what is between two of them."""
+"""Interaction with the environments: splits vector steps into transitions, and keeps the state between them."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +15,7 @@ Array = npt.NDArray[Any]
 
 
 class Transition(NamedTuple):
-    """One step of one environment; ``obs_next`` is the last observation of its episode where that ends."""
+    """One step of one environment; if it ends the episode, ``obs_next`` is the last observation of that episode."""
 
     env_index: int
     obs: Array
@@ -27,7 +27,7 @@ class Transition(NamedTuple):
 
 
 class Episode(NamedTuple):
-    """The cost and the length of an episode, so far or in the end."""
+    """The cost and the length of a running or finished episode."""
 
     cost: float
     length: int
@@ -37,17 +37,17 @@ class Collector:
     """Acts in the environments; one call of :meth:`step` is one vector step.
 
     With the autoreset mode NEXT_STEP an environment whose episode has ended uses its next step for the reset;
-    that step is left out. With SAME_STEP the step that ends an episode gives the next one's first observation,
-    and its own in ``info``.
+    that step is skipped. With SAME_STEP the step that ends an episode returns the first observation of the next
+    episode, and the last observation of its own in ``info``.
 
     Args:
         envs: Vector environment in either autoreset mode.
         seed: Seed of the first reset.
 
     Attributes:
-        env_steps: Transitions so far.
-        observations: Present observation of each environment, ``[num_envs, obs_dim]``.
-        is_resetting: Whether the next step of each environment is its reset.
+        env_steps: Number of transitions so far.
+        observations: Current observation of each environment, ``[num_envs, obs_dim]``.
+        is_resetting: For each environment, whether its next step is its reset.
         running: The running episode of each environment.
         finished: Episodes that have ended since :meth:`take_finished` was called.
     """
@@ -62,17 +62,17 @@ class Collector:
         self.finished: list[Episode] = []
 
     def step(self, act: Callable[[Array], Array]) -> Iterator[Transition]:
-        """One step of each environment; the transitions one by one, in the order of the environments.
+        """One step of each environment; yields the transitions in the order of the environments.
 
         Args:
-            act: Actions ``[num_envs, act_dim]`` for observations ``[num_envs, obs_dim]``.
+            act: Returns actions ``[num_envs, act_dim]`` for observations ``[num_envs, obs_dim]``.
 
         Raises:
             OffendingTransitionError: An observation is not finite, or a cost is not finite or negative.
         """
         if not all_finite(self.observations):
             self._raise_for_reset()
-        # A copy, since vector environments may write each step's observations to the same place.
+        # A copy, since vector environments may reuse the array of observations.
         obs = np.array(self.observations)
         actions = act(obs)
         self.observations, costs, terminations, truncations, infos = self._envs.step(actions)
@@ -99,7 +99,7 @@ class Collector:
         return finished
 
     def state_dict(self) -> dict[str, Any]:
-        """What lies between two vector steps, beside the environments themselves."""
+        """The state between two vector steps, without that of the environments."""
         return {
             "env_steps": self.env_steps,
             "observations": np.array(self.observations),
@@ -109,7 +109,7 @@ class Collector:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from what :meth:`state_dict` returned; the environments have to be where they were then."""
+        """Continue from what :meth:`state_dict` returned; the environments must have the state that they had then."""
         self.env_steps = state["env_steps"]
         self.observations = np.array(state["observations"])
         self.is_resetting = list(state["is_resetting"])
@@ -133,7 +133,7 @@ class Collector:
             raise OffendingTransitionError(problem, {"env_steps": self.env_steps, **plain})
 
     def _raise_for_reset(self) -> None:
-        """Name the first observation of an episode that is not finite; all transitions were sound."""
+        """Raise an error for an initial observation that is not finite."""
         i = int(np.argmin(np.isfinite(self.observations).all(axis=1)))
         source = f"the reset after step {self.env_steps} (environment {i})"
         problem = observation_problem(self.observations[i], self._envs.single_observation_space, source)

@@ -1,4 +1,4 @@
-"""Training that has left the finite numbers."""
+"""Detection of divergence: weights or losses that are not finite."""
 
 import math
 
@@ -10,31 +10,31 @@ from lac.training.stopping import Stop, StopKind
 
 
 class DivergenceError(FloatingPointError):
-    """The agent has no finite weights or losses any more."""
+    """Weights or losses of the agent are not finite."""
 
     def __init__(self, symptom: str) -> None:
         super().__init__(
             f"{symptom}: training has diverged; lower algo.lr_c and algo.lr_a, or set algo.critic_loss=relative. "
-            "The last good policy is kept"
+            "The last policy with finite weights is kept"
         )
 
 
 def has_finite_weights(agent: nn.Module) -> bool:
     """Whether no weight, target or multiplier of an agent is NaN or infinite."""
     parameters = list(agent.parameters())
-    # A finite norm, which is several times as quick to compute, has finite numbers; that of large ones overflows.
+    # The norm is faster to compute: if it is finite, so are all numbers. It may overflow for large finite numbers.
     return math.isfinite(get_total_norm(parameters)) or all(bool(torch.isfinite(p).all()) for p in parameters)
 
 
 def divergence_of_weights(agent: nn.Module, env_steps: int) -> Stop | None:
-    """The end of a training whose weights are not all finite."""
+    """The reason to stop if a weight is not finite; None otherwise."""
     if has_finite_weights(agent):
         return None
-    return Stop(StopKind.DIVERGED, f"weights are no finite numbers any more after {env_steps} steps")
+    return Stop(StopKind.DIVERGED, f"weights are not finite after {env_steps} steps")
 
 
 def divergence_of_loss(critic_loss: float, env_steps: int) -> Stop | None:
-    """The end of a training whose critic's loss is not finite."""
+    """The reason to stop if the critic's loss is not finite; None otherwise."""
     if math.isfinite(critic_loss):
         return None
     return Stop(StopKind.DIVERGED, f"the critic's loss is {critic_loss} after {env_steps} steps")

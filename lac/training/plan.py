@@ -1,4 +1,4 @@
-"""Everything that a training is made of, whichever door it came through, and the agent and buffer built from it."""
+"""The plan of a training, the same for the Python API and the command line, with the agent and buffer built from it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -23,11 +23,11 @@ class TrainingPlan:
         algorithm: The algorithm and its settings.
         seed: Seed of everything.
         loop: Steps, updates and tests.
-        schedule: How learning rates fall.
-        actor_critic: Actor-critic class; None takes the usual one.
+        schedule: Schedules of the learning rates.
+        actor_critic: Actor-critic class; None selects the default of the algorithm.
         ac_kwargs: Its keyword arguments.
-        num_envs: Environments that are stepped side by side.
-        device: Where the networks are.
+        num_envs: Number of environments that are stepped together.
+        device: Device of the networks.
     """
 
     algorithm: Algorithm
@@ -40,10 +40,10 @@ class TrainingPlan:
     device: str = "cpu"
 
     def build_agent(self, spaces: HasSpaces) -> Agent:
-        """The untrained agent, or the one that training starts from, for environments that give costs."""
+        """The untrained agent, or the one of ``start_policy``, for environments that return costs."""
         agent_class = AGENTS[self.algorithm.name.upper()]
         settings = {f.name: getattr(self.algorithm, f.name) for f in fields(agent_class.Settings)}
-        # A wrapped environment gives costs, whatever its reward was.
+        # The wrapped environment returns costs, even if the original one returns rewards.
         settings["opt_type"] = "minimize"
         agent = agent_class(spaces, self.actor_critic, self.ac_kwargs, **settings, device=self.device)
         if self.loop.start_policy is not None:

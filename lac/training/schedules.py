@@ -10,9 +10,9 @@ from lac.settings.training import LoopSettings, ScheduleSettings
 
 @dataclass(frozen=True)
 class Schedule:
-    """How one learning rate goes from ``initial`` to ``final`` over a run.
+    """The decay of one learning rate from ``initial`` to ``final`` over a run.
 
-    A rate of zero stays zero: it means that the parameter is not trained.
+    An initial rate of zero stays zero: the parameter is not trained.
     """
 
     initial: float
@@ -33,8 +33,8 @@ class LearningRates:
 
     Args:
         agent: The agent whose rates are set; its initial rates are those of its settings.
-        schedule: How they fall.
-        loop: How long the run is, and when its rounds of updates are.
+        schedule: Their schedules.
+        loop: Length of the run and its rounds of updates.
     """
 
     def __init__(self, agent: Agent, schedule: ScheduleSettings, loop: LoopSettings) -> None:
@@ -61,12 +61,12 @@ class LearningRates:
         return {name: schedule(progress) for name, schedule in self.schedules.items()}
 
     def advance(self, env_steps: int) -> None:
-        """Give the agent the learning rates after that many environment steps."""
+        """Set the agent's learning rates to those after that many environment steps."""
         self._env_steps = env_steps
         self._agent._set_learning_rates(**self.at(env_steps))
 
     def state_dict(self) -> dict[str, Any]:
-        """How far the rates have come."""
+        """The environment steps of the last update of the rates."""
         return {"env_steps": self._env_steps}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

@@ -1,11 +1,11 @@
-"""Why a training ends before its last step: a value that the loop reads, so that one of several can end alone."""
+"""The reason why a training ends before its last step, as a value that the training loop returns."""
 
 from dataclasses import dataclass
 from enum import Enum
 
 
 class StopKind(Enum):
-    """The ways to end early."""
+    """The kinds of an early end."""
 
     PRUNED = "pruned"
     DIVERGED = "diverged"
@@ -16,8 +16,8 @@ class Stop:
     """The end of a training before its last step.
 
     Attributes:
-        kind: Which way it ended.
-        reason: A sentence for people; empty where the kind says it all.
+        kind: The kind of the end.
+        reason: A sentence for the user; empty if the kind is sufficient.
     """
 
     kind: StopKind

@@ -33,32 +33,32 @@ MAX_TEST_ENVS = 16
 
 
 class Recorder(Protocol):
-    """Where a run is recorded: a run folder with its loggers, or nowhere."""
+    """Records a run, for instance into a run folder."""
 
     def start(self, agent: Agent, plan: TrainingPlan, engine: str) -> None:
-        """Everything is built, training begins with this engine."""
+        """Called before the first step, with the name of the engine."""
 
     def progress(self, env_steps: int, values: Mapping[str, float]) -> None:
-        """A round of updates has ended."""
+        """Called after a round of updates."""
 
     def epoch(self, metrics: Metrics, agent: Agent) -> Stop | None:
-        """An epoch has ended; the training ends if this gives a reason."""
+        """Called after an epoch; the training stops if it returns a reason."""
 
 
 def train(
     plan: TrainingPlan, env_fn: Callable[[], AnyEnv | AnyVectorEnv], recorder: Recorder
 ) -> tuple[Agent, ReplayBuffer]:
-    """Build everything and train; both doors, Python and Hydra, lead here, which is what makes them equal.
+    """Build the parts of a training and run it; used by both the Python API and the command line.
 
     Args:
-        plan: How to train.
+        plan: The plan of the training.
         env_fn: Makes one environment; called ``num_envs`` times for training and once per parallel test episode.
-            Or makes the vector environment that is trained in.
-        recorder: Where the run is recorded.
+            Alternatively it makes the vector environment of the training.
+        recorder: Records the run.
 
     Raises:
-        DivergenceError: Weights or losses are no finite numbers any more.
-        OffendingTransitionError: The environment gave what cannot be learned from.
+        DivergenceError: Weights or losses are not finite.
+        OffendingTransitionError: The environment returned an invalid observation or cost.
     """
     seeds = seed_everything(plan.seed)
     opt_type, max_ep_len = plan.algorithm.opt_type, plan.loop.max_ep_len
@@ -84,12 +84,12 @@ def train(
 
 
 def seed_everything(seed: int) -> dict[str, int]:
-    """Seed the global generators and give independent seeds for the parts of a run."""
+    """Seed the global generators and return independent seeds for the parts of a run."""
     names = ("torch", "env", "actions", "replay")
     state = np.random.SeedSequence(seed).generate_state(len(names))
     seeds = {name: int(value) for name, value in zip(names, state, strict=True)}
     torch.manual_seed(seeds["torch"])
-    # Environments of others may draw from the global generators.
+    # Environments from other packages may use the global generators.
     np.random.seed(seeds["env"])
     random.seed(seeds["env"])
     return seeds
@@ -98,19 +98,19 @@ def seed_everything(seed: int) -> dict[str, int]:
 class Trainer:
     """One training run.
 
-    Everything is counted in transitions. The transitions of a vector step are taken one after the other, so rounds of
-    updates and epochs come after the same numbers of them whatever the number of environments; what is left of the
-    last vector step is dropped.
+    All steps are counted in transitions. The transitions of a vector step are processed one after another, so update
+    rounds and epochs occur at the same transition counts for any number of environments. Transitions of the last
+    vector step beyond the total are discarded.
 
     Args:
-        plan: How to train.
-        agent: What is trained.
-        engine: What executes acting and updates.
-        buffer: Holds the transitions.
+        plan: The plan of the training.
+        agent: The agent to train.
+        engine: Executes policy and updates.
+        buffer: Stores the transitions.
         envs: The environments of the training.
-        collector: Acts in them.
-        test_envs: Environments of the test episodes; none where there are no tests.
-        recorder: Where the run is recorded.
+        collector: Steps these environments.
+        test_envs: Environments of the test episodes; empty if there are none.
+        recorder: Records the run.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class Trainer:
         self._clock = _Clock()
 
     def run(self) -> Stop | None:
-        """Train to the last step, or to the reason that is returned."""
+        """Train up to the last step; returns the reason if the training stops earlier."""
         while self._collector.env_steps < self._loop.total_steps:
             for transition in self._collector.step(self._act):
                 stop = self._take(transition)
@@ -145,7 +145,7 @@ class Trainer:
         return None
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the training needs to continue, beside the environments."""
+        """Everything that the training needs to continue, except the environments."""
         return {
             "agent": self._agent.state_dict(),
             "critic_optimizer": self._agent.critic_optimizer.state_dict(),
@@ -181,7 +181,7 @@ class Trainer:
         return actions
 
     def _take(self, transition: Transition) -> Stop | None:
-        """Store a transition, and do what is due after it."""
+        """Store a transition, and run the updates and the end of the epoch that are due after it."""
         i, obs, act, cost, obs_next, terminated, truncated = transition
         is_terminal = terminated or (truncated and self._plan.algorithm.time_limit_is_terminal)
         self._buffer.store(obs, act, cost, obs_next, is_terminal, i)
@@ -199,7 +199,7 @@ class Trainer:
         with self._clock.updating():
             for batch in self._buffer.sample_batches(loop.steps_per_update, loop.batch_size):
                 self._diagnostics.append(self._engine.update(batch))
-        # Here, since an environment may accept an action that is NaN without an error.
+        # Checked here, since an environment may accept a NaN action without an error.
         diverged = divergence_of_weights(self._agent, env_steps)
         if diverged is not None:
             return diverged
@@ -232,7 +232,7 @@ class Trainer:
         costs, lengths = zip(*episodes, strict=True) if episodes else ((math.nan,), (math.nan,))
         metrics = {"cost_mean": float(np.mean(costs)), "ep_len_mean": float(np.mean(lengths))}
         metrics |= dict.fromkeys(self._agent.DIAGNOSTICS, math.nan) | _means(self._diagnostics)
-        # Multipliers are states: the metric is their present value, not a mean over the epoch.
+        # Multipliers are states: the metric is their current value, not a mean over the epoch.
         metrics |= {name: float(value) for name, value in self._agent.multipliers().items()}
         return {f"train/{name}": value for name, value in metrics.items()}
 
@@ -251,7 +251,7 @@ class Trainer:
 
 
 class _Clock:
-    """Seconds since the start, and the speed of the epoch that runs."""
+    """Measures the seconds since the start and the speed of the current epoch."""
 
     def __init__(self) -> None:
         self._start = self._epoch_start = time.perf_counter()
@@ -264,7 +264,7 @@ class _Clock:
         self._update_seconds += time.perf_counter() - started
 
     def metrics(self, steps: int, updates: int) -> Metrics:
-        """The times of the epoch that ends now; the next one starts."""
+        """The times of the epoch that ends now; starts the next epoch."""
         now = time.perf_counter()
         metrics = {
             "time/seconds": now - self._start,
@@ -276,7 +276,7 @@ class _Clock:
 
 
 def _means(diagnostics: list[dict[str, Tensor]]) -> Metrics:
-    """The mean of each quantity over the updates of an epoch, brought to the host at once."""
+    """The mean of each quantity over the updates of an epoch, copied to the CPU in one transfer."""
     if not diagnostics:
         return {}
     names = list(diagnostics[0])

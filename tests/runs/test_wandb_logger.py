@@ -120,7 +120,7 @@ def wait_until(happened: Callable[[], bool]) -> None:
 
 def wait_until_open(logger: WandbLogger) -> None:
     def is_open() -> bool:
-        logger._take_notice()
+        logger._handle_events()
         return logger._folder is not None
 
     wait_until(is_open)

@@ -1,1 +1,1 @@
-"""Hyper-parameter search on Optuna, which nothing else knows; a trial is a run folder."""
+"""Hyper-parameter search with Optuna, which only this package uses; each trial is a run folder."""

@@ -1,4 +1,4 @@
-"""What is searched, and the result: the table, the file and the last lines of a search."""
+"""The plan of a search and its result: the table, the file and the last lines of its output."""
 
 import math
 import shlex
@@ -23,16 +23,16 @@ FOLDER = "folder"
 
 @dataclass(frozen=True)
 class Plan:
-    """What is searched, and where.
+    """The plan of a search.
 
     Attributes:
-        folder: The sweep folder, which holds a run folder a trial.
+        folder: The sweep folder, which contains a run folder per trial.
         space: The parameters.
         fixed: The other overrides of each trial.
-        identity: Those of them that affect results.
-        n_trials: Trials that the study is to have in the end, those of earlier calls included.
+        identity: The overrides in ``fixed`` that affect results.
+        n_trials: Total number of trials in the study, including those of earlier calls.
         steps: Environment steps of a trial that is not pruned.
-        name: Gives a short name for the folder of a trial, from its overrides.
+        name: Returns a short folder name for the overrides of a trial.
     """
 
     folder: Path
@@ -45,12 +45,12 @@ class Plan:
 
     @property
     def trial_count(self) -> int:
-        """Number of trials in the end: at most one for each point of the space."""
+        """Total number of trials: at most one for each point of the space."""
         return int(min(self.n_trials, math.prod(parameter.size for parameter in self.space)))
 
 
 def asked_trials(study: Study) -> list[FrozenTrial]:
-    """The trials without those that a user has enqueued in the study."""
+    """The trials of the study that have started, without those that a user has enqueued."""
     return [trial for trial in study.get_trials(deepcopy=False) if trial.state != TrialState.WAITING]
 
 
@@ -95,7 +95,7 @@ def _describe_trial(trial: FrozenTrial, plan: Plan) -> dict[str, Any]:
 
 
 def is_complete(result: Mapping[str, Any]) -> bool:
-    """Whether all trials have ended, and one of them with a result."""
+    """Whether all trials have ended and at least one has a result."""
     return result["best"] is not None and ended(result) >= result["n_trials"]
 
 

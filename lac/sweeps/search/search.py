@@ -43,8 +43,8 @@ def run_search(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str
         launch: Runs jobs, given their overrides and the number of the first; returns when all have ended.
 
     Raises:
-        ConfigError: The search cannot be run; nothing has been run then.
-        SystemExit: With status 1, if trials are missing or none has a result; with that of the signal that ended it.
+        ConfigError: The search cannot be run; no trial has been run.
+        SystemExit: Status 1 if trials are missing or none has a result; the status of the signal if one ended it.
     """
     plan = _plan(config, loader, arguments)
     settings = search_settings(config.hydra.sweeper)
@@ -60,7 +60,7 @@ def run_search(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str
         except ValueError as error:
             raise ConfigError([f"{error}; give another hydra.sweeper.study_name"]) from None
         done = ended(search_result(plan, study))
-        known = f", {done} of them done already" if done else ""
+        known = f", {done} of them already done" if done else ""
         print(f"search of {plan.trial_count} trials in {plan.folder}{known}; {at_a_time} at a time", flush=True)
         try:
             run_jobs(plan.folder, trials, config.hydra.launcher, launch, at_a_time)
@@ -85,7 +85,7 @@ def _open_study(plan: Plan, settings: SearchSettings) -> Study:
 
 
 def trial_pruning_callback(last_test: int) -> PruningCallback:
-    """What prunes the running job; to be called in a job that is a trial of a search.
+    """The callback that decides whether to prune the running job, which must be a trial of a search.
 
     Args:
         last_test: Number of tests of a job that is not pruned.
@@ -100,10 +100,10 @@ def trial_pruning_callback(last_test: int) -> PruningCallback:
 
 
 def _plan(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str]) -> Plan:
-    """What is searched.
+    """The plan of a search.
 
     Raises:
-        ConfigError: With all that is wrong with the settings, the parameters and the configs of trials.
+        ConfigError: With all errors in the settings, the parameters and the configs of trials.
     """
     space, fixed, errors = _parameters_and_fixed(loader, arguments)
     errors = search_setting_errors(config.hydra.sweeper) + errors
@@ -126,7 +126,7 @@ def _plan(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str]) ->
 def _parameters_and_fixed(
     loader: ConfigLoader, arguments: Sequence[str]
 ) -> tuple[list[Parameter], list[str], list[str]]:
-    """The parameters, the other overrides, and their errors; the last override of a key counts."""
+    """The parameters, the other overrides, and errors in them; the last override of a key is used."""
     space: dict[str, Parameter] = {}
     fixed: dict[str, str] = {}
     errors: list[str] = []
@@ -147,7 +147,7 @@ def _parameters_and_fixed(
 def _extreme_configs(
     config: DictConfig, loader: ConfigLoader, space: Sequence[Parameter], fixed: Sequence[str]
 ) -> list[DictConfig]:
-    """Configs of trials that together have every option and both ends of every range.
+    """Configs of trials that together contain every option and both ends of every range.
 
     Raises:
         ConfigError: One of them cannot be run.

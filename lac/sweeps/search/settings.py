@@ -1,4 +1,4 @@
-"""The settings of a search as Hydra has them, and the marker of its jobs."""
+"""The settings of a search from Hydra's config, and the marker of its jobs."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from lac.settings.search import PrunerSettings, SamplerSettings, SearchSettings
 
 
 def search_settings(sweeper: DictConfig) -> SearchSettings:
-    """The settings in the config of the sweeper; what it lacks has its default.
+    """The settings in the config of the sweeper; missing ones have their defaults.
 
     Args:
-        sweeper: The node ``hydra.sweeper``; its other keys are those of Hydra and of the launch.
+        sweeper: The node ``hydra.sweeper``; keys that are not settings of a search are ignored.
 
     Raises:
         ValueError: A value is not allowed; see :func:`search_setting_errors`.
@@ -25,7 +25,7 @@ def search_settings(sweeper: DictConfig) -> SearchSettings:
 
 
 def search_setting_errors(sweeper: DictConfig) -> list[str]:
-    """A sentence for each setting whose value is not allowed."""
+    """An error message for each setting whose value is not allowed."""
     return setting_errors(SearchSettings, _plain(sweeper), "hydra.sweeper.")
 
 
@@ -38,12 +38,12 @@ _TRIAL = "trial"
 
 
 def trial_marker(number: int) -> str:
-    """The override that marks a job as a trial of a search, in whatever process it runs."""
+    """The override that marks a job as a trial of a search, in any process."""
     return f"++hydra.sweeper.{_TRIAL}={number}"
 
 
 def trial_number(sweeper: DictConfig) -> int | None:
-    """The number of the trial that the running job is; None if it is not a trial of a search.
+    """The trial number of the running job; None if it is not a trial of a search.
 
     Args:
         sweeper: The node ``hydra.sweeper`` of the job's config.

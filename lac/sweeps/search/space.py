@@ -1,4 +1,4 @@
-"""The parameters of a search, from overrides as ``algo.alpha3=interval(0.05,0.5)``."""
+"""The parameters of a search, from overrides such as ``algo.alpha3=interval(0.05,0.5)``."""
 
 import math
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ class Parameter:
         key: The key as on the command line, with Hydra's prefix.
         low: Least value; a range of whole numbers has whole ends.
         high: Greatest value.
-        step: Distance of values, None where they are continuous.
-        log: Whether values are spread evenly over the logarithm.
+        step: Distance between values; None if they are continuous.
+        log: Whether values are distributed uniformly on a logarithmic scale.
         choices: The options, with the text of each on the command line; empty for ranges.
     """
 
@@ -59,7 +59,7 @@ class Parameter:
 
     @property
     def extremes(self) -> list[Value]:
-        """The options, or the ends of the range: the configs with these are checked before the search."""
+        """The options, or the ends of the range; configs with these values are checked before the search."""
         return [value for value, _ in self.choices] or [self.low, self.high]
 
     def suggest(self, trial: Trial) -> Value:
@@ -115,7 +115,7 @@ def parameter_of(override: Override) -> Parameter:
     if isinstance(value, RangeSweep):
         values = sorted(override.sweep_iterator())  # type: ignore[type-var]
         if values:
-            # In decimal numbers, as written: in binary ones 0.9 + 0.05 is not 0.95.
+            # In decimal arithmetic, since 0.9 + 0.05 is not 0.95 in binary floating point.
             first, step = Decimal(str(values[0])), abs(Decimal(str(value.step)))
             kind = int if isinstance(values[0], int) else float
             return Parameter(key, kind(first), kind(first + (len(values) - 1) * step), step=kind(step))
@@ -127,7 +127,7 @@ def parameter_of(override: Override) -> Parameter:
 
 
 def _choice(raw: object, text: str) -> Value:
-    """An option as Optuna stores it; lists and the like are stored as their text."""
+    """An option as Optuna stores it; lists and dictionaries are stored as text."""
     if isinstance(raw, QuotedString):
         return raw.text
     return raw if raw is None or isinstance(raw, (bool, int, float, str)) else text

@@ -1,4 +1,4 @@
-"""The study on Optuna: its database, its samplers and its pruners."""
+"""The Optuna study: its database, its samplers and its pruners."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -62,7 +62,7 @@ def _none(settings: PrunerSettings) -> BasePruner:
     return NopPruner()
 
 
-# Steps are counted from one here: the number of tests so far.
+# Optuna's steps are numbers of tests so far, so they start at one.
 PRUNERS: dict[str, Callable[[PrunerSettings], BasePruner]] = {
     "median": _median,
     "percentile": _percentile,
@@ -74,7 +74,7 @@ PRUNERS: dict[str, Callable[[PrunerSettings], BasePruner]] = {
 class Proposals(BaseSampler):
     """A sampler that never proposes a point of the study twice.
 
-    Each trial has random numbers of its own, from the seed and the trial's number. So an interrupted study
+    The random numbers of a trial depend only on the seed and the trial's number. So an interrupted study
     continues as if it had not been interrupted, and does not repeat its points.
 
     Args:
@@ -98,7 +98,7 @@ class Proposals(BaseSampler):
         others = [other.params for other in study.get_trials(deepcopy=False) if other.number != trial.number]
         for attempt in count():
             seed = int(np.random.SeedSequence([self._seed, trial.number, attempt]).generate_state(1)[0])
-            # In a small space a sampler may propose the optimum that it has found again and again.
+            # In a small space a sampler may repeatedly propose the optimum that it has found.
             sampler = self._make(seed) if attempt < _TRIES_OF_SAMPLER else RandomSampler(seed)
             point = sampler.sample_relative(study, trial, sampler.infer_relative_search_space(study, trial))
             for name, distribution in self._space.items():
@@ -119,7 +119,7 @@ def storage_url(given: str | None, folder: Path) -> str:
 
 
 def open_storage(url: str) -> RDBStorage:
-    """Open the database, and create it where it is a file that does not exist."""
+    """Open the database; a database file is created if it does not exist."""
     if url.startswith("sqlite:///"):
         Path(url.removeprefix("sqlite:///").partition("?")[0]).parent.mkdir(parents=True, exist_ok=True)
         return RDBStorage(url, engine_kwargs={"connect_args": {"timeout": _DATABASE_TIMEOUT}})
@@ -127,7 +127,7 @@ def open_storage(url: str) -> RDBStorage:
 
 
 def open_study(storage: RDBStorage, name: str, sampler: BaseSampler | None, pruner: BasePruner) -> Study:
-    """Open a study that minimises, and create it if there is none."""
+    """Open a study that minimises; it is created if it does not exist."""
     return optuna.create_study(
         storage=storage, study_name=name, sampler=sampler, pruner=pruner, direction="minimize", load_if_exists=True
     )
@@ -141,16 +141,16 @@ def pruning_callback(url: str, name: str, pruner: BasePruner, number: int, last_
         name: Name of the study.
         pruner: Compares the trial with the others.
         number: Number of the trial.
-        last_test: Number of the test with which the trial is complete; pruning it there would save nothing.
+        last_test: Number of the last test of the trial, after which pruning would save nothing.
     """
     storage = open_storage(url)
     study = open_study(storage, name, RandomSampler(), pruner)
     trial_id = study.get_trials(deepcopy=False)[number]._trial_id
 
     def should_prune(test: int, result: float) -> bool:
-        # A database that is unreachable for a moment must not end a training; the next test reports again.
+        # A database that is temporarily unreachable must not end the training; the next test reports again.
         with suppress(StorageInternalError):
-            # Not by Trial.report, which keeps the values that an interrupted attempt has reported.
+            # Trial.report would keep the values that an interrupted attempt has reported.
             storage.set_trial_intermediate_value(trial_id, test, result)
             return test < last_test and pruner.prune(study, storage.get_trial(trial_id))
         return False

@@ -1,4 +1,4 @@
-"""The trials of a search as jobs: Optuna chooses their values, and receives their results."""
+"""The trials of a search as jobs: Optuna chooses their values and receives their results."""
 
 import math
 from collections import deque
@@ -17,10 +17,10 @@ _OVERRIDES = "overrides"
 
 
 class Trials:
-    """The trials that a study still lacks, one after another; the unfinished ones of an earlier call come first.
+    """The remaining trials of a study, one after another; unfinished trials of an earlier call come first.
 
     Args:
-        plan: What is searched.
+        plan: The plan of the search.
         study: The study; it is continued if it has trials.
 
     Raises:
@@ -39,7 +39,7 @@ class Trials:
         self._unfinished = deque(trial for trial in asked_trials(study) if trial.state == TrialState.RUNNING)
 
     def next(self) -> Sequence[Job]:
-        """The next trial, by itself, so that a free slot never waits for other trials."""
+        """The next trial, alone, so that a free slot never waits for other trials."""
         while self._unfinished:
             job = self._job(Trial(self._study, self._unfinished.popleft()._trial_id))
             ended = status(self._plan.folder / job.folder)
@@ -59,7 +59,7 @@ class Trials:
             self._study.tell(job.number, state=TrialState.PRUNED if status == PRUNED else TrialState.FAIL)
 
     def _job(self, trial: Trial) -> Job:
-        """The job of a trial, whose values are chosen unless an earlier call has chosen them."""
+        """The job of a trial; its values are chosen if no earlier call has chosen them."""
         overrides = [parameter.override(parameter.suggest(trial), short=True) for parameter in self._plan.space]
         if FOLDER not in trial.user_attrs:
             trial.set_user_attr(FOLDER, f"{trial.number}-{self._plan.name(overrides)}")
