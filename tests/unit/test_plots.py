@@ -10,7 +10,7 @@ ROW = {"env_steps": 100, "test/cost_mean": 5.0, "test/cost_std": 1.0, "test/deat
 
 @pytest.mark.parametrize(
     ("multipliers", "shown"),
-    [({"train/labda": 0.9, "train/alpha": 0.5}, ["labda", "alpha"]), ({"train/alpha": 0.5}, ["alpha"])],
+    [({"train/labda": 0.9, "train/alpha": 0.5}, [r"$\lambda$", r"$\alpha$"]), ({"train/alpha": 0.5}, [r"$\alpha$"])],
     ids=["lac", "sac"],
 )
 def test_a_learning_curve_shows_the_multipliers_that_there_are(multipliers, shown, monkeypatch, tmp_path):
