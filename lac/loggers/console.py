@@ -51,12 +51,12 @@ class ConsoleLogger:
         logger.propagate = False
         self._has_heading = False
 
-    def say(self, text: str) -> None:
+    def info(self, text: str) -> None:
         """Print lines of text."""
         for line in text.splitlines():
             logger.info(line)
 
-    def note(self, text: str) -> None:
+    def debug(self, text: str) -> None:
         """Write text to the log file only."""
         logger.debug(text)
 

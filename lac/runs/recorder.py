@@ -99,7 +99,7 @@ class RunRecorder:
         self._wandb.start()
         self._summary |= {"seed": plan.seed, "wandb": self._wandb.description, **_provenance()}
         write_json(self._dir / SUMMARY, self._summary)
-        self._console.say(self._introduction(agent, plan, engine))
+        self._console.info(self._introduction(agent, plan, engine))
         self._console.start(plan.loop.total_steps)
 
     def progress(self, env_steps: int, values: Mapping[str, float]) -> None:
@@ -155,9 +155,9 @@ class RunRecorder:
         )
         self._summary["wandb"] = self._wandb.description
         write_json(self._dir / SUMMARY, self._summary)
-        self._console.say(self._conclusion(status, picture))
+        self._console.info(self._conclusion(status, picture))
         if status == FAILED:
-            self._console.note(self._summary["error"])
+            self._console.debug(self._summary["error"])
         self._console.close()
         self._lock.release()
 

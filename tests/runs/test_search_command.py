@@ -104,7 +104,7 @@ def test_a_search_is_continued_and_its_failures_are_recorded(search, folder):
     end = search(levels, "hydra.sweeper.n_trials=50")
     assert end.status == 0, end.stderr
     assert "search of 3 trials" in end.stdout
-    assert "2 of them done already" in end.stdout
+    assert "2 of them already done" in end.stdout
     found = {trial.params["env.kwargs.level"]: trial for trial in study_of(folder).trials}
     assert {level: trial.state.name for level, trial in found.items()} == {1: "COMPLETE", 2: "COMPLETE", 900: "FAIL"}
     assert "fell over" in (folder / found[900].user_attrs["folder"] / "train.log").read_text()

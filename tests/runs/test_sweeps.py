@@ -198,7 +198,7 @@ def test_fail_fast_stops_at_the_first_failure(train_here, monkeypatch, tmp_path)
     assert [row[0] for row in table_of(end.stdout)] == ["finished", "failed", "not run"]
     end = train_here(*command)
     assert statuses(tmp_path / "sweep") == ["finished", "failed", "finished"]
-    assert "1 of them done already" in end.stdout
+    assert "1 of them already finished" in end.stdout
 
 
 @needs_joblib
@@ -262,7 +262,7 @@ def test_jobs_that_are_added_to_a_sweep_get_the_next_numbers(train_here, tmp_pat
 def test_same_command_has_the_same_folder(train_here, tmp_path):
     assert train_here(*TINY_SWEEP, "seed=0,1").status == 0
     end = train_here(*TINY_SWEEP[:1], "seed=0,1", *TINY_SWEEP[1:], "fail_fast=true", "wandb.mode=offline")
-    assert "2 of them done already" in end.stdout
+    assert "2 of them already finished" in end.stdout
     assert [len(jobs_of(folder)) for folder in (tmp_path / "outputs" / "multirun").iterdir()] == [2]
 
 

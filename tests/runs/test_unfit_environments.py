@@ -137,7 +137,7 @@ def test_weights_that_are_not_finite_end_the_run_and_the_last_good_policy_is_kep
     end = train_faulty()
     assert end.status == 1
     run = tmp_path / "run"
-    assert "weights are no finite numbers any more after 80 steps" in end.stderr
+    assert "weights are not finite after 80 steps" in end.stderr
     assert json.loads((run / "summary.json").read_text())["final"]["env_steps"] == 50
     assert len((run / "metrics.jsonl").read_text().splitlines()) == 1
     assert all(weights.isfinite().all() for weights in load_file(run / "policy" / "final.safetensors").values())

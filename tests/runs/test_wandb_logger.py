@@ -176,7 +176,7 @@ def test_service_that_hangs_is_left_behind(monkeypatch, logger_in):
         logger.log({"env_steps": float(step), **dict.fromkeys(map(str, range(100)), 1.0)})
     close(logger)
     assert len(warnings) == 1
-    assert "does not come to an end" in warnings[0]
+    assert "does not finish" in warnings[0]
     os.kill(service, signal.SIGCONT)
     wait_until(lambda: is_gone(service))
 
