@@ -15,6 +15,7 @@ from tabulate import tabulate
 from lac.config.checks import ConfigError, choice_errors, config_errors
 from lac.config.naming import override_name
 from lac.runs.folder import FAILED, FINISHED, INTERRUPTED, RUNNING, read_summary, status
+from lac.settings.commands import TrainGroup
 from lac.sweeps.compose import job_configs
 from lac.sweeps.folder import sweep_lock
 from lac.sweeps.launchers import LaunchOverrides, run_jobs, start_ray
@@ -94,21 +95,14 @@ class Grid:
         """
         rows, total_steps, total_updates = [], 0, 0
         for job, config in zip(self.jobs, configs, strict=True):
-            steps, updates = _steps_and_updates(config["train"])
+            train = TrainGroup(**config["train"])
+            steps, updates = train.seeds * train.total_steps, train.seeds * train.total_updates
             state = self.status(job)
             rows.append((job.number, state or "to run", steps, updates, " ".join(job.differences) or job.folder))
             if state != FINISHED:
                 total_steps, total_updates = total_steps + steps, total_updates + updates
         table = tabulate(rows, ("job", "status", "env steps", "updates", "differs in"))
         return f"{table}\n\nto run: {total_steps} environment steps, {total_updates} updates; results in {self.folder}"
-
-
-def _steps_and_updates(train: Mapping[str, Any]) -> tuple[int, int]:
-    """Environment steps and updates of a job, over all its seeds."""
-    steps = train["epochs"] * train["steps_per_epoch"]
-    first_round = train["update_after"] or train["update_every"]
-    rounds = max(0, (steps - first_round) // train["update_every"] + 1)
-    return steps * train["seeds"], rounds * train["steps_per_update"] * train["seeds"]
 
 
 def run_grid(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str], launch: LaunchOverrides) -> None:
