@@ -19,7 +19,7 @@ from lac.settings.rules import nearest
 from lac.settings.training import LoopSettings, ScheduleSettings
 from lac.training.buffers import ReplayBuffer
 from lac.training.plan import TrainingPlan
-from lac.training.trainer import train
+from lac.training.trainer import Trainer
 
 LOGGER_KWARGS = (
     "output_dir",
@@ -99,7 +99,7 @@ def _train(algorithm: str, arguments: Mapping[str, Any]) -> tuple[Agent, ReplayB
         )
     plan = TrainingPlan(
         algorithm=from_arguments(ALGORITHMS[algorithm], arguments),
-        seed=secrets.randbits(32) if arguments["seed"] is None else arguments["seed"],
+        seed=secrets.randbits(31) if arguments["seed"] is None else arguments["seed"],
         loop=from_arguments(LoopSettings, arguments),
         schedule=from_arguments(ScheduleSettings, arguments),
         actor_critic=arguments["actor_critic"],
@@ -107,8 +107,13 @@ def _train(algorithm: str, arguments: Mapping[str, Any]) -> tuple[Agent, ReplayB
         num_envs=arguments["num_envs"],
         device=arguments["device"],
     )
-    with limited_threads(), RunRecorder(_record_settings(algorithm, logger_kwargs, arguments)) as recorder:
-        return train(plan, arguments["env_fn"], recorder)
+    with (
+        limited_threads(),
+        Trainer(plan, arguments["env_fn"]) as trainer,
+        RunRecorder(_record_settings(algorithm, logger_kwargs, arguments)) as recorder,
+    ):
+        trainer.run(recorder)
+    return trainer.agent, trainer.buffer
 
 
 def _record_settings(name: str, logger_kwargs: Mapping[str, Any], arguments: Mapping[str, Any]) -> RecordSettings:

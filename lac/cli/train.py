@@ -54,7 +54,7 @@ def run(cfg: DictConfig) -> float | None:
     if errors:
         raise ConfigError(errors)
     if cfg.seed is None:
-        cfg.seed = secrets.randbits(32)
+        cfg.seed = secrets.randbits(31)
     plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     _raise_if_not_buildable(plain)
 
@@ -93,13 +93,34 @@ def _pruning_callback(last_test: int) -> PruningCallback | None:
 def _train(cfg: DictConfig, run_dir: Path, should_prune: Callable[[Report], bool] | None) -> Report:
     """Train one seed into a run folder; returns the report of its last epoch."""
     from lac.runs.recorder import RunRecorder  # noqa: PLC0415 (imports torch)
-    from lac.training.trainer import train  # noqa: PLC0415
 
     plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    with RunRecorder(_record_settings(plain, run_dir, should_prune)) as recorder:
+    with _trainer(plain) as trainer, RunRecorder(_record_settings(plain, run_dir, should_prune)) as recorder:
         _write_config(cfg, run_dir)
-        train(training_plan(plain), environment_factory(plain["env"], plain["disturbance"]), recorder)
+        trainer.run(recorder)
     return recorder.final
+
+
+def _trainer(plain: Mapping[str, Any]) -> Any:
+    """The trainer of a config.
+
+    Raises:
+        ConfigError: The environment, or the plan with it, cannot be used.
+    """
+    from lac.training.trainer import Trainer  # noqa: PLC0415 (imports torch)
+
+    try:
+        return Trainer(training_plan(plain), environment_factory(plain["env"], plain["disturbance"]))
+    except ArgumentError as error:
+        raise ConfigError([f"{key_of_argument(error.argument)} {error.reason}"]) from error
+    except Exception as error:  # whatever the code of an environment raises
+        raise ConfigError([_unusable(plain["env"]["id"], error)]) from error
+
+
+def _unusable(env_id: str, error: Exception) -> str:
+    """The sentence about an environment that has raised an error."""
+    name = "" if isinstance(error, (ValueError, TypeError, gymnasium.error.Error)) else f"{type(error).__name__}: "
+    return f"env.id={env_id} cannot be used: {name}{' '.join(str(error).split())}"
 
 
 def _single(cfg: DictConfig, seed: int) -> DictConfig:
@@ -172,8 +193,8 @@ def _raise_if_not_buildable(plain: Mapping[str, Any]) -> None:
         errors += disturbance_fit_errors(plain, plain["disturbance"])
     except ArgumentError as error:
         errors.append(f"env.id={env_id} cannot be used: {key_of_argument(error.argument)} {error.reason}")
-    except (ValueError, TypeError, gymnasium.error.Error, ImportError) as error:
-        errors.append(f"env.id={env_id} cannot be used: {error}")
+    except Exception as error:  # whatever the code of an environment raises
+        errors.append(_unusable(env_id, error))
     if errors:
         raise ConfigError(errors)
 

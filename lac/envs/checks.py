@@ -1,14 +1,19 @@
-"""Checks of the observations and costs of an environment against its spaces."""
+"""Checks of the numbers that an environment gives, and of the end of its episodes."""
 
 import math
+import time
 from collections.abc import Mapping
 from typing import Any
 
+import gymnasium
 import numpy as np
 import numpy.typing as npt
-from gymnasium.spaces import Space
+from gymnasium.wrappers import TimeLimit
 
 from lac.envs.factory import AnyEnv
+from lac.settings.rules import ArgumentError
+
+Array = npt.NDArray[Any]
 
 
 class OffendingTransitionError(ValueError):
@@ -23,50 +28,104 @@ class OffendingTransitionError(ValueError):
         self.transition = transition
 
 
+MAX_EPISODE_STEPS = 10_000
+"""An episode of a test ends after this many steps where neither the environment nor ``max_ep_len`` limits it."""
+
+_TRIAL_SECONDS = 5.0  # after which it is no longer tried whether the episodes of a slow environment end
+
+_LARGEST = float(np.finfo(np.float32).max)  # networks and replay buffers compute in float32
+
+
 def smoke_test_errors(env: AnyEnv) -> list[str]:
     """Errors in the observations and the cost of one reset and one step, as sentences.
 
     Args:
         env: A wrapped environment; it is not reset after the step.
+
+    Raises:
+        Exception: Whatever the environment raises.
     """
     env.action_space.seed(0)
     obs, _ = env.reset(seed=0)
-    errors = [observation_problem(obs, env.observation_space, "reset()")]
+    errors = [observation_problem(obs, "reset()")]
     obs, cost, *_ = env.step(env.action_space.sample())
-    errors += [observation_problem(obs, env.observation_space, "step()"), cost_problem(cost, "step()")]
+    errors += [observation_problem(obs, "step()"), cost_problem(float(cost), "step()")]
     return [problem for problem in errors if problem is not None]
 
 
-def observation_problem(obs: object, space: Space[Any], source: str) -> str | None:
-    """A sentence that describes why an observation does not fit its space; None if it fits. Bounds are not checked."""
-    array = np.asarray(obs)
-    if array.shape != space.shape:
-        return f"{source} gave an observation of shape {array.shape}; its observation_space has {space.shape}"
-    if not np.can_cast(array.dtype, np.dtype(space.dtype), "same_kind"):
-        return f"{source} gave an observation of dtype {array.dtype}; its observation_space has {space.dtype}"
-    if not all_finite(array):
-        return f"{source} gave the observation {array}; observations must be finite numbers"
-    return None
+def raise_if_endless(env: AnyEnv) -> None:
+    """Try with random actions whether an episode ends, unless a time limit says so.
+
+    An environment that is too slow to tell within some seconds is accepted.
+
+    Args:
+        env: A wrapped environment; it is not reset after the trial.
+
+    Raises:
+        ArgumentError: An episode has not ended after ``MAX_EPISODE_STEPS`` steps.
+    """
+    if has_time_limit(env):
+        return
+    env.action_space.seed(0)
+    env.reset(seed=0)
+    deadline = time.monotonic() + _TRIAL_SECONDS
+    for _ in range(MAX_EPISODE_STEPS):
+        _, _, terminated, truncated, _ = env.step(env.action_space.sample())
+        if terminated or truncated or time.monotonic() > deadline:
+            return
+    raise ArgumentError(
+        "max_ep_len",
+        f"is not given, and an episode with random actions has not ended after {MAX_EPISODE_STEPS} steps; give the "
+        "number of steps after which an episode ends",
+    )
 
 
-def cost_problem(cost: object, source: str) -> str | None:
-    """A sentence that describes why a value is not a valid cost; None if it is valid."""
-    try:
-        value = float(cost)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return f"{source} gave the cost {cost!r}; it must be a number"
-    if 0.0 <= value < math.inf:  # false for NaN, too
+def has_time_limit(env: AnyEnv) -> bool:
+    """Whether a wrapper of Gymnasium ends the episodes of an environment after a number of steps."""
+    while isinstance(env, gymnasium.Wrapper):
+        if isinstance(env, TimeLimit):
+            return True
+        env = env.env
+    return False
+
+
+def observation_problem(obs: Array, source: str) -> str | None:
+    """A sentence that describes why observations cannot be used; None if they can."""
+    if are_usable(obs):
         return None
-    if math.isfinite(value):
-        return (
-            f"{source} gave the cost {value}; costs must not be negative. If it gives rewards, set opt_type=maximize "
-            "(algo.opt_type), with the reward's upper bound as reward_max (env.reward_max)"
-        )
-    return f"{source} gave the cost {value}; costs must be finite numbers"
+    if np.isfinite(obs).all():
+        return f"{source} gave the observation {obs}, which is beyond float32; scale it down"
+    return f"{source} gave the observation {obs}; observations must be finite numbers"
 
 
-def all_finite(array: npt.NDArray[Any]) -> bool:
-    """Whether no entry is NaN or infinite; fast, since it is called at every step."""
-    # If an entry is not finite, neither is the sum of squares. The second check covers a sum that overflows.
-    flat = array.ravel()
-    return math.isfinite(flat.dot(flat)) or bool(np.isfinite(array).all())
+def cost_problem(cost: float, source: str) -> str | None:
+    """A sentence that describes why a number is not a valid cost; None if it is valid."""
+    if is_valid_cost(cost):
+        return None
+    if not math.isfinite(cost):
+        return f"{source} gave the cost {cost}; costs must be finite numbers"
+    if cost > 0.0:
+        return f"{source} gave the cost {cost}, which is beyond float32; scale it down"
+    return (
+        f"{source} gave the cost {cost}; costs must not be negative. If it gives rewards, set opt_type=maximize "
+        "(algo.opt_type), with the reward's upper bound as reward_max (env.reward_max)"
+    )
+
+
+def is_valid_cost(cost: float) -> bool:
+    """Whether a cost is finite, not negative, and within float32."""
+    return 0.0 <= cost <= _LARGEST  # false for NaN, too
+
+
+def are_valid_costs(costs: Array) -> bool:
+    """Whether all costs are valid; see :func:`is_valid_cost`."""
+    return bool(((costs >= 0.0) & (costs <= _LARGEST)).all())
+
+
+def are_usable(observations: Array) -> bool:
+    """Whether all entries are finite and within float32; fast, since it is called at every step."""
+    # No entry can be beyond float32 if the sum of squares is below the square of its limit. It may be above without.
+    flat = observations.ravel()
+    if flat.dtype.kind == "f" and flat.dot(flat) < 1e30:
+        return True
+    return bool((np.abs(observations.astype(np.float64)) <= _LARGEST).all())

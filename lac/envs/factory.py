@@ -13,7 +13,8 @@ from gymnasium.spaces import Box, Space
 from gymnasium.vector import VectorEnv
 from gymnasium.wrappers import FlattenObservation, TimeLimit
 
-from lac.envs.costs import RewardAsCost
+from lac.envs.boundary import Boundary
+from lac.envs.costs import RewardAsCost, reward_maximum
 from lac.envs.disturbances import disturbed
 from lac.settings.rules import ArgumentError, nearest
 
@@ -70,7 +71,7 @@ def flattened(env: AnyEnv) -> AnyEnv:
 
 
 def wrap_env(env: AnyEnv | AnyVectorEnv, opt_type: str = "minimize", max_ep_len: int | None = None) -> AnyEnv:
-    """Wrap an environment for an agent: flat observations, a cost instead of a reward, a time limit.
+    """Wrap an environment for an agent: flat observations, a cost instead of a reward, a time limit, nothing shared.
 
     Args:
         env: Any environment with continuous actions.
@@ -93,9 +94,11 @@ def wrap_env(env: AnyEnv | AnyVectorEnv, opt_type: str = "minimize", max_ep_len:
             f"is {max_ep_len}, but the environment ends its episodes after {own_limit} steps; "
             "raise env.max_episode_steps (max_episode_steps of gymnasium.make) instead",
         )
-    env = flattened(env)
     if opt_type == "maximize":
-        env = RewardAsCost(env)
+        bound = reward_maximum(env)
+        env = RewardAsCost(Boundary(flattened(env), "reward"), bound)
+    else:
+        env = Boundary(flattened(env))
     if max_ep_len is not None:
         env = TimeLimit(env, max_ep_len)
     return env
@@ -105,7 +108,7 @@ def validate_spaces(env: HasSpaces) -> tuple[Box, Box]:
     """The observation and action space of an environment, if agents support them.
 
     Raises:
-        ValueError: They are not one-dimensional boxes, or the action box is not bounded.
+        ValueError: They are not one-dimensional boxes, or the action box is not bounded or holds whole numbers.
     """
     observations, actions = env.observation_space, env.action_space
     if not isinstance(observations, Box) or len(observations.shape) != 1:
@@ -116,6 +119,10 @@ def validate_spaces(env: HasSpaces) -> tuple[Box, Box]:
     if not isinstance(actions, Box) or len(actions.shape) != 1:
         raise ValueError(
             f"the action space is {actions}; it must be a one-dimensional Box: actions are continuous here"
+        )
+    if not np.issubdtype(actions.dtype, np.floating):
+        raise ValueError(
+            f"the action space is {actions}; its dtype must be float32 or float64: actions are continuous here"
         )
     if not np.all(np.isfinite(actions.low) & np.isfinite(actions.high)):
         raise ValueError(

@@ -10,7 +10,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from gymnasium.wrappers.vector import TransformReward
 
-from lac.envs.checks import observation_problem
+from lac.envs.boundary import VectorBoundary
 from lac.envs.costs import reward_maximum
 from lac.envs.factory import AnyEnv, AnyVectorEnv, wrap_env
 from lac.settings.rules import ArgumentError
@@ -18,7 +18,9 @@ from lac.settings.rules import ArgumentError
 Array = npt.NDArray[Any]
 VectorStep = tuple[Array, Array, Array, Array, dict[str, Any]]
 
-_LARGEST_SEED = 2**32 - 1
+TRAINING_SEEDS = 2**30
+"""Training episodes have reset seeds below this number and test episodes have those above it, so that none is in both.
+All are below ``2**31``, since many simulators keep their seed in a C int."""
 
 
 class Spaces(NamedTuple):
@@ -35,7 +37,7 @@ class SerialVectorEnv(VectorEnv[Array, Array, Array]):
     its members: to collect it takes longer than the step of a small system.
 
     Args:
-        envs: At least one environment, all with equal spaces and one-dimensional observations.
+        envs: At least one environment as :func:`lac.envs.wrap_env` makes them, all with equal spaces.
     """
 
     def __init__(self, envs: Sequence[AnyEnv]) -> None:
@@ -46,15 +48,14 @@ class SerialVectorEnv(VectorEnv[Array, Array, Array]):
         self.single_action_space = envs[0].action_space
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._shape = self.single_observation_space.shape or ()
-        self._batch_shape, self._dtype = (self.num_envs, *self._shape), self.single_observation_space.dtype
+        self._batch_shape, self._dtype = self.observation_space.shape or (), self.observation_space.dtype
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
         """Start an episode in each environment; environment ``i`` gets ``seed + i``."""
-        seeds = [None if seed is None else (seed + i) % (_LARGEST_SEED + 1) for i in range(self.num_envs)]
+        seeds = [None if seed is None else (seed + i) % TRAINING_SEEDS for i in range(self.num_envs)]
         observations = np.empty(self._batch_shape, self._dtype)
         for i, (env, own_seed) in enumerate(zip(self.envs, seeds, strict=True)):
-            observations[i] = self._checked(env.reset(seed=own_seed, options=options)[0], "reset()")
+            observations[i] = env.reset(seed=own_seed, options=options)[0]
         return observations, {}
 
     def step(self, actions: Array) -> VectorStep:
@@ -66,18 +67,11 @@ class SerialVectorEnv(VectorEnv[Array, Array, Array]):
             obs, costs[i], has_failed, has_timed_out, _ = env.step(actions[i])
             terminated[i], truncated[i] = has_failed, has_timed_out
             if has_failed or has_timed_out:
-                infos.setdefault("final_obs", np.full(self.num_envs, None))[i] = self._checked(obs, "step()")
+                infos.setdefault("final_obs", np.full(self.num_envs, None))[i] = obs
                 infos.setdefault("_final_obs", np.zeros(self.num_envs, np.bool_))[i] = True
                 obs = env.reset()[0]
-            observations[i] = self._checked(obs, "step()")
+            observations[i] = obs
         return observations, costs, terminated, truncated, infos
-
-    def _checked(self, obs: Any, source: str) -> Array:
-        """The observation as an array; an error if its shape is wrong, since assignment would broadcast it."""
-        array = np.asarray(obs)
-        if array.shape != self._shape:
-            raise ValueError(observation_problem(obs, self.single_observation_space, source))
-        return array
 
     def close_extras(self, **kwargs: Any) -> None:
         """Close all environments."""
@@ -123,5 +117,5 @@ def _wrapped_vector(envs: AnyVectorEnv, num_envs: int, opt_type: str, max_ep_len
         )
     if opt_type == "maximize":
         bound = reward_maximum(envs)
-        return TransformReward(envs, lambda rewards: bound - rewards)
-    return envs
+        return TransformReward(VectorBoundary(envs, "reward"), lambda rewards: bound - rewards)
+    return VectorBoundary(envs)

@@ -9,14 +9,24 @@ import numpy as np
 import numpy.typing as npt
 
 from lac.envs import AnyEnv
+from lac.envs.checks import (
+    MAX_EPISODE_STEPS,
+    OffendingTransitionError,
+    are_usable,
+    are_valid_costs,
+    cost_problem,
+    has_time_limit,
+    observation_problem,
+)
+from lac.envs.vector import TRAINING_SEEDS
 from lac.evaluation.steppers import Array, BoolArray, FloatArray, Present, Stepper, make_stepper
 
 IntArray = npt.NDArray[np.int64]
 Policy = Callable[[npt.NDArray[np.floating]], npt.NDArray[np.floating]]
 
-FIRST_TEST_SEED = 2**31
+FIRST_TEST_SEED = TRAINING_SEEDS
 """Test episodes start from resets with this seed and the following ones, in every run and at every epoch:
-what differs between two tests is the policy. Training seeds are usually small numbers."""
+what differs between two tests is the policy."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,7 @@ class Rollouts:
         lengths: Number of steps, ``[n]``.
         terminated: Whether the episode was terminated, which is a failure in the cost environments; a time limit is
             not. ``[n]``.
+        unfinished: Whether the environment had not ended the episode when the rollout ended it, ``[n]``.
         observations: ``[m, Tm + 1, obs_dim]``.
         actions: As the policy gave them, ``[m, Tm, act_dim]``.
         states: ``get_state()["state"]``, ``[m, Tm + 1, state_dim]``; ``state_dim`` is 0 where there is no such method.
@@ -41,6 +52,7 @@ class Rollouts:
     costs: FloatArray
     lengths: IntArray
     terminated: BoolArray
+    unfinished: BoolArray
     observations: FloatArray
     actions: FloatArray
     states: FloatArray
@@ -86,9 +98,15 @@ def rollout(
         policy: Actions ``[B, act_dim]`` for observations ``[B, obs_dim]``.
         envs: Environments as :func:`lac.envs.wrap_env` makes them; at least one.
         seeds: Reset seed of each episode; at least one.
-        steps: Largest number of steps of an episode, at least 1; None leaves it to the environments' own limit.
+        steps: Largest number of steps of an episode, at least 1; None leaves it to the environments' own limit, and is
+            ``MAX_EPISODE_STEPS`` where they have none.
         record: Number of episodes that are recorded; None records all, and 0 saves the time and memory.
+
+    Raises:
+        OffendingTransitionError: An environment gave an observation or a cost that cannot be used.
     """
+    if steps is None and not has_time_limit(envs[0]):
+        steps = MAX_EPISODE_STEPS
     log = _Log(len(seeds), len(seeds) if record is None else min(record, len(seeds)))
     for start in range(0, len(seeds), len(envs)):
         group = seeds[start : start + len(envs)]
@@ -104,6 +122,8 @@ def _run_group(
     running = np.arange(first, first + len(seeds))
     is_recorded = first < log.num_recorded
     observations = stepper.reset(seeds)
+    if not are_usable(observations):
+        _raise_for_reset(seeds, observations)
     if is_recorded:
         log.add_present(running, 0, observations, stepper.present())
     for step in count(1):
@@ -112,6 +132,8 @@ def _run_group(
             # A copy, since environments may write into theirs.
             log.actions.append((running, step - 1, np.array(actions)))
         observations, costs, terminated, ended = stepper.step(actions)
+        if not (are_usable(observations) and are_valid_costs(costs)):
+            _raise_for_step([seeds[i] for i in (running - first).tolist()], step, actions, observations, costs)
         log.costs.append((running, step - 1, costs))
         if is_recorded:
             log.add_present(running, step, observations, stepper.present())
@@ -120,7 +142,26 @@ def _run_group(
             running, observations = running[~ended], observations[~ended]
             stepper.keep(~ended)
         if len(running) == 0 or step >= last:
+            log.unfinished[running] = True
             break
+
+
+def _raise_for_reset(seeds: Sequence[int], observations: Array) -> None:
+    """Raise an error for the first observation that cannot be used."""
+    for seed, obs in zip(seeds, observations, strict=True):
+        problem = observation_problem(obs, f"the reset with seed {seed} of a test")
+        if problem is not None:
+            raise OffendingTransitionError(problem, {"seed": seed, "obs": obs.tolist()})
+
+
+def _raise_for_step(seeds: Sequence[int], step: int, actions: Array, observations: Array, costs: FloatArray) -> None:
+    """Raise an error for the first episode whose observation or cost cannot be used."""
+    for seed, act, obs, cost in zip(seeds, actions, observations, costs.tolist(), strict=True):
+        source = f"step {step} of the test episode with seed {seed}"
+        problem = cost_problem(cost, source) or observation_problem(obs, source)
+        if problem is not None:
+            transition = {"act": np.asarray(act).tolist(), "cost": cost, "obs_next": obs.tolist()}
+            raise OffendingTransitionError(problem, {"seed": seed, "step": step, **transition})
 
 
 # A quantity of some episodes ``[R]`` at one step: their numbers, the step counted from 0, and the values ``[R, ...]``.
@@ -137,7 +178,7 @@ class _Log:
 
     def __init__(self, num_episodes: int, num_recorded: int) -> None:
         self.num_recorded = num_recorded
-        self.terminated = np.zeros(num_episodes, np.bool_)
+        self.terminated, self.unfinished = np.zeros((2, num_episodes), np.bool_)
         self.costs: list[_Entry] = []
         self.actions: list[_Entry] = []
         self._observations: list[_Entry] = []
@@ -160,6 +201,7 @@ class _Log:
             _padded(self.costs, len(self.terminated)),
             np.bincount(np.concatenate([episodes for episodes, *_ in self.costs])),
             self.terminated,
+            self.unfinished,
             *(_padded(entries, self.num_recorded) for entries in recordings),
         )
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from gymnasium.wrappers import OrderEnforcing, TimeLimit
 
 from lac.envs import AnyEnv
+from lac.envs.boundary import Boundary
 from lac.envs.system import System
 
 Array = npt.NDArray[Any]
@@ -74,7 +75,7 @@ class _SerialStepper:
         terminated, ended = np.empty((2, len(self._envs)), np.bool_)
         for i, (env, action) in enumerate(zip(self._envs, actions, strict=True)):
             observations[i], cost, is_terminated, is_truncated, self._infos[i] = env.step(action)
-            costs[i] = float(cost)
+            costs[i] = cost
             terminated[i], ended[i] = is_terminated, is_terminated or is_truncated
         return Step(observations, costs, terminated, ended)
 
@@ -145,7 +146,7 @@ def _can_step_as_batch(envs: Sequence[AnyEnv]) -> bool:
 def _time_limit(env: AnyEnv) -> int:
     """Steps of an episode; 0 without a time limit, or where there is another wrapper around the environment."""
     limits = []
-    while type(env) in {OrderEnforcing, TimeLimit}:
+    while type(env) in {Boundary, OrderEnforcing, TimeLimit}:
         if isinstance(env, TimeLimit):
             limits.append(env._max_episode_steps)
         env = cast(gymnasium.Wrapper, env).env

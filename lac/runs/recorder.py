@@ -102,6 +102,10 @@ class RunRecorder:
         self._console.info(self._introduction(agent, plan, engine))
         self._console.start(plan.loop.total_steps)
 
+    def warn(self, text: str) -> None:
+        """Print a warning."""
+        self._console.warn(text)
+
     def progress(self, env_steps: int, values: Mapping[str, float]) -> None:
         """Show that the run has reached ``env_steps``."""
         self._console.progress(env_steps, values)

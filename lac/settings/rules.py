@@ -133,7 +133,7 @@ COUNT = Number(low=1, whole=True)
 FROM_ZERO = Number(low=0, whole=True)
 OPTIONAL_COUNT = Number(low=1, whole=True, optional=True)
 OPTIONAL_NUMBER = Number(optional=True)
-SEED = Number(low=0, high=2**32 - 1, whole=True, optional=True)
+SEED = Number(low=0, high=2**31 - 1, whole=True, optional=True)  # simulators often keep it in a C int
 
 
 class ArgumentError(ValueError):

@@ -1,6 +1,5 @@
 """Interaction with the environments: splits vector steps into transitions, and keeps the state between them."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -8,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium.vector import AutoresetMode
 
-from lac.envs.checks import OffendingTransitionError, all_finite, cost_problem, observation_problem
+from lac.envs.checks import OffendingTransitionError, are_usable, cost_problem, is_valid_cost, observation_problem
 from lac.envs.factory import AnyVectorEnv
 
 Array = npt.NDArray[Any]
@@ -41,7 +40,7 @@ class Collector:
     episode, and the last observation of its own in ``info``.
 
     Args:
-        envs: Vector environment in either autoreset mode.
+        envs: Vector environment in either autoreset mode, as :func:`lac.envs.wrap_vector_env` makes it.
         seed: Seed of the first reset.
 
     Attributes:
@@ -68,15 +67,15 @@ class Collector:
             act: Returns actions ``[num_envs, act_dim]`` for observations ``[num_envs, obs_dim]``.
 
         Raises:
-            OffendingTransitionError: An observation is not finite, or a cost is not finite or negative.
+            OffendingTransitionError: An observation or a cost is not finite, beyond float32, or a cost is negative.
         """
-        if not all_finite(self.observations):
+        if not are_usable(self.observations):
             self._raise_for_reset()
-        # A copy, since vector environments may reuse the array of observations.
-        obs = np.array(self.observations)
-        actions = act(obs)
-        self.observations, costs, terminations, truncations, infos = self._envs.step(actions)
-        are_finite = all_finite(self.observations)
+        obs = self.observations
+        # Copies, since the code of others may write into them.
+        actions = act(obs.copy())
+        self.observations, costs, terminations, truncations, infos = self._envs.step(actions.copy())
+        all_usable = are_usable(self.observations)
         is_terminated, is_truncated = terminations.tolist(), truncations.tolist()
         was_resetting, self.is_resetting = self.is_resetting, [False] * self._envs.num_envs
         for i, cost in enumerate(costs.tolist()):
@@ -88,7 +87,7 @@ class Collector:
             in_info = has_ended and not self._resets_in_next_step
             obs_next = infos["final_obs"][i] if in_info else self.observations[i]
             transition = Transition(i, obs[i], actions[i], cost, obs_next, is_terminated[i], is_truncated[i])
-            if has_ended or not (are_finite and 0.0 <= cost < math.inf):
+            if has_ended or not (all_usable and is_valid_cost(cost)):
                 self._raise_if_offending(transition)
             self._count(transition)
             yield transition
@@ -125,17 +124,16 @@ class Collector:
         self.running[i] = episode
 
     def _raise_if_offending(self, transition: Transition) -> None:
-        space = self._envs.single_observation_space
         source = f"step {self.env_steps} (environment {transition.env_index})"
-        problem = cost_problem(transition.cost, source) or observation_problem(transition.obs_next, space, source)
+        problem = cost_problem(transition.cost, source) or observation_problem(transition.obs_next, source)
         if problem is not None:
             plain = {name: np.asarray(part).tolist() for name, part in transition._asdict().items()}
             raise OffendingTransitionError(problem, {"env_steps": self.env_steps, **plain})
 
     def _raise_for_reset(self) -> None:
-        """Raise an error for an initial observation that is not finite."""
-        i = int(np.argmin(np.isfinite(self.observations).all(axis=1)))
+        """Raise an error for an initial observation that cannot be used."""
+        i = [are_usable(obs) for obs in self.observations].index(False)
         source = f"the reset after step {self.env_steps} (environment {i})"
-        problem = observation_problem(self.observations[i], self._envs.single_observation_space, source)
+        problem = observation_problem(self.observations[i], source)
         place = {"env_steps": self.env_steps, "env_index": i}
         raise OffendingTransitionError(str(problem), {**place, "obs": self.observations[i].tolist()})

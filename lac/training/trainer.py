@@ -3,9 +3,9 @@
 import math
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from lac.agents import Agent
-from lac.engines import Engine, choose_engine
-from lac.envs import AnyEnv, AnyVectorEnv, wrap_env, wrap_vector_env
-from lac.envs.vector import Spaces
+from lac.engines import choose_engine
+from lac.envs.checks import MAX_EPISODE_STEPS
+from lac.envs.vector import TRAINING_SEEDS
 from lac.evaluation.rollouts import evaluate
-from lac.training.buffers import ReplayBuffer
 from lac.training.collector import Collector, Transition
 from lac.training.divergence import DivergenceError, divergence_of_loss, divergence_of_weights
+from lac.training.environments import EnvFn, Environments
 from lac.training.plan import TrainingPlan
 from lac.training.schedules import LearningRates
 from lac.training.stopping import Stop, StopKind
@@ -38,6 +38,9 @@ class Recorder(Protocol):
     def start(self, agent: Agent, plan: TrainingPlan, engine: str) -> None:
         """Called before the first step, with the name of the engine."""
 
+    def warn(self, text: str) -> None:
+        """Called with a sentence about what may be unintended."""
+
     def progress(self, env_steps: int, values: Mapping[str, float]) -> None:
         """Called after a round of updates."""
 
@@ -45,49 +48,12 @@ class Recorder(Protocol):
         """Called after an epoch; the training stops if it returns a reason."""
 
 
-def train(
-    plan: TrainingPlan, env_fn: Callable[[], AnyEnv | AnyVectorEnv], recorder: Recorder
-) -> tuple[Agent, ReplayBuffer]:
-    """Build the parts of a training and run it; used by both the Python API and the command line.
-
-    Args:
-        plan: The plan of the training.
-        env_fn: Makes one environment; called ``num_envs`` times for training and once per parallel test episode.
-            Alternatively it makes the vector environment of the training.
-        recorder: Records the run.
-
-    Raises:
-        DivergenceError: Weights or losses are not finite.
-        OffendingTransitionError: The environment returned an invalid observation or cost.
-    """
-    seeds = seed_everything(plan.seed)
-    opt_type, max_ep_len = plan.algorithm.opt_type, plan.loop.max_ep_len
-    envs = wrap_vector_env(env_fn, plan.num_envs, opt_type, max_ep_len)
-    envs.action_space.seed(seeds["actions"])
-    num_test_envs = min(plan.loop.num_test_episodes, MAX_TEST_ENVS)
-    test_envs = [wrap_env(env_fn(), opt_type, max_ep_len) for _ in range(num_test_envs)]
-    spaces = Spaces(envs.single_observation_space, envs.single_action_space)
-    agent = plan.build_agent(spaces)
-    buffer = plan.build_buffer(agent, spaces, seeds["replay"])
-    engine = choose_engine(agent)
-    recorder.start(agent, plan, engine.name)
-    try:
-        collector = Collector(envs, seeds["env"])
-        stop = Trainer(plan, agent, engine, buffer, envs, collector, test_envs, recorder).run()
-    finally:
-        envs.close()
-        for test_env in test_envs:
-            test_env.close()
-    if stop is not None and stop.kind is StopKind.DIVERGED:
-        raise DivergenceError(stop.reason)
-    return agent, buffer
-
-
 def seed_everything(seed: int) -> dict[str, int]:
     """Seed the global generators and return independent seeds for the parts of a run."""
     names = ("torch", "env", "actions", "replay")
     state = np.random.SeedSequence(seed).generate_state(len(names))
     seeds = {name: int(value) for name, value in zip(names, state, strict=True)}
+    seeds["env"] %= TRAINING_SEEDS
     torch.manual_seed(seeds["torch"])
     # Environments from other packages may use the global generators.
     np.random.seed(seeds["env"])
@@ -102,42 +68,70 @@ class Trainer:
     rounds and epochs occur at the same transition counts for any number of environments. Transitions of the last
     vector step beyond the total are discarded.
 
+    Everything is built and checked before the first step. It is a context manager that closes the environments.
+
     Args:
         plan: The plan of the training.
-        agent: The agent to train.
-        engine: Executes policy and updates.
+        env_fn: Makes one environment; called ``num_envs`` times for training and once per parallel test episode.
+            Alternatively it makes the vector environment of the training.
+
+    Attributes:
+        agent: The agent that is trained.
         buffer: Stores the transitions.
-        envs: The environments of the training.
-        collector: Steps these environments.
-        test_envs: Environments of the test episodes; empty if there are none.
-        recorder: Records the run.
+        environments: The environments of the training and of its tests.
+
+    Raises:
+        TypeError, ValueError: The environments, or the plan with them, cannot be used.
     """
 
-    def __init__(
-        self,
-        plan: TrainingPlan,
-        agent: Agent,
-        engine: Engine,
-        buffer: ReplayBuffer,
-        envs: AnyVectorEnv,
-        collector: Collector,
-        test_envs: list[AnyEnv],
-        recorder: Recorder,
-    ) -> None:
+    def __init__(self, plan: TrainingPlan, env_fn: EnvFn) -> None:
         self._plan, self._loop = plan, plan.loop
-        self._agent, self._engine, self._buffer = agent, engine, buffer
-        self._envs, self._collector, self._test_envs = envs, collector, test_envs
-        self._recorder = recorder
-        self._rates = LearningRates(agent, plan.schedule, plan.loop)
+        seeds = seed_everything(plan.seed)
+        num_test_envs = min(plan.loop.num_test_episodes, MAX_TEST_ENVS)
+        self.environments = Environments(
+            env_fn, plan.num_envs, num_test_envs, plan.algorithm.opt_type, plan.loop.max_ep_len
+        )
+        try:
+            self.environments.training.action_space.seed(seeds["actions"])
+            self.agent = plan.build_agent(self.environments.spaces)
+            self.buffer = plan.build_buffer(self.agent, self.environments.spaces, seeds["replay"])
+            self._engine = choose_engine(self.agent)
+            self._rates = LearningRates(self.agent, plan.schedule, plan.loop)
+            self._collector = Collector(self.environments.training, seeds["env"])
+        except BaseException:
+            self.environments.close()
+            raise
         self._updates = 0
         self._diagnostics: list[dict[str, Tensor]] = []
+        self._has_told_unfinished = False
         self._clock = _Clock()
 
-    def run(self) -> Stop | None:
-        """Train up to the last step; returns the reason if the training stops earlier."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.environments.close()
+
+    def run(self, recorder: Recorder) -> Stop | None:
+        """Train up to the last step, and record it; returns the reason if the training stops earlier.
+
+        Raises:
+            DivergenceError: Weights or losses are not finite.
+            OffendingTransitionError: The environment gave an observation or a cost that cannot be used.
+        """
+        recorder.start(self.agent, self._plan, self._engine.name)
+        for warning in self.environments.warnings:
+            recorder.warn(warning)
+        self._clock = _Clock()
+        stop = self._run(recorder)
+        if stop is not None and stop.kind is StopKind.DIVERGED:
+            raise DivergenceError(stop.reason)
+        return stop
+
+    def _run(self, recorder: Recorder) -> Stop | None:
         while self._collector.env_steps < self._loop.total_steps:
             for transition in self._collector.step(self._act):
-                stop = self._take(transition)
+                stop = self._take(transition, recorder)
                 if stop is not None:
                     return stop
                 if self._collector.env_steps == self._loop.total_steps:
@@ -147,10 +141,10 @@ class Trainer:
     def state_dict(self) -> dict[str, Any]:
         """Everything that the training needs to continue, except the environments."""
         return {
-            "agent": self._agent.state_dict(),
-            "critic_optimizer": self._agent.critic_optimizer.state_dict(),
-            "policy_optimizer": self._agent.policy_optimizer.state_dict(),
-            "buffer": self._buffer.state_dict(),
+            "agent": self.agent.state_dict(),
+            "critic_optimizer": self.agent.critic_optimizer.state_dict(),
+            "policy_optimizer": self.agent.policy_optimizer.state_dict(),
+            "buffer": self.buffer.state_dict(),
             "collector": self._collector.state_dict(),
             "rates": self._rates.state_dict(),
             "noise": self._engine.generator.get_state(),
@@ -159,11 +153,11 @@ class Trainer:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from what :meth:`state_dict` returned, for the same plan."""
-        self._agent.load_state_dict(state["agent"])
+        self.agent.load_state_dict(state["agent"])
         self._rates.load_state_dict(state["rates"])
-        self._agent.critic_optimizer.load_state_dict(state["critic_optimizer"])
-        self._agent.policy_optimizer.load_state_dict(state["policy_optimizer"])
-        self._buffer.load_state_dict(state["buffer"])
+        self.agent.critic_optimizer.load_state_dict(state["critic_optimizer"])
+        self.agent.policy_optimizer.load_state_dict(state["policy_optimizer"])
+        self.buffer.load_state_dict(state["buffer"])
         self._collector.load_state_dict(state["collector"])
         self._engine.generator.set_state(state["noise"])
         self._updates = state["updates"]
@@ -172,7 +166,7 @@ class Trainer:
         """Actions ``[num_envs, act_dim]``; a vector step that begins within ``start_steps`` is random throughout."""
         actions: npt.NDArray[np.floating]
         if self._collector.env_steps < self._loop.start_steps:
-            actions = self._envs.action_space.sample()
+            actions = self.environments.training.action_space.sample()
         elif len(observations) == 1:
             # Products with a vector are faster than with a matrix of one row, and give the same.
             actions = self._engine.get_action(observations[0])[None]
@@ -180,27 +174,27 @@ class Trainer:
             actions = self._engine.get_action(observations)
         return actions
 
-    def _take(self, transition: Transition) -> Stop | None:
+    def _take(self, transition: Transition, recorder: Recorder) -> Stop | None:
         """Store a transition, and run the updates and the end of the epoch that are due after it."""
         i, obs, act, cost, obs_next, terminated, truncated = transition
         is_terminal = terminated or (truncated and self._plan.algorithm.time_limit_is_terminal)
-        self._buffer.store(obs, act, cost, obs_next, is_terminal, i)
+        self.buffer.store(obs, act, cost, obs_next, is_terminal, i)
         if terminated or truncated:
-            self._buffer.finish_episode(i)
+            self.buffer.finish_episode(i)
         env_steps, stop = self._collector.env_steps, None
-        if self._loop.is_update_round(env_steps) and len(self._buffer) > 0:
-            stop = self._update_round(env_steps)
+        if self._loop.is_update_round(env_steps) and len(self.buffer) > 0:
+            stop = self._update_round(env_steps, recorder)
         if stop is None and env_steps % self._loop.steps_per_epoch == 0:
-            stop = self._end_epoch(env_steps)
+            stop = self._end_epoch(env_steps, recorder)
         return stop
 
-    def _update_round(self, env_steps: int) -> Stop | None:
+    def _update_round(self, env_steps: int, recorder: Recorder) -> Stop | None:
         loop = self._loop
         with self._clock.updating():
-            for batch in self._buffer.sample_batches(loop.steps_per_update, loop.batch_size):
+            for batch in self.buffer.sample_batches(loop.steps_per_update, loop.batch_size):
                 self._diagnostics.append(self._engine.update(batch))
         # Checked here, since an environment may accept a NaN action without an error.
-        diverged = divergence_of_weights(self._agent, env_steps)
+        diverged = divergence_of_weights(self.agent, env_steps)
         if diverged is not None:
             return diverged
         self._updates += loop.steps_per_update
@@ -208,11 +202,11 @@ class Trainer:
             self._rates.advance(env_steps)
         finished = self._collector.finished
         cost, length = finished[-1] if finished else (math.nan, math.nan)
-        multipliers = {name: float(value) for name, value in self._agent.multipliers().items()}
-        self._recorder.progress(env_steps, {"cost": cost, "length": length, **multipliers})
+        multipliers = {name: float(value) for name, value in self.agent.multipliers().items()}
+        recorder.progress(env_steps, {"cost": cost, "length": length, **multipliers})
         return None
 
-    def _end_epoch(self, env_steps: int) -> Stop | None:
+    def _end_epoch(self, env_steps: int, recorder: Recorder) -> Stop | None:
         steps_per_epoch = self._loop.steps_per_epoch
         metrics: Metrics = {"epoch": env_steps // steps_per_epoch, "env_steps": env_steps, "updates": self._updates}
         metrics |= self._training_metrics()
@@ -220,34 +214,40 @@ class Trainer:
             diverged = divergence_of_loss(metrics["train/critic_loss"], env_steps)
             if diverged is not None:
                 return diverged
-        metrics |= self._test_metrics() | self._rate_metrics()
+        metrics |= self._test_metrics(recorder) | self._rate_metrics()
         metrics |= self._clock.metrics(steps_per_epoch, len(self._diagnostics))
         self._diagnostics = []
         if self._rates.decay_ref == "epoch":
             self._rates.advance(env_steps)
-        return self._recorder.epoch(metrics, self._agent)
+        return recorder.epoch(metrics, self.agent)
 
     def _training_metrics(self) -> Metrics:
         episodes = self._collector.take_finished()
         costs, lengths = zip(*episodes, strict=True) if episodes else ((math.nan,), (math.nan,))
         metrics = {"cost_mean": float(np.mean(costs)), "ep_len_mean": float(np.mean(lengths))}
-        metrics |= dict.fromkeys(self._agent.DIAGNOSTICS, math.nan) | _means(self._diagnostics)
+        metrics |= dict.fromkeys(self.agent.DIAGNOSTICS, math.nan) | _means(self._diagnostics)
         # Multipliers are states: the metric is their current value, not a mean over the epoch.
-        metrics |= {name: float(value) for name, value in self._agent.multipliers().items()}
+        metrics |= {name: float(value) for name, value in self.agent.multipliers().items()}
         return {f"train/{name}": value for name, value in metrics.items()}
 
-    def _test_metrics(self) -> Metrics:
-        if not self._test_envs:
+    def _test_metrics(self, recorder: Recorder) -> Metrics:
+        if not self.environments.tests:
             return {}
-        results = evaluate(self._policy, self._test_envs, self._loop.num_test_episodes)
+        results = evaluate(self._policy, self.environments.tests, self._loop.num_test_episodes)
+        if results.unfinished.any() and not self._has_told_unfinished:
+            self._has_told_unfinished = True
+            recorder.warn(
+                f"test episodes are ended after {MAX_EPISODE_STEPS} steps, since the environment has no time limit; "
+                "set one with max_ep_len (train.max_ep_len)"
+            )
         return {f"test/{name}": value for name, value in results.summary().items()}
 
     def _policy(self, obs: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-        return self._engine.get_action(obs, deterministic=True)
+        return self.agent.get_action(obs, deterministic=True)
 
     def _rate_metrics(self) -> Metrics:
-        rates = self._agent.learning_rates
-        return {f"lr/{_RATE_NAMES[name]}": rates.get(name, 0.0) for name in self._agent.RATES}
+        rates = self.agent.learning_rates
+        return {f"lr/{_RATE_NAMES[name]}": rates.get(name, 0.0) for name in self.agent.RATES}
 
 
 class _Clock:

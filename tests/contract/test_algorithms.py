@@ -188,7 +188,7 @@ def test_sac_is_trained_on_rewards(train):
     assert row["test/ep_len_mean"] == 200
     # Costs from 0 to 16.3 a step, of which the critic has learned something.
     assert 0 < row["test/cost_mean"] < 3260
-    assert float(run.agent.update(run.buffer.sample_batch(200))["q_mean"]) > 1.0
+    assert float(run.agent.update(run.buffer.sample_batch(200))["q_mean"]) > 0.5
 
 
 COMMAND = ["env=oscillator", "tuned=none", "device=cpu", "wandb.mode=disabled", "train.num_test_episodes=1", "seed=0"]

@@ -9,7 +9,7 @@ import pytest
 import torch
 from wrong_command_lines import WRONG, WRONG_FOR_THE_ENVIRONMENT, WRONG_TOGETHER
 
-from lac.training import trainer as training
+from lac.training.trainer import Trainer
 
 
 class TrainingStarted(BaseException):
@@ -26,12 +26,12 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         events.append(f"environment {env_id}")
         return make(env_id, *args, **kwargs)
 
-    def recorded_train(*_args: object, **_kwargs: object) -> None:
+    def recorded_run(*_args: object, **_kwargs: object) -> None:
         events.append("training")
         raise TrainingStarted
 
     monkeypatch.setattr(gymnasium, "make", recorded_make)
-    monkeypatch.setattr(training, "train", recorded_train)
+    monkeypatch.setattr(Trainer, "run", recorded_run)
     return events
 
 

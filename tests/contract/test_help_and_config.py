@@ -26,7 +26,7 @@ from lac.envs.factory import environment_factory
 from lac.settings.algorithms import ALGORITHMS
 from lac.settings.commands import TrainCommand, config_keys
 from lac.settings.fields import leaves
-from lac.training.trainer import train
+from lac.training.trainer import Trainer
 
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf"
@@ -224,7 +224,7 @@ def test_presets_compose_without_problems_and_build_their_agent(group, option, c
         pytest.skip(str(error))
     assert config_errors(cfg) == []
     with pytest.raises(BuiltError):
-        train(training_plan(values), make, recorder)
+        Trainer(training_plan(values), make).run(recorder)
     agent, hidden = recorder.agent, values["network"]["hidden_sizes"]
     if values["algo"]["name"] != "sac":
         assert agent.settings.alpha3 == values["algo"]["alpha3"]

@@ -126,7 +126,7 @@ WRONG_TOGETHER = {
         "nan": ("algo.polyak=nan", "algo.polyak", "nan", ["from 0 to 1"]),
         "infinite rate": ("algo.lr_a=inf", "algo.lr_a", "inf", ["finite"]),
         "negative final rate": ("lr_schedule.lr_c_final=-1e-9", "lr_schedule.lr_c_final", "-1e-09", ["at least 0"]),
-        "negative seed": ("seed=-1", "seed", "-1", ["whole number", "4294967295"]),
+        "negative seed": ("seed=-1", "seed", "-1", ["whole number", "2147483647"]),
         "no threads": ("device.threads=0", "device.threads", "0", ["at least 1"]),
     },
     "words": {

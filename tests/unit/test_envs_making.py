@@ -135,7 +135,7 @@ def test_observations_are_flattened():
 
 def test_a_flat_observation_is_not_wrapped_again():
     env = Rewarding()
-    assert wrap_env(env) is env
+    assert wrap_env(env).env is env
 
 
 # validate_spaces ----------------------------------------------------------------------------------------

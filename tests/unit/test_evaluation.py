@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from gymnasium import Wrapper
 from gymnasium.spaces import Box
-from gymnasium.wrappers import TimeLimit
 
+from lac.envs import wrap_env
 from lac.evaluation.rollouts import FIRST_TEST_SEED, Rollouts, evaluate, rollout
 
 
@@ -125,7 +125,7 @@ def finished(costs, terminated):
     for row, episode in zip(padded, costs, strict=True):
         row[: len(episode)] = episode
     nothing = np.zeros((0, 0, 0))
-    return Rollouts(padded, lengths, np.array(terminated), *[nothing] * 5)
+    return Rollouts(padded, lengths, np.array(terminated), np.zeros(len(costs), np.bool_), *[nothing] * 5)
 
 
 def test_summary_by_hand():
@@ -226,7 +226,7 @@ def test_recordings_are_not_shared_with_policies_and_environments():
 
 
 def test_an_environment_without_signals_has_none_in_its_recording():
-    env = TimeLimit(gymnasium.make("Pendulum-v1"), 5)
+    env = wrap_env(gymnasium.make("Pendulum-v1"), "maximize", max_ep_len=5)
     episodes = rollout(lambda obs: np.zeros((len(obs), 1), np.float32), [env], [0])
     assert (episodes.references.shape, episodes.states_of_interest.shape) == ((1, 6, 0), (1, 6, 0))
     assert episodes.observations.shape == (1, 6, 3)

@@ -250,7 +250,6 @@ def test_arguments_that_do_not_exist(name, argument, told):
 
 
 def test_prepared_they_are_what_an_agent_expects():
-    env = make_env("lac/SwimmerCost-v1", max_episode_steps=3)
-    assert wrap_env(env) is env
+    env = wrap_env(make_env("lac/SwimmerCost-v1", max_episode_steps=3))
     env.reset(seed=0)
     assert [env.step(np.zeros(2, np.float32))[2:4] for _ in range(3)] == [(False, False)] * 2 + [(False, True)]

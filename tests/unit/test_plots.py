@@ -30,6 +30,7 @@ def test_trajectories_draw_each_recorded_episode_to_its_own_end(monkeypatch, tmp
         costs=np.array([[1.0, 2.0, nan], [3.0, nan, nan], [1.0, 1.0, 1.0]]),
         lengths=np.array([2, 1, 3]),
         terminated=np.array([False, True, False]),
+        unfinished=np.zeros(3, np.bool_),
         observations=interest,
         actions=np.zeros((2, 2, 1)),
         states=interest,

@@ -5,15 +5,12 @@ import pytest
 import torch
 
 import lac  # noqa: F401 (registers the environments)
-from lac.engines import choose_engine
-from lac.envs import wrap_vector_env
-from lac.envs.vector import Spaces
 from lac.settings.algorithms import ALGORITHMS
 from lac.settings.training import LoopSettings, ScheduleSettings
-from lac.training.collector import Collector
+from lac.training.divergence import DivergenceError
 from lac.training.plan import TrainingPlan
 from lac.training.stopping import Stop, StopKind
-from lac.training.trainer import Trainer, seed_everything
+from lac.training.trainer import Trainer
 
 PRUNED = Stop(StopKind.PRUNED)
 LOOP = {"steps_per_epoch": 30, "update_after": 10, "update_every": 10, "steps_per_update": 3, "batch_size": 8}
@@ -25,6 +22,9 @@ class Recorder:
     def __init__(self, last_epoch=None):
         self.last_epoch, self.rows = last_epoch, []
 
+    def start(self, agent, plan, engine):
+        pass
+
     def progress(self, env_steps, values):
         pass
 
@@ -33,8 +33,7 @@ class Recorder:
         return PRUNED if metrics["epoch"] == self.last_epoch else None
 
 
-def built(algorithm, recorder, **changes):
-    """A trainer, its agent and its environments, as ``train`` builds them."""
+def built(algorithm, **changes):
     plan = TrainingPlan(
         algorithm=ALGORITHMS[algorithm](**changes),
         seed=4,
@@ -43,12 +42,7 @@ def built(algorithm, recorder, **changes):
         ac_kwargs={"hidden_sizes": {"actor": [8], "critic": [8]}},
         num_envs=2,
     )
-    seeds = seed_everything(plan.seed)
-    envs = wrap_vector_env(lambda: gymnasium.make("lac/Ex3EKF-v1"), plan.num_envs, "minimize", None)
-    agent = plan.build_agent(Spaces(envs.single_observation_space, envs.single_action_space))
-    buffer = plan.build_buffer(agent, Spaces(envs.single_observation_space, envs.single_action_space), seeds["replay"])
-    collector = Collector(envs, seeds["env"])
-    return Trainer(plan, agent, choose_engine(agent), buffer, envs, collector, [], recorder), agent, envs
+    return Trainer(plan, lambda: gymnasium.make("lac/Ex3EKF-v1"))
 
 
 @pytest.mark.parametrize(
@@ -56,31 +50,30 @@ def built(algorithm, recorder, **changes):
 )
 def test_a_training_continues_from_its_state_with_the_same_bits(algorithm, changes):
     undisturbed = Recorder()
-    trainer, expected, _ = built(algorithm, undisturbed, **changes)
-    assert trainer.run() is None
+    expected = built(algorithm, **changes)
+    assert expected.run(undisturbed) is None
 
-    first, agent, envs = built(algorithm, Recorder(last_epoch=1), **changes)
-    assert first.run() == PRUNED
+    first = built(algorithm, **changes)
+    assert first.run(Recorder(last_epoch=1)) == PRUNED
     state = first.state_dict()
-    systems = [env.unwrapped.get_state() for env in envs.envs]
+    systems = [env.unwrapped.get_state() for env in first.environments.training.envs]
 
     continued = Recorder()
-    second, agent, envs = built(algorithm, continued, **changes)
+    second = built(algorithm, **changes)
     torch.randn(100)  # global generators are elsewhere by now
     second.load_state_dict(state)
-    for env, system in zip(envs.envs, systems, strict=True):
+    for env, system in zip(second.environments.training.envs, systems, strict=True):
         env.unwrapped.set_state(system)
-    assert second.run() is None
+    assert second.run(continued) is None
     assert repr(continued.rows) == repr(undisturbed.rows[1:])  # which has NaN where no episode has ended
-    assert all(torch.equal(one, other) for one, other in zip(agent.parameters(), expected.parameters(), strict=True))
+    parameters = zip(second.agent.parameters(), expected.agent.parameters(), strict=True)
+    assert all(torch.equal(one, other) for one, other in parameters)
 
 
 def test_diverged_weights_end_the_training_with_a_reason():
-    recorder = Recorder()
-    trainer, agent, _ = built("lac", recorder)
+    recorder, trainer = Recorder(), built("lac")
     with torch.no_grad():
-        agent.ac.L.L[0].bias[0] = float("nan")
-    stop = trainer.run()
-    assert stop.kind is StopKind.DIVERGED
-    assert "after 10 steps" in stop.reason
+        trainer.agent.ac.L.L[0].bias[0] = float("nan")
+    with pytest.raises(DivergenceError, match="after 10 steps"):
+        trainer.run(recorder)
     assert recorder.rows == []
