@@ -9,15 +9,15 @@ from typing import Any
 
 from lac.agents import LAC, LATC, SAC, Agent
 from lac.agents.agent import ACTOR_CRITIC_PARAMETERS
+from lac.buffers import ReplayBuffer
 from lac.devices import limited_threads
 from lac.envs import AnyEnv, AnyVectorEnv
 from lac.loggers.wandb import WandbSettings
 from lac.runs.recorder import RecordSettings, RunRecorder
 from lac.settings.algorithms import ALGORITHMS
-from lac.settings.arguments import described, from_arguments, raise_if_not_allowed, signature, training_fields
+from lac.settings.arguments import allowed, described, from_arguments, signature, training_fields
 from lac.settings.rules import nearest
 from lac.settings.training import LoopSettings, ScheduleSettings
-from lac.training.buffers import ReplayBuffer
 from lac.training.plan import TrainingPlan
 from lac.training.trainer import train
 
@@ -73,7 +73,7 @@ def _training_function(agent_class: type[Agent]) -> Callable[..., tuple[Agent, R
     def function(*args: Any, **kwargs: Any) -> tuple[Agent, ReplayBuffer]:
         bound = arguments.bind(*args, **kwargs)
         bound.apply_defaults()
-        raise_if_not_allowed(settings, bound.arguments)
+        allowed(settings, bound.arguments)
         return _train(name.lower(), bound.arguments)
 
     function.__name__ = function.__qualname__ = name.lower()

@@ -31,8 +31,8 @@ from lac.envs.factory import HasSpaces
 from lac.networks import LyapunovActorCritic as LyapunovActorCritic
 from lac.networks import LyapunovActorTwinCritic as LyapunovActorTwinCritic
 from lac.networks import SoftActorCritic as SoftActorCritic
-from lac.training.buffers import FiniteHorizonReplayBuffer as FiniteHorizonReplayBuffer
-from lac.training.buffers import ReplayBuffer as ReplayBuffer
+from lac.buffers import FiniteHorizonReplayBuffer as FiniteHorizonReplayBuffer
+from lac.buffers import ReplayBuffer as ReplayBuffer
 
 __version__: str
 __all__: list[str]

@@ -26,7 +26,7 @@ from lac.devices import torch_device
 from lac.envs.costs import reward_maximum
 from lac.envs.factory import HasSpaces, validate_spaces
 from lac.settings.algorithms import AgentSettings
-from lac.settings.arguments import agent_fields, described, raise_if_not_allowed, signature
+from lac.settings.arguments import agent_fields, allowed, described, signature
 
 DEFAULT_AC_KWARGS: Mapping[str, Any] = MappingProxyType(
     {
@@ -77,7 +77,7 @@ class Agent(SavedModule, ABC):
         bound = inspect.signature(type(self)).bind(*args, **kwargs)
         bound.apply_defaults()
         arguments = bound.arguments
-        raise_if_not_allowed(agent_fields(self.Settings), arguments)
+        allowed(agent_fields(self.Settings), arguments)
         #: The settings that the agent was built with.
         self.settings: Any = self.Settings(**{f.name: arguments[f.name] for f in fields(self.Settings)})
         self._build(arguments["env"], arguments["actor_critic"], arguments["ac_kwargs"], arguments["device"])

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from lac.agents import Agent
+from lac.buffers import ReplayBuffer
 from lac.engines import Engine, choose_engine
 from lac.envs import AnyEnv, AnyVectorEnv, wrap_env, wrap_vector_env
 from lac.envs.vector import Spaces
 from lac.evaluation.rollouts import evaluate
-from lac.training.buffers import ReplayBuffer
 from lac.training.collector import Collector, Transition
 from lac.training.divergence import DivergenceError, divergence_of_loss, divergence_of_weights
 from lac.training.plan import TrainingPlan
