@@ -171,10 +171,19 @@ class Agent(SavedModule, ABC):
         Args:
             s: One observation ``[obs_dim]`` or a batch ``[B, obs_dim]``.
             deterministic: Whether to take the policy's mean instead of a sample.
+
+        Raises:
+            ValueError: The observations have another width.
         """
+        obs = torch.as_tensor(s, dtype=torch.float32, device=self._device)
+        if obs.shape[-1:] != self._observation_space.shape:
+            raise ValueError(
+                f"s has the shape {tuple(obs.shape)}; it must be one observation {self._observation_space.shape}, or "
+                "a batch of them"
+            )
         flags = {"deterministic": deterministic} if self._act_is_deterministic_on_request else {}
         with torch.inference_mode():
-            action = self.ac.act(torch.as_tensor(s, dtype=torch.float32, device=self._device), **flags)
+            action = self.ac.act(obs, **flags)
         return self.bounded(action.cpu().numpy() if isinstance(action, Tensor) else np.asarray(action))
 
     def bounded(self, action: npt.NDArray[Any]) -> npt.NDArray[Any]:

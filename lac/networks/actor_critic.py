@@ -131,7 +131,8 @@ def _activations(name: str, value: Any, parts: Sequence[str]) -> dict[str, Activ
 
 def _observation_widths(scale: Any, obs_dim: int) -> Tensor:
     raise_if_wrong(observation_scale=(scale, Numbers(above=0, optional=True)))
-    given = np.asarray(1.0 if scale is None else plain(scale), np.float32)
+    with np.errstate(over="ignore"):  # told below
+        given = np.asarray(1.0 if scale is None else plain(scale), np.float32)
     if given.ndim > 0 and given.shape != (obs_dim,):
         raise ValueError(
             f"observation_scale has {len(given)} numbers; it must be one number, or {obs_dim} (one per observation)"
