@@ -9,14 +9,14 @@ from lac.agents import lac as _lac
 from lac.agents import latc as _latc
 from lac.agents import sac as _sac
 from lac.agents.loading import load_agent as load_agent
+from lac.buffers import FiniteHorizonReplayBuffer as FiniteHorizonReplayBuffer
+from lac.buffers import ReplayBuffer as ReplayBuffer
 from lac.engines import choose_engine as choose_engine
 from lac.envs import AnyEnv, AnyVectorEnv
 from lac.envs.factory import HasSpaces
 from lac.networks import LyapunovActorCritic as LyapunovActorCritic
 from lac.networks import LyapunovActorTwinCritic as LyapunovActorTwinCritic
 from lac.networks import SoftActorCritic as SoftActorCritic
-from lac.training.buffers import FiniteHorizonReplayBuffer as FiniteHorizonReplayBuffer
-from lac.training.buffers import ReplayBuffer as ReplayBuffer
 
 __version__: str
 __all__: list[str]

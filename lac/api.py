@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from datetime import datetime
 from inspect import Parameter
 from pathlib import Path
@@ -9,30 +10,19 @@ from typing import Any
 
 from lac.agents import LAC, LATC, SAC, Agent
 from lac.agents.agent import ACTOR_CRITIC_PARAMETERS
+from lac.buffers import ReplayBuffer
 from lac.devices import limited_threads
 from lac.envs import AnyEnv, AnyVectorEnv
 from lac.loggers.wandb import WandbSettings
 from lac.runs.recorder import RecordSettings, RunRecorder
 from lac.settings.algorithms import ALGORITHMS
-from lac.settings.arguments import described, from_arguments, raise_if_not_allowed, signature, training_fields
-from lac.settings.rules import nearest
+from lac.settings.arguments import allowed, described, from_arguments, signature, training_fields
+from lac.settings.fields import setting_errors
+from lac.settings.logging import LoggerSettings
+from lac.settings.rules import nearest, plain, raise_if_any, shown
 from lac.settings.training import LoopSettings, ScheduleSettings
-from lac.training.buffers import ReplayBuffer
 from lac.training.plan import TrainingPlan
 from lac.training.trainer import Trainer
-
-LOGGER_KWARGS = (
-    "output_dir",
-    "exp_name",
-    "quiet",
-    "verbose_vars",
-    "use_wandb",
-    "wandb_project",
-    "wandb_group",
-    "wandb_job_type",
-    "wandb_run_name",
-    "save_checkpoints",
-)
 
 _ENV_FN = Parameter("env_fn", Parameter.POSITIONAL_OR_KEYWORD, annotation=Callable[[], AnyEnv | AnyVectorEnv])
 _LOGGER_KWARGS = Parameter("logger_kwargs", Parameter.POSITIONAL_OR_KEYWORD, default={}, annotation=Mapping[str, Any])
@@ -48,6 +38,7 @@ _DOCSTRING = """Train :class:`~lac.agents.{module}.{name}` in an environment.
         logger_kwargs: ``output_dir`` (a new folder under ``outputs/`` by default), ``exp_name``, ``quiet``,
             ``verbose_vars`` (metrics shown on the console), ``use_wandb``, ``wandb_project``, ``wandb_group``,
             ``wandb_job_type``, ``wandb_run_name``, ``save_checkpoints`` (keep every saved epoch's policy).
+            The folder is made when the training starts: a call that cannot start leaves none.
 {settings}
 
     Returns:
@@ -73,8 +64,7 @@ def _training_function(agent_class: type[Agent]) -> Callable[..., tuple[Agent, R
     def function(*args: Any, **kwargs: Any) -> tuple[Agent, ReplayBuffer]:
         bound = arguments.bind(*args, **kwargs)
         bound.apply_defaults()
-        raise_if_not_allowed(settings, bound.arguments)
-        return _train(name.lower(), bound.arguments)
+        return _train(name.lower(), allowed(settings, bound.arguments))
 
     function.__name__ = function.__qualname__ = name.lower()
     function.__signature__ = arguments  # type: ignore[attr-defined]
@@ -89,10 +79,7 @@ sac = _training_function(SAC)
 
 def _train(algorithm: str, arguments: Mapping[str, Any]) -> tuple[Agent, ReplayBuffer]:
     """Train from the arguments of one of the functions above."""
-    logger_kwargs = arguments["logger_kwargs"]
-    unknown = [f"{key!r}.{nearest(key, LOGGER_KWARGS)}" for key in logger_kwargs if key not in LOGGER_KWARGS]
-    if unknown:
-        raise ValueError(f"logger_kwargs has no entry {' '.join(unknown)} It takes {', '.join(LOGGER_KWARGS)}")
+    logging = _logger_settings(arguments["logger_kwargs"])
     if arguments["export"]:
         raise NotImplementedError(
             "export=True comes with a later release; the policy is saved under policy/ all the same"
@@ -107,33 +94,53 @@ def _train(algorithm: str, arguments: Mapping[str, Any]) -> tuple[Agent, ReplayB
         num_envs=arguments["num_envs"],
         device=arguments["device"],
     )
+    here = Path.cwd()  # environments may change it
     with (
         limited_threads(),
         Trainer(plan, arguments["env_fn"]) as trainer,
-        RunRecorder(_record_settings(algorithm, logger_kwargs, arguments)) as recorder,
+        RunRecorder(_record_settings(algorithm, here, logging, arguments)) as recorder,
     ):
         trainer.run(recorder)
     return trainer.agent, trainer.buffer
 
 
-def _record_settings(name: str, logger_kwargs: Mapping[str, Any], arguments: Mapping[str, Any]) -> RecordSettings:
-    exp_name = logger_kwargs.get("exp_name", name)
-    run_dir = logger_kwargs.get("output_dir") or new_run_folder(Path("outputs"), exp_name)
+def _logger_settings(logger_kwargs: Any) -> LoggerSettings:
+    """The entries of ``logger_kwargs``.
+
+    Raises:
+        ValueError: An entry is unknown or has a value that is not allowed.
+    """
+    known = [f.name for f in fields(LoggerSettings)]
+    if not isinstance(logger_kwargs, Mapping):
+        raise ValueError(f"logger_kwargs is {shown(logger_kwargs)}; it must be a dict of {', '.join(known)}")
+    unknown = [f"{key!r}.{nearest(str(key), known)}" for key in logger_kwargs if key not in known]
+    if unknown:
+        raise ValueError(f"logger_kwargs has no entry {' '.join(unknown)} It takes {', '.join(known)}")
+    given = plain(logger_kwargs)
+    raise_if_any(setting_errors(LoggerSettings, given, "logger_kwargs: "))
+    settings = LoggerSettings(**given)
+    if settings.output_dir is not None and Path(settings.output_dir).is_file():
+        raise ValueError(f"logger_kwargs: output_dir is {settings.output_dir!r}, which is a file; give a folder")
+    return settings
+
+
+def _record_settings(name: str, here: Path, logging: LoggerSettings, arguments: Mapping[str, Any]) -> RecordSettings:
+    exp_name = logging.exp_name or name
     wandb = WandbSettings(
-        mode="auto" if logger_kwargs.get("use_wandb", False) else "disabled",
-        project=logger_kwargs.get("wandb_project", "lac"),
-        group=logger_kwargs.get("wandb_group"),
-        job_type=logger_kwargs.get("wandb_job_type"),
-        name=logger_kwargs.get("wandb_run_name", exp_name),
+        mode="auto" if logging.use_wandb else "disabled",
+        project=logging.wandb_project,
+        group=logging.wandb_group,
+        job_type=logging.wandb_job_type,
+        name=logging.wandb_run_name or exp_name,
     )
     return RecordSettings(
-        run_dir=Path(run_dir),
+        run_dir=here / (logging.output_dir or new_run_folder(here / "outputs", exp_name)),
         title=exp_name,
         config={name: value for name, value in arguments.items() if isinstance(value, (int, float, str, type(None)))},
         save_freq=arguments["save_freq"],
-        keep_policies=logger_kwargs.get("save_checkpoints", False),
-        quiet=logger_kwargs.get("quiet", False),
-        columns=logger_kwargs.get("verbose_vars"),
+        keep_policies=logging.save_checkpoints,
+        quiet=logging.quiet,
+        columns=logging.verbose_vars,
         wandb=wandb,
     )
 

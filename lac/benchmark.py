@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from lac.agents import LAC
+from lac.buffers import Batch, ReplayBuffer
 from lac.engines import TorchEngine, choose_engine
 from lac.envs import AnyEnv, make_env, wrap_env
-from lac.training.buffers import Batch, ReplayBuffer
 
 PRODUCT_SIZE = 256
 """The machine's limit is read off a square matrix product of this size."""

@@ -20,13 +20,20 @@ from torch import Tensor, nn
 
 from lac import losses
 from lac.agents.adam import Adam
+from lac.agents.checks import (
+    raise_if_no_environment,
+    raise_if_not_buildable,
+    raise_if_not_trainable,
+    try_actor_critic,
+)
 from lac.agents.description import describe
 from lac.agents.saving import SavedModule
 from lac.devices import torch_device
 from lac.envs.costs import reward_maximum
 from lac.envs.factory import HasSpaces, validate_spaces
 from lac.settings.algorithms import AgentSettings
-from lac.settings.arguments import agent_fields, described, raise_if_not_allowed, signature
+from lac.settings.arguments import agent_fields, allowed, described, signature
+from lac.settings.rules import Number, raise_if_wrong
 
 DEFAULT_AC_KWARGS: Mapping[str, Any] = MappingProxyType(
     {
@@ -42,6 +49,7 @@ ACTOR_CRITIC_PARAMETERS = (
 )
 """The two parameters that agents and training functions have in common, in addition to the settings."""
 
+_OPTIONAL_RATE = Number(low=0, optional=True)
 _SMALLEST = 1e-37  # keeps the logarithm of a multiplier of zero finite
 
 
@@ -76,8 +84,7 @@ class Agent(SavedModule, ABC):
         super().__init__()
         bound = inspect.signature(type(self)).bind(*args, **kwargs)
         bound.apply_defaults()
-        arguments = bound.arguments
-        raise_if_not_allowed(agent_fields(self.Settings), arguments)
+        arguments = allowed(agent_fields(self.Settings), bound.arguments)
         #: The settings that the agent was built with.
         self.settings: Any = self.Settings(**{f.name: arguments[f.name] for f in fields(self.Settings)})
         self._build(arguments["env"], arguments["actor_critic"], arguments["ac_kwargs"], arguments["device"])
@@ -87,15 +94,18 @@ class Agent(SavedModule, ABC):
     ) -> None:
         settings = self.settings
         self._device = torch_device(device)
+        raise_if_no_environment(env)
         self._observation_space, self._action_space = validate_spaces(env)
         self._reward_max = reward_maximum(env) if settings.opt_type == "maximize" else None
-        actor_critic = actor_critic or self._default_actor_critic
+        actor_critic = self._default_actor_critic if actor_critic is None else actor_critic
+        raise_if_not_buildable(actor_critic, ac_kwargs)
         self._description = describe(self._observation_space, self._action_space, actor_critic, ac_kwargs)
         self.act_dim = int(np.prod(self._action_space.shape))
         given = settings.target_entropy
         self._target_entropy = float(-self.act_dim if given is None else given)
 
         self.ac: Any = actor_critic(self._observation_space, self._action_space, **ac_kwargs)
+        raise_if_not_trainable(self.ac, self._names_of_critics(self.ac))
         self.ac_targ: Any = copy.deepcopy(self.ac).requires_grad_(False)
         self.critics, self.target_critics = self._critics_of(self.ac), self._critics_of(self.ac_targ)
         self.log_alpha = nn.Parameter(torch.tensor(safe_log(settings.alpha)))
@@ -103,6 +113,7 @@ class Agent(SavedModule, ABC):
         act: Any = self.ac.act
         self._act_is_deterministic_on_request = "deterministic" in inspect.signature(act).parameters
         self.to(self._device)
+        try_actor_critic(self.ac, self._names_of_critics(self.ac), self._observation_space.shape[0], self.act_dim)
         self._build_optimisers({name: getattr(settings, name) for name in self.RATES})
 
     def _build_multipliers(self) -> None:
@@ -110,14 +121,17 @@ class Agent(SavedModule, ABC):
 
     def _critics_of(self, actor_critic: nn.Module) -> tuple[Any, ...]:
         """The critics of an actor-critic that this algorithm uses; twin critics give a tuple of two."""
-        critics = tuple(getattr(actor_critic, name) for name in self._critic_names if hasattr(actor_critic, name))
-        if len(critics) < self._fewest_critics:
+        return tuple(getattr(actor_critic, name) for name in self._names_of_critics(actor_critic))
+
+    def _names_of_critics(self, actor_critic: nn.Module) -> list[str]:
+        names = [name for name in self._critic_names if hasattr(actor_critic, name)]
+        if len(names) < self._fewest_critics:
             needed = " and ".join(self._critic_names[: self._fewest_critics])
             raise ValueError(
                 f"the actor-critic {type(actor_critic).__name__} has no critic {needed}, which {type(self).__name__} "
                 f"needs; {self._default_actor_critic.__name__} has"
             )
-        return critics
+        return names
 
     @property
     def device(self) -> torch.device:
@@ -141,7 +155,7 @@ class Agent(SavedModule, ABC):
 
     @alpha.setter
     def alpha(self, value: float) -> None:
-        set_log(self.log_alpha, value)
+        set_log(self.log_alpha, "alpha", value)
 
     def multipliers(self) -> dict[str, Tensor]:
         """The multipliers by the name of their metric."""
@@ -157,10 +171,19 @@ class Agent(SavedModule, ABC):
         Args:
             s: One observation ``[obs_dim]`` or a batch ``[B, obs_dim]``.
             deterministic: Whether to take the policy's mean instead of a sample.
+
+        Raises:
+            ValueError: The observations have another width.
         """
+        obs = torch.as_tensor(s, dtype=torch.float32, device=self._device)
+        if obs.shape[-1:] != self._observation_space.shape:
+            raise ValueError(
+                f"s has the shape {tuple(obs.shape)}; it must be one observation {self._observation_space.shape}, or "
+                "a batch of them"
+            )
         flags = {"deterministic": deterministic} if self._act_is_deterministic_on_request else {}
         with torch.inference_mode():
-            action = self.ac.act(torch.as_tensor(s, dtype=torch.float32, device=self._device), **flags)
+            action = self.ac.act(obs, **flags)
         return self.bounded(action.cpu().numpy() if isinstance(action, Tensor) else np.asarray(action))
 
     def bounded(self, action: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -237,14 +260,16 @@ class Agent(SavedModule, ABC):
         self._set_rates({"lr_a": lr_a, "lr_c": lr_c, "lr_alpha": lr_alpha})
 
     def _set_rates(self, rates: Mapping[str, float | None]) -> None:
+        raise_if_wrong(**{name: (rate, _OPTIONAL_RATE) for name, rate in rates.items()})
         for name, rate in rates.items():
             if rate is not None and name in self._rate_groups:
-                self._rate_groups[name].lr = rate
+                self._rate_groups[name].lr = float(rate)
 
     def _bound_rates(self, bounds: Mapping[str, float | None]) -> None:
+        raise_if_wrong(**{f"{name}_final": (bound, _OPTIONAL_RATE) for name, bound in bounds.items()})
         for name, bound in bounds.items():
             if bound is not None and name in self._rate_groups:
-                self._rate_groups[name].lr = max(self._rate_groups[name].lr, bound)
+                self._rate_groups[name].lr = max(self._rate_groups[name].lr, float(bound))
 
 
 @contextmanager
@@ -265,8 +290,12 @@ def safe_log(value: float) -> float:
 
 
 @torch.no_grad()
-def set_log(parameter: Tensor, value: float, high: float = math.inf) -> None:
-    """Set a log-parametrised multiplier in place, clipped to [0, ``high``]."""
-    if math.isnan(float(value)):
-        raise ValueError("a multiplier cannot be NaN")
-    parameter.fill_(safe_log(min(float(value), high)))
+def set_log(parameter: Tensor, name: str, value: float | Tensor, high: float = math.inf) -> None:
+    """Set a log-parametrised multiplier in place, clipped to [0, ``high``].
+
+    Raises:
+        ValueError: The value is not a finite number.
+    """
+    number = value.item() if isinstance(value, Tensor) and value.numel() == 1 else value
+    raise_if_wrong(**{name: (number, Number())})
+    parameter.fill_(safe_log(min(float(number), high)))

@@ -9,8 +9,15 @@ from gymnasium.spaces import Box
 from torch import nn
 
 from lac.networks import ACTIVATIONS, LyapunovActorCritic, LyapunovActorTwinCritic, SoftActorCritic
+from lac.settings.rules import COUNT, Choice, Numbers, Rule, Text, plain, raise_if_wrong, shown
 
 _ACTOR_CRITICS = {cls.__name__: cls for cls in (LyapunovActorCritic, LyapunovActorTwinCritic, SoftActorCritic)}
+_RULES: Mapping[str, Rule] = {
+    "obs_dim": COUNT,
+    "action_low": Numbers(),
+    "action_high": Numbers(),
+    "action_dtype": Choice(("float16", "float32", "float64")),
+}
 _ACTIVATION_NAMES = {cls: name for name, cls in ACTIVATIONS.items()}
 
 
@@ -37,8 +44,15 @@ def describe(
 
 
 def described_spaces(description: Mapping[str, Any]) -> Spaces:
-    """The spaces of a description; a description does not contain the bounds of the observations."""
-    low, high = (np.array(description[key]) for key in ("action_low", "action_high"))
+    """The spaces of a description; a description does not contain the bounds of the observations.
+
+    Raises:
+        ValueError: The description of the spaces is incomplete or damaged.
+    """
+    raise_if_wrong(**{key: (description.get(key), rule) for key, rule in _RULES.items()})
+    low, high = (np.atleast_1d(description[key]) for key in ("action_low", "action_high"))
+    if low.shape != high.shape:
+        raise ValueError(f"action_low has {low.size} numbers and action_high {high.size}")
     dtype = np.dtype(description["action_dtype"]).type
     return Spaces(
         observation_space=Box(-np.inf, np.inf, (description["obs_dim"],)),
@@ -52,33 +66,22 @@ def described_networks(description: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: The actor-critic is not a class of this package, so the caller has to provide it.
     """
-    name = description["actor_critic"]
+    name, ac_kwargs = description.get("actor_critic"), description.get("ac_kwargs")
+    raise_if_wrong(actor_critic=(name, Text()))
     if name not in _ACTOR_CRITICS:
         raise ValueError(
             f"the policy uses the actor-critic {name}, not one of lac's; build the agent with it and call restore"
         )
-    return {"actor_critic": _ACTOR_CRITICS[name], "ac_kwargs": named_activations(description["ac_kwargs"])}
-
-
-def named_activations(ac_kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of an actor-critic in which the names of activations are replaced by their classes."""
-
-    def classes(value: Any) -> Any:
-        return (
-            {part: ACTIVATIONS[name] for part, name in value.items()}
-            if isinstance(value, Mapping)
-            else ACTIVATIONS[value]
-        )
-
-    is_activation = {"activation", "output_activation"}
-    return {key: classes(value) if key in is_activation else value for key, value in ac_kwargs.items()}
+    return {"actor_critic": _ACTOR_CRITICS[name], "ac_kwargs": ac_kwargs}
 
 
 def _to_json(value: Any) -> Any:
+    """A value in JSON types; objects of a user's own actor-critic, which is not rebuilt from them, as text."""
+    value = plain(value)
     if isinstance(value, Mapping):
         return {str(key): _to_json(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
         return [_to_json(entry) for entry in value]
     if isinstance(value, type):
         return _ACTIVATION_NAMES.get(value, value.__name__)
-    return value.item() if isinstance(value, np.generic) else value
+    return value if isinstance(value, (str, int, float, bool, type(None))) else shown(value)

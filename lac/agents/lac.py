@@ -30,7 +30,8 @@ class LAC(Agent):
         env: The environment; only its spaces are read (and its reward bound, see ``opt_type``).
         actor_critic: A ``torch.nn.Module`` class, called with the observation space, the action space and
             ``ac_kwargs``. It has ``act(obs) -> array [B, act_dim]``, ``pi(obs) -> (a [B, act_dim], logp [B])``
-            and ``L(obs, act) -> [B]``, optionally ``L2``; ``pi`` and the critics are modules themselves.
+            and ``L(obs, act) -> [B]``, optionally ``L2``; ``pi`` and the critics are ``nn.Module``
+            themselves, not methods.
             Default: :class:`~lac.networks.LyapunovActorCritic`.
         ac_kwargs: Keyword arguments of the actor-critic.
         {settings}
@@ -67,7 +68,7 @@ class LAC(Agent):
 
     @labda.setter
     def labda(self, value: float) -> None:
-        set_log(self.log_labda, value, high=1.0)
+        set_log(self.log_labda, "labda", value, high=1.0)
 
     def update(self, data: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """One gradient step of critics, actor and multipliers, in the order of algorithm 1 of the paper.

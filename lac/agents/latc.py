@@ -9,7 +9,8 @@ class LATC(LAC):
 
     Both critics are trained on the target of their maximum, and their maximum is used in the constraint, as
     ``twin_drift`` selects. ``LAC(env, actor_critic=LyapunovActorTwinCritic)`` computes the same. A custom
-    ``actor_critic`` must have ``L`` and ``L2``. Default: :class:`~lac.networks.LyapunovActorTwinCritic`.
+    ``actor_critic`` must have ``L`` and ``L2``, each an ``nn.Module``.
+    Default: :class:`~lac.networks.LyapunovActorTwinCritic`.
     """
 
     _default_actor_critic = LyapunovActorTwinCritic

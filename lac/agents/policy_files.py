@@ -3,15 +3,15 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from lac.files import write_bytes
+from lac.settings.rules import Text, raise_if_wrong
 
 POLICY_FOLDER = "policy"
 FINAL, BEST = "final", "best"
@@ -23,6 +23,7 @@ def policy_path(path: str | Path, name: str = FINAL) -> Path:
 
     A path that does not exist is taken as a file if it has a suffix.
     """
+    raise_if_wrong(path=(path, Text(is_path=True)))
     path = Path(path)
     if path.is_dir() or (not path.exists() and not path.suffix):
         return path / POLICY_FOLDER / (name + _SUFFIX)
@@ -51,18 +52,21 @@ def read_policy(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise FileNotFoundError(
             f"no policy at {file}; give a run folder or a policy file (such as policy/best{_SUFFIX})"
         )
-    with file.open("rb") as stream:
-        is_zip = stream.read(4) == b"PK\x03\x04"
     try:
+        with file.open("rb") as stream:
+            is_zip = stream.read(4) == b"PK\x03\x04"
         return _read_torch(file) if is_zip else _read_safetensors(file)
-    except (SafetensorError, RuntimeError, UnpicklingError, TypeError, KeyError, json.JSONDecodeError) as error:
+    except Exception as error:  # the readers of torch and safetensors raise many kinds for damaged files
         raise ValueError(f"{file} is not a policy that lac can read: {error}") from error
 
 
 def _read_safetensors(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     with safe_open(file, framework="pt") as reader:
         tensors = {name: reader.get_tensor(name) for name in reader.keys()}  # noqa: SIM118 (not a dict)
-        return tensors, json.loads(reader.metadata()["lac"])
+        description = json.loads(reader.metadata()["lac"])
+    if not isinstance(description, dict):
+        raise TypeError(f"its description is a {type(description).__name__} instead of an object")
+    return tensors, description
 
 
 def _read_torch(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

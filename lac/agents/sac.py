@@ -22,7 +22,8 @@ class SAC(Agent):
         env: The environment; only its spaces are read (and its reward bound, see ``opt_type``).
         actor_critic: A ``torch.nn.Module`` class, called with the observation space, the action space and
             ``ac_kwargs``. It has ``act(obs) -> array [B, act_dim]``, ``pi(obs) -> (a [B, act_dim], logp [B])``
-            and ``Q1(obs, act) -> [B]``, optionally ``Q2``; ``pi`` and the critics are modules themselves.
+            and ``Q1(obs, act) -> [B]``, optionally ``Q2``; ``pi`` and the critics are ``nn.Module``
+            themselves, not methods.
             Default: :class:`~lac.networks.SoftActorCritic`.
         ac_kwargs: Keyword arguments of the actor-critic.
         {settings}

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from lac.agents.policy_files import policy_path, read_policy, write_policy
+from lac.settings.rules import Flag, raise_if_wrong, shown
 
 _NAME_KEY = "alg_name"
 
@@ -49,6 +51,7 @@ class SavedModule(nn.Module):
             FileNotFoundError: There is no policy at ``path``.
             ValueError: The file is not a policy, or is for another algorithm or architecture.
         """
+        raise_if_wrong(restore_lagrance_multipliers=(restore_lagrance_multipliers, Flag()))
         tensors, description = read_policy(path)
         state = {**tensors, _NAME_KEY: description.get(_NAME_KEY)}
         self.load_state_dict(state, restore_lagrance_multipliers)
@@ -72,6 +75,8 @@ class SavedModule(nn.Module):
             StateDictError: The state dict has another algorithm or other shapes; nothing has been loaded. The error
                 is a RuntimeError, as in torch, and a ValueError.
         """
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"state_dict is {shown(state_dict)}; it must be a dict, as state_dict() returns it")
         state = dict(state_dict)
         own = self.state_dict()
         if not restore_lagrance_multipliers:
@@ -85,11 +90,8 @@ class SavedModule(nn.Module):
             raise StateDictError(
                 f"these weights are of {name}, this agent is {type(self).__name__}; build a {name} to load them"
             )
-        errors = [
-            f"{key} has shape {tuple(state[key].shape)} and must have {tuple(value.shape)}"
-            for key, value in own.items()
-            if isinstance(value, Tensor) and key in state and state[key].shape != value.shape
-        ]
+        tensors = {key: value for key, value in own.items() if isinstance(value, Tensor) and key in state}
+        errors = [problem for key, value in tensors.items() if (problem := _tensor_problem(key, state[key], value))]
         if strict:
             errors += [f"{key} is missing" for key in own if key not in state and key != _NAME_KEY]
             errors += [f"{key} is not part of this agent" for key in state if key not in own]
@@ -122,3 +124,15 @@ class SavedModule(nn.Module):
         super()._load_from_state_dict(state_dict, *arguments)
         if prefix + _NAME_KEY in unexpected_keys:
             unexpected_keys.remove(prefix + _NAME_KEY)
+
+
+def _tensor_problem(name: str, value: object, own: Tensor) -> str | None:
+    """A sentence about a value that cannot be copied to a tensor of an agent; None if it can."""
+    if not isinstance(value, Tensor):
+        return f"{name} is {shown(value)} and must be a tensor"
+    if value.shape != own.shape:
+        return f"{name} has shape {tuple(value.shape)} and must have {tuple(own.shape)}"
+    is_dense = value.layout == torch.strided and not value.is_meta
+    if not is_dense or value.is_floating_point() != own.is_floating_point() or value.is_complex():
+        return f"{name} is of {value.dtype}, {value.layout}, on {value.device}, and must be as {own.dtype} in memory"
+    return None

@@ -142,8 +142,7 @@ def _write_config(cfg: DictConfig, run_dir: Path) -> None:
 
 def training_plan(plain: Mapping[str, Any]) -> Any:
     """The plan of the training that a config describes."""
-    from lac.agents.description import named_activations  # noqa: PLC0415 (imports torch)
-    from lac.training.plan import TrainingPlan  # noqa: PLC0415
+    from lac.training.plan import TrainingPlan  # noqa: PLC0415 (imports torch)
 
     train = {name: value for name, value in plain["train"].items() if name != "seeds"}
     return TrainingPlan(
@@ -151,7 +150,7 @@ def training_plan(plain: Mapping[str, Any]) -> Any:
         seed=plain["seed"],
         loop=LoopSettings(**train),
         schedule=ScheduleSettings(**plain["lr_schedule"]),
-        ac_kwargs=named_activations(plain["network"]),
+        ac_kwargs=plain["network"],
         num_envs=plain["env"]["num_envs"],
         device=plain["device"]["name"],
     )

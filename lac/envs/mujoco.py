@@ -19,7 +19,7 @@ from gymnasium.envs.mujoco.swimmer_v5 import SwimmerEnv
 from gymnasium.envs.mujoco.walker2d_v5 import Walker2dEnv
 
 from lac.envs.system import FloatArray, Signals
-from lac.settings.rules import Number
+from lac.settings.rules import Number, plain
 
 # Arguments of Gymnasium's robots that mean nothing here: weights of the reward, and what the robots set themselves.
 _NOT_TAKEN = {
@@ -256,6 +256,7 @@ class HumanoidCost(UprightCost):
 
 
 def _reference_bounds(velocity: float | Sequence[float]) -> tuple[float, float]:
+    velocity = plain(velocity)
     bounds = list(velocity) if isinstance(velocity, Sequence) and not isinstance(velocity, str) else [velocity] * 2
     if len(bounds) != 2 or not all(Number().accepts(bound) for bound in bounds) or bounds[0] > bounds[1]:
         raise ValueError(

@@ -1,7 +1,7 @@
 """Actor-critics: a policy and its critics in one module, as the agents expect them."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +11,13 @@ from torch import Tensor, nn
 
 from lac.networks.actor import SquashedGaussianActor, action_scaling
 from lac.networks.critic import LyapunovCritic, QCritic
-from lac.networks.mlp import Activation
+from lac.networks.mlp import Activation, activation_class
 from lac.networks.scaling import InputScaling, no_scaling
+from lac.settings.rules import Flag, Numbers, Widths, plain, raise_if_wrong, shown
 
-T = TypeVar("T")
+AnyActivation = Activation | str
+
+_PARTS = ("actor", "critic")
 
 
 class ActorCritic(nn.Module):
@@ -24,12 +27,16 @@ class ActorCritic(nn.Module):
         observation_space: Box of observations, one-dimensional.
         action_space: Bounded box of actions.
         hidden_sizes: Layer widths, for actor and critics or as ``{"actor": [...], "critic": [...]}``.
-        activation: Activation class, for actor and critics or as ``{"actor": ..., "critic": ...}``.
-        output_activation: Activation after the actor's last hidden layer, a class or ``{"actor": ...}``.
+        activation: Activation class or its name (``relu``), for actor and critics or as
+            ``{"actor": ..., "critic": ...}``.
+        output_activation: Activation after the actor's last hidden layer, likewise, or ``{"actor": ...}``.
         observation_scale: Divisor of the observations at the input of all networks: a number or one number
             per observation. None leaves them unscaled.
         normalise_actions: Whether the critic reads actions scaled to (-1, 1) instead of the
             environment's units, which matters where a box is wide (+-20) or off centre ([0, 1]).
+
+    Raises:
+        ValueError: An argument is not allowed; it is named.
     """
 
     CRITIC: ClassVar[type[LyapunovCritic] | type[QCritic]]
@@ -40,33 +47,35 @@ class ActorCritic(nn.Module):
         observation_space: Box,
         action_space: Box,
         hidden_sizes: Sequence[int] | Mapping[str, Sequence[int]] = (256, 256),
-        activation: Activation | Mapping[str, Activation] = nn.ReLU,
-        output_activation: Activation | Mapping[str, Activation] = nn.ReLU,
+        activation: AnyActivation | Mapping[str, AnyActivation] = nn.ReLU,
+        output_activation: AnyActivation | Mapping[str, AnyActivation] = nn.ReLU,
         observation_scale: float | Sequence[float] | None = None,
         normalise_actions: bool = False,
     ) -> None:
         super().__init__()
+        raise_if_wrong(normalise_actions=(normalise_actions, Flag()))
+        widths, activations = _widths(hidden_sizes), _activations("activation", activation, _PARTS)
         obs_dim = int(np.prod(observation_space.shape))
         act_dim = int(np.prod(action_space.shape))
         obs_scaling = (torch.zeros(obs_dim), _observation_widths(observation_scale, obs_dim))
         act_scaling = no_scaling(act_dim)
         if normalise_actions:
-            width, centre = action_scaling(action_space)
-            act_scaling = (centre, width)
+            half_width, centre = action_scaling(action_space)
+            act_scaling = (centre, half_width)
         self.pi = SquashedGaussianActor(
             obs_dim,
             action_space,
-            _of("actor", hidden_sizes),
-            _of("actor", activation),
-            _of("actor", output_activation),
+            widths["actor"],
+            activations["actor"],
+            _activations("output_activation", output_activation, ("actor",))["actor"],
             scale_input=InputScaling(obs_scaling),
         )
         for name in self.CRITIC_NAMES:
             critic = self.CRITIC(
                 obs_dim,
                 act_dim,
-                _of("critic", hidden_sizes),
-                _of("critic", activation),
+                widths["critic"],
+                activations["critic"],
                 scale_input=InputScaling(obs_scaling, act_scaling),
             )
             self.add_module(name, critic)
@@ -98,20 +107,36 @@ class SoftActorCritic(ActorCritic):
     CRITIC_NAMES = ("Q1", "Q2")
 
 
-def _of(part: str, value: T | Mapping[str, T]) -> T:
-    """The value for one part of an actor-critic, given one for all parts or a mapping of them."""
+def _parts(name: str, value: Any, parts: Sequence[str]) -> dict[str, Any]:
+    """The value for each part of an actor-critic by the name in messages, given one for all or a mapping of them."""
     if not isinstance(value, Mapping):
-        return value
-    if part not in value:
-        raise ValueError(f"a network setting has no entry {part!r}, only {sorted(value)}; add the missing entry")
-    return value[part]
-
-
-def _observation_widths(scale: float | Sequence[float] | None, obs_dim: int) -> Tensor:
-    given = torch.as_tensor(1.0 if scale is None else scale, dtype=torch.float32)
-    widths = given.expand(obs_dim) if given.ndim == 0 else given
-    if widths.shape != (obs_dim,) or not bool((widths > 0).all()):
+        return dict.fromkeys(parts, value)
+    if set(value) != set(parts):
         raise ValueError(
-            f"observation_scale is {scale}; it must be a positive number, or {obs_dim} of them (one per observation)"
+            f"{name} is {shown(value)}; it must be one value, or a dict with the entries {' and '.join(parts)}"
         )
-    return widths
+    return dict(value)
+
+
+def _widths(hidden_sizes: Any) -> dict[str, list[int]]:
+    sizes = _parts("hidden_sizes", plain(hidden_sizes), _PARTS)
+    raise_if_wrong(**{f"hidden_sizes[{part!r}]": (widths, Widths()) for part, widths in sizes.items()})
+    return sizes
+
+
+def _activations(name: str, value: Any, parts: Sequence[str]) -> dict[str, Activation]:
+    classes = _parts(name, value, parts)
+    return {part: activation_class(f"{name}[{part!r}]", value) for part, value in classes.items()}
+
+
+def _observation_widths(scale: Any, obs_dim: int) -> Tensor:
+    raise_if_wrong(observation_scale=(scale, Numbers(above=0, optional=True)))
+    with np.errstate(over="ignore"):  # told below
+        given = np.asarray(1.0 if scale is None else plain(scale), np.float32)
+    if given.ndim > 0 and given.shape != (obs_dim,):
+        raise ValueError(
+            f"observation_scale has {len(given)} numbers; it must be one number, or {obs_dim} (one per observation)"
+        )
+    if not np.all((given >= np.finfo(np.float32).tiny) & np.isfinite(given)):
+        raise ValueError(f"observation_scale is {shown(scale)}; its numbers must be in the range of float32")
+    return torch.as_tensor(np.broadcast_to(given, obs_dim).copy())

@@ -1,9 +1,12 @@
 """The multi-layer perceptron of actors and critics."""
 
+import inspect
 from collections.abc import Sequence
 from itertools import pairwise
 
 from torch import nn
+
+from lac.settings.rules import nearest, shown
 
 Activation = type[nn.Module]
 
@@ -16,6 +19,31 @@ ACTIVATIONS: dict[str, Activation] = {
     "softplus": nn.Softplus,
     "identity": nn.Identity,
 }
+
+
+def activation_class(name: str, value: object) -> Activation:
+    """The class of an activation, which is given as a class or by its name on the command line.
+
+    Raises:
+        ValueError: It is neither, or the class has required arguments; ``name`` is named.
+    """
+    if isinstance(value, str) and value in ACTIVATIONS:
+        return ACTIVATIONS[value]
+    if isinstance(value, type) and issubclass(value, nn.Module) and _has_no_required_argument(value):
+        return value
+    hint = nearest(value, ACTIVATIONS) if isinstance(value, str) else ""
+    raise ValueError(
+        f"{name} is {shown(value)}; it must be a class of modules that is built without arguments, as torch.nn.ReLU, "
+        f"or one of {', '.join(ACTIVATIONS)}.{hint}"
+    )
+
+
+def _has_no_required_argument(activation: Activation) -> bool:
+    try:
+        inspect.signature(activation).bind()
+    except TypeError:
+        return False
+    return True
 
 
 def mlp(sizes: Sequence[int], activation: Activation, output_activation: Activation) -> nn.Sequential:

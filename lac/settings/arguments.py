@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from lac.settings.algorithms import AgentSettings, Algorithm
 from lac.settings.commands import TrainCommand, config_keys
 from lac.settings.fields import Settings, argument_name
-from lac.settings.rules import raise_if_any, value_error
+from lac.settings.rules import plain, raise_if_any, value_error
 from lac.settings.training import DeviceSettings, EnvSettings, LoopSettings, ScheduleSettings
 
 S = TypeVar("S", bound=Settings)
@@ -86,10 +86,15 @@ def from_arguments(settings: type[S], arguments: Mapping[str, Any]) -> S:
     return settings(**given)
 
 
-def raise_if_not_allowed(settings: "Mapping[str, Field[Any]]", arguments: Mapping[str, Any]) -> None:
-    """Raise one ValueError that names all arguments whose values are not allowed."""
+def allowed(settings: "Mapping[str, Field[Any]]", arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments, those that are settings as plain data, if all of these have values that are allowed.
+
+    Raises:
+        ValueError: Some values are not allowed; all of them are named.
+    """
     errors = [value_error(name, arguments[name], f.metadata["rule"]) for name, f in settings.items()]
     raise_if_any(error for error in errors if error is not None)
+    return {**arguments, **{name: plain(arguments[name]) for name in settings}}
 
 
 def key_of_argument(argument: str) -> str:

@@ -1,11 +1,16 @@
 """What a value may be: rules, and the sentences that name a value which breaks one."""
 
 import math
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from numbers import Real
-from typing import Protocol
+from typing import Any, Protocol, TypeGuard
+
+import numpy as np
+
+_LONGEST = 200
+"""Characters of a value that are shown in a message."""
 
 
 class Rule(Protocol):
@@ -28,11 +33,9 @@ class Number:
         """Whether the setting may have this value."""
         if value is None:
             return self.optional
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        if not is_number(value) or (self.whole and not isinstance(value, (int, np.integer))):
             return False
-        if self.whole and not isinstance(value, int):
-            return False
-        return math.isfinite(value) and self.low <= value <= self.high
+        return self.low <= value <= self.high
 
     def __str__(self) -> str:
         kind = "a whole number" if self.whole else "a finite number"
@@ -52,7 +55,7 @@ class Choice:
 
     def accepts(self, value: object) -> bool:
         """Whether the setting may have this value."""
-        return (value is None and self.optional) or value in self.options
+        return (value is None and self.optional) or (isinstance(value, str) and value in self.options)
 
     def __str__(self) -> str:
         return "one of " + ", ".join(self.options) + (" or null" if self.optional else "")
@@ -64,10 +67,40 @@ class Flag:
 
     def accepts(self, value: object) -> bool:
         """Whether the setting may have this value."""
-        return isinstance(value, bool)
+        return isinstance(value, (bool, np.bool_))
 
     def __str__(self) -> str:
         return "true or false"
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text that is not empty; a path, if ``is_path``, may also be a ``pathlib.Path``."""
+
+    is_path: bool = False
+    optional: bool = False
+
+    def accepts(self, value: object) -> bool:
+        """Whether the setting may have this value."""
+        if value is None:
+            return self.optional
+        text = os.fspath(value) if self.is_path and isinstance(value, os.PathLike) else value
+        return isinstance(text, str) and bool(text) and "\0" not in text
+
+    def __str__(self) -> str:
+        return ("a path" if self.is_path else "a text") + (" or null" if self.optional else "")
+
+
+@dataclass(frozen=True)
+class Texts:
+    """A list of texts, or null."""
+
+    def accepts(self, value: object) -> bool:
+        """Whether the setting may have this value."""
+        return value is None or (isinstance(value, (list, tuple)) and all(isinstance(text, str) for text in value))
+
+    def __str__(self) -> str:
+        return "a list of texts, or null"
 
 
 @dataclass(frozen=True)
@@ -82,15 +115,14 @@ class Numbers:
         """Whether the setting may have this value."""
         if value is None:
             return self.optional
+        value = plain(value)
         if isinstance(value, Iterable) and not isinstance(value, (str, Mapping)):
             numbers = list(value)
             return bool(numbers) and all(self._is_one(number) for number in numbers)
         return self._is_one(value)
 
     def _is_one(self, value: object) -> bool:
-        if not isinstance(value, Real) or isinstance(value, bool):
-            return False
-        return math.isfinite(value) and float(value) >= self.low and float(value) > self.above
+        return is_number(value) and float(value) >= self.low and float(value) > self.above
 
     def __str__(self) -> str:
         bound = f" of at least {self.low:g}" if math.isfinite(self.low) else ""
@@ -106,9 +138,10 @@ class Indices:
         """Whether the setting may have this value."""
         if value is None:
             return True
+        value = plain(value)
         if not isinstance(value, (list, tuple, range)) or not value or len(set(map(str, value))) < len(value):
             return False
-        return all(isinstance(index, int) and not isinstance(index, bool) and index >= 0 for index in value)
+        return all(FROM_ZERO.accepts(index) for index in value)
 
     def __str__(self) -> str:
         return "a list of different whole numbers from 0, as [0,2], or null"
@@ -120,9 +153,8 @@ class Widths:
 
     def accepts(self, value: object) -> bool:
         """Whether the setting may have this value."""
-        if not isinstance(value, (list, tuple)):
-            return False
-        return bool(value) and all(Number(low=1, whole=True).accepts(width) for width in value)
+        value = plain(value)
+        return isinstance(value, (list, tuple)) and bool(value) and all(COUNT.accepts(width) for width in value)
 
     def __str__(self) -> str:
         return "a list of at least one whole number above 0, as [64,64]"
@@ -156,7 +188,44 @@ def value_error(name: str, value: object, rule: Rule | None) -> str | None:
     if rule is None or rule.accepts(value):
         return None
     hint = nearest(value, rule.options) if isinstance(value, str) and isinstance(rule, Choice) else ""
-    return f"{name} is {value!r}; it must be {rule}" + (f".{hint}" if hint else "")
+    return f"{name} is {shown(value)}; it must be {rule}" + (f".{hint}" if hint else "")
+
+
+def raise_if_wrong(**arguments: tuple[object, Rule]) -> None:
+    """Raise one ValueError that names all arguments, given with their rules, whose values are not allowed."""
+    raise_if_any(filter(None, (value_error(name, value, rule) for name, (value, rule) in arguments.items())))
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """Whether a value is a finite real number of Python or numpy; truth values are none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that is too large for a float
+        return False
+
+
+def plain(value: Any) -> Any:
+    """A value with the numbers and arrays of numpy as Python's own numbers and lists, and paths as text."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {key: plain(entry) for key, entry in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(plain, value))
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def shown(value: object) -> str:
+    """A value in a message: on one line and not too long."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # objects of users, and whole numbers of thousands of digits
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def raise_if_any(errors: Iterable[str]) -> None:

@@ -13,6 +13,7 @@ from lac.settings.rules import (
     Choice,
     Flag,
     Numbers,
+    Text,
     Widths,
 )
 
@@ -128,7 +129,9 @@ class LoopSettings(Settings):
         None, OPTIONAL_COUNT, "longest episode in steps, at most the environment's own limit; null: that limit"
     )
     save_freq: int = setting(1, COUNT, "epochs between saved policies")
-    start_policy: str | None = setting(None, None, "run folder or policy file to start from")
+    start_policy: str | None = setting(
+        None, Text(is_path=True, optional=True), "run folder or policy file to start from"
+    )
     export: bool = setting(False, Flag(), "write a deployable policy at the end (not available yet)")
 
     @property

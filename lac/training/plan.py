@@ -9,10 +9,10 @@ from torch import nn
 from lac.agents import Agent
 from lac.agents.agent import DEFAULT_AC_KWARGS
 from lac.agents.loading import AGENTS
+from lac.buffers import FiniteHorizonReplayBuffer, ReplayBuffer
 from lac.envs.factory import HasSpaces
 from lac.settings.algorithms import Algorithm
 from lac.settings.training import LoopSettings, ScheduleSettings
-from lac.training.buffers import FiniteHorizonReplayBuffer, ReplayBuffer
 
 
 @dataclass(frozen=True)

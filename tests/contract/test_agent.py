@@ -86,10 +86,11 @@ def test_a_multiplier_is_trained_from_where_it_was_set():
     assert abs(agent.log_labda.item() - math.log(0.4)) == pytest.approx(1e-3, rel=0.01)
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, "1", None, True, torch.zeros(2)])
 @pytest.mark.parametrize("name", ["alpha", "labda"])
-def test_a_multiplier_cannot_be_nan(name):
-    with pytest.raises(ValueError, match="NaN"):
-        setattr(an_agent(), name, math.nan)
+def test_a_multiplier_is_a_finite_number(name, value):
+    with pytest.raises(ValueError, match=f"{name} is .*; it must be a finite number"):
+        setattr(an_agent(), name, value)
 
 
 def test_labda_is_bounded_whatever_its_logarithm():

@@ -10,8 +10,8 @@ from gymnasium.spaces import Box
 from torch.distributions import Normal
 from torch.nn import functional
 
+from lac.buffers import FiniteHorizonReplayBuffer, ReplayBuffer
 from lac.engines import NumpyEngine
-from lac.training.buffers import FiniteHorizonReplayBuffer, ReplayBuffer
 
 OBS_DIM, ACT_DIM, BATCH, UPDATES = 5, 2, 32, 5
 LOW, HIGH = torch.tensor([-2.0, 0.0]), torch.tensor([2.0, 1.0])

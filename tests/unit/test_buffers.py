@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from lac.training.buffers import FiniteHorizonReplayBuffer, ReplayBuffer
+from lac.buffers import FiniteHorizonReplayBuffer, ReplayBuffer
 
 MANY = 4000
 

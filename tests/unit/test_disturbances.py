@@ -169,3 +169,13 @@ def test_a_config_is_found_by_its_kind():
     assert isinstance(env, Noise)
     plain = oscillator()
     assert disturbed(plain, {"name": "none", "kind": "none"}) is plain
+
+
+def test_numbers_and_arrays_of_numpy_are_those_of_python():
+    python = Noise(oscillator(), "observation", mean=0.5, std=[1.0, 2.0], dims=[0, 2])
+    numpys = Noise(oscillator(), "observation", mean=np.float32(0.5), std=np.array([1.0, 2.0]), dims=np.array([0, 2]))
+    np.testing.assert_array_equal(python.reset(seed=3)[0], numpys.reset(seed=3)[0])
+    for step in (2, np.int64(2)):
+        env = Impulse(oscillator(), np.float32(0.3), at_step=step)
+        env.reset(seed=3)
+        env.step(ACTION)

@@ -143,7 +143,7 @@ def test_a_drawn_reference_comes_after_the_draws_of_the_robot(name):
 def test_a_fixed_reference_takes_no_draw():
     env = made("Hopper", reference_forward_velocity=0.7)
     assert [env.reset(seed=s)[1]["reference"][0] for s in (0, 1)] == [0.7, 0.7]
-    fixed, drawn = made("Hopper"), made("Hopper", reference_forward_velocity=[0.5, 1.5])
+    fixed, drawn = made("Hopper"), made("Hopper", reference_forward_velocity=np.array([0.5, 1.5]))
     np.testing.assert_array_equal(fixed.reset(seed=5)[0][:11], drawn.reset(seed=5)[0][:11])
     assert (fixed.reset()[0][:11] != drawn.reset()[0][:11]).any()
 

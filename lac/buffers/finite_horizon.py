@@ -1,0 +1,98 @@
+"""The replay buffer of the finite horizon: each transition with the sum of the scalars that follow it."""
+
+from collections import defaultdict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from lac.buffers.replay import Array, ReplayBuffer
+from lac.settings.rules import COUNT, raise_if_wrong
+
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+@dataclass
+class _Episode:
+    """The running episode of an environment: transitions whose window is incomplete, and the window's scalars."""
+
+    waiting: deque[Array] = field(default_factory=deque)
+    window: deque[float] = field(default_factory=deque)
+
+
+class FiniteHorizonReplayBuffer(ReplayBuffer):
+    """Adds ``horizon_rew``, the sum of the next ``horizon_length`` scalars from each transition on (eq. 9).
+
+    A transition can be drawn once its window is complete: after ``horizon_length - 1`` more steps, or at
+    the end of the episode, where the last scalar is repeated to fill the window. Before that it is kept
+    outside the buffer, so that no incomplete sum is drawn.
+    """
+
+    def __init__(
+        self,
+        obs_dim: int,
+        act_dim: int,
+        size: int,
+        horizon_length: int,
+        device: str | torch.device = "cpu",
+        seed: int | np.random.SeedSequence | None = None,
+    ) -> None:
+        raise_if_wrong(horizon_length=(horizon_length, COUNT))
+        super().__init__(obs_dim, act_dim, size, device, seed)
+        self._horizon = int(horizon_length)
+        self._episodes: defaultdict[int, _Episode] = defaultdict(_Episode)
+
+    def _extra_columns(self) -> dict[str, int]:
+        return {"horizon_rew": 0}
+
+    def store(
+        self,
+        obs: Array,
+        act: Array,
+        rew: float,
+        obs_next: Array,
+        done: bool,
+        env_index: int = 0,
+    ) -> None:
+        """Add a transition to the running episode; the oldest one waiting there may become complete."""
+        row = np.empty_like(self._new)
+        self._write(row, obs, act, rew, obs_next, done, env_index)
+        episode = self._episodes[int(env_index)]
+        episode.waiting.append(row)
+        self._extend(episode, float(rew))
+
+    def finish_episode(self, env_index: int = 0) -> None:
+        """Complete the waiting transitions by repeating the last scalar."""
+        episode = self._episodes[env_index]
+        while episode.waiting:
+            self._extend(episode, episode.window[-1])
+        episode.window.clear()
+
+    def state_dict(self) -> dict[str, Any]:
+        """As for :class:`ReplayBuffer`, with the incomplete transitions of each environment."""
+        episodes = {
+            index: {"waiting": [row.copy() for row in episode.waiting], "window": list(episode.window)}
+            for index, episode in self._episodes.items()
+        }
+        return super().state_dict() | {"episodes": episodes}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """As for :class:`ReplayBuffer`."""
+        super().load_state_dict(state)
+        self._episodes.clear()
+        for index, saved in state["episodes"].items():
+            self._episodes[index] = _Episode(deque(saved["waiting"]), deque(saved["window"]))
+
+    def _extend(self, episode: _Episode, rew: float) -> None:
+        episode.window.append(rew)
+        if len(episode.window) == self._horizon:
+            row = episode.waiting.popleft()
+            total = sum(episode.window)
+            if abs(total) > _LARGEST:
+                raise ValueError(f"{self._horizon} scalars sum to {total}, beyond float32; scale them down")
+            row[-1] = total
+            self._rows[self._next] = row
+            self._advance()
+            episode.window.popleft()
