@@ -12,6 +12,7 @@ from lac.agents.agent import ACTOR_CRITIC_PARAMETERS
 from lac.devices import limited_threads
 from lac.envs import AnyEnv, AnyVectorEnv
 from lac.loggers.wandb import WandbSettings
+from lac.loggers.wandb_environment import asked
 from lac.runs.recorder import RecordSettings, RunRecorder
 from lac.settings.algorithms import ALGORITHMS
 from lac.settings.arguments import described, from_arguments, raise_if_not_allowed, signature, training_fields
@@ -119,7 +120,7 @@ def _record_settings(name: str, logger_kwargs: Mapping[str, Any], arguments: Map
         project=logger_kwargs.get("wandb_project", "lac"),
         group=logger_kwargs.get("wandb_group"),
         job_type=logger_kwargs.get("wandb_job_type"),
-        name=logger_kwargs.get("wandb_run_name", exp_name),
+        name=asked(logger_kwargs.get("wandb_run_name"), "WANDB_NAME") or exp_name,
     )
     return RecordSettings(
         run_dir=Path(run_dir),
