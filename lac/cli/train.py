@@ -19,6 +19,7 @@ from lac.config.naming import name_on_wandb
 from lac.envs.checks import smoke_test_errors
 from lac.envs.factory import environment_factory, validate_spaces, wrap_env
 from lac.files import relative_to_cwd
+from lac.loggers.heartbeat import heartbeat
 from lac.runs.folder import CONFIG, SUMMARY
 from lac.settings.algorithms import ALGORITHMS
 from lac.settings.arguments import key_of_argument
@@ -58,7 +59,8 @@ def run(cfg: DictConfig) -> float | None:
     if cfg.seed is None:
         cfg.seed = secrets.randbits(32)
     plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    _raise_if_not_buildable(plain)
+    with heartbeat(lambda: "building the environment"):
+        _raise_if_not_buildable(plain)
 
     # Torch is imported late, so that errors in the config are reported quickly.
     from lac.devices import limited_threads  # noqa: PLC0415
