@@ -305,3 +305,11 @@ def test_launcher_that_is_not_installed_says_what_to_install(launcher, extra, tr
     assert f"hydra/launcher is '{launcher}'" in end.stderr
     assert f"pip install -c constraints.txt -e '.[{extra}]'" in end.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_sweep_tells_that_it_is_running(train_here, monkeypatch):
+    monkeypatch.setattr("lac.loggers.heartbeat.SILENCE", 0.02)
+    end = train_here(*TINY_SWEEP, "seed=0,1", "hydra.sweep.dir=sweep")
+    assert end.status == 0
+    assert "the sweep is running, 0 jobs in its folder have ended" in end.stderr
+    assert "the sweep is running, 1 jobs in its folder have ended" in end.stderr
