@@ -14,6 +14,7 @@ from lac.buffers import ReplayBuffer
 from lac.devices import limited_threads
 from lac.envs import AnyEnv, AnyVectorEnv
 from lac.loggers.wandb import WandbSettings
+from lac.loggers.wandb_environment import asked
 from lac.runs.recorder import RecordSettings, RunRecorder
 from lac.settings.algorithms import ALGORITHMS
 from lac.settings.arguments import allowed, described, from_arguments, signature, training_fields
@@ -131,7 +132,7 @@ def _record_settings(name: str, here: Path, logging: LoggerSettings, arguments: 
         project=logging.wandb_project,
         group=logging.wandb_group,
         job_type=logging.wandb_job_type,
-        name=logging.wandb_run_name or exp_name,
+        name=asked(logging.wandb_run_name, "WANDB_NAME") or exp_name,
     )
     return RecordSettings(
         run_dir=here / (logging.output_dir or new_run_folder(here / "outputs", exp_name)),

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from lac.cli.errors import explain, first_line
 from lac.config.checks import ConfigError
+from lac.config.environment_variables import resolve_typed_variables_only
 from lac.config.help import register_help
 from lac.config.naming import run_name, sweep_name
 from lac.config.schemas import CONFIG_DIR, register_schemas
@@ -61,8 +62,11 @@ def run_app(config_name: str, task: Callable[[DictConfig], Any]) -> NoReturn:
     sys.argv[1:] = [with_free_keys_added(text) for text in sys.argv[1:]]
     if not WANTS_TRACEBACK:
         _refuse_folder_of_a_run(sys.argv[1:])
+    typed = list(sys.argv[1:])
+    resolve_typed_variables_only(typed)
 
     def job(cfg: DictConfig) -> Any:
+        resolve_typed_variables_only(typed)  # again, since a job may run in another process
         return run_job(task, cfg)
 
     try:
@@ -74,7 +78,7 @@ def run_app(config_name: str, task: Callable[[DictConfig], Any]) -> NoReturn:
     except Exception as error:
         if WANTS_TRACEBACK or getattr(error, _RAISED_IN_JOB, False):
             raise
-        refuse(explain(error, config_name, sys.argv[1:]) or [first_line(error)])
+        refuse(explain(error, config_name, sys.argv[1:]) or [_sentence(error)])
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(0)
@@ -108,6 +112,12 @@ def refuse(errors: Sequence[str]) -> NoReturn:
     heading = "This cannot be run:" if len(errors) == 1 else f"This cannot be run, for {len(errors)} reasons:"
     print("\n  ".join([heading, *errors]), file=sys.stderr)
     sys.exit(2)
+
+
+def _sentence(error: Exception) -> str:
+    """An error of Hydra or OmegaConf that no override explains."""
+    key = getattr(error, "full_key", None)
+    return f"{key}: {first_line(error)}" if key else first_line(error)
 
 
 def _refuse_folder_of_a_run(arguments: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from omegaconf import DictConfig
 
 from lac.config.checks import ConfigError
+from lac.loggers.heartbeat import heartbeat
 from lac.settings.commands import BenchmarkCommand
 from lac.settings.fields import setting_errors
 
@@ -20,6 +21,6 @@ def run(cfg: DictConfig) -> None:
     from lac.devices import limited_threads  # noqa: PLC0415
 
     print(f"actor and critic {cfg.width}-{cfg.width}, batch {cfg.batch_size}, {cfg.threads} thread(s)")
-    with limited_threads(cfg.threads):
+    with limited_threads(cfg.threads), heartbeat(lambda: "timing"):
         timings = benchmark.run_benchmark(cfg.width, cfg.batch_size, cfg.rounds, cfg.round_seconds)
     print(benchmark.table(timings))

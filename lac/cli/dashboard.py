@@ -22,7 +22,7 @@ def run(cfg: DictConfig) -> None:
     errors = _errors_in(cfg)
     if errors:
         raise ConfigError(errors)
-    from lac.loggers.wandb import resolve_mode  # noqa: PLC0415
+    from lac.loggers.wandb_environment import resolve_mode  # noqa: PLC0415
     from lac.reports import workspace  # noqa: PLC0415 (imports wandb, which `--help` does not need)
 
     built = workspace.build(cfg.env.id, cfg.group_by, cfg.project, cfg.entity)

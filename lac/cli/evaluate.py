@@ -1,6 +1,7 @@
 """Test trained policies: the command ``evaluate``."""
 
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +14,8 @@ from lac.cli.folders import given_folders
 from lac.config.checks import ConfigError
 from lac.config.disturbances import disturbance_errors, disturbance_fit_errors
 from lac.evaluation.rollouts import FIRST_TEST_SEED, rollout
-from lac.files import write_json
+from lac.files import relative_to_cwd, write_json
+from lac.loggers.heartbeat import heartbeat
 from lac.runs import LeftOut, Run, RunError, scan
 from lac.runs.folder import CONFIG, EVALUATION, FINISHED
 from lac.settings.commands import EvaluateCommand
@@ -63,10 +65,11 @@ def evaluate_runs(cfg: DictConfig) -> None:
     from lac.devices import limited_threads  # noqa: PLC0415 (imports torch)
 
     reasons, is_first = [item.reason for item in left_out], True
+    written: list[Path] = []
     for run in runs:
         try:
-            with limited_threads():
-                summary = _evaluate(run, test)
+            with limited_threads(), heartbeat(partial("testing {}".format, run.folder)):
+                summary, files = _evaluate(run, test)
         except RunError as error:
             reasons.append(str(error))
             continue
@@ -74,8 +77,10 @@ def evaluate_runs(cfg: DictConfig) -> None:
             _print_heading(test)
         is_first = False
         _print_result(run, summary)
+        written += files
     if reasons and is_first:
         raise ConfigError(reasons)
+    print(f"wrote {_named(written)}")
     for reason in reasons:
         print(f"not evaluated: {reason}", file=sys.stderr)
     if reasons:
@@ -126,8 +131,8 @@ def _disturbance_errors(run: Run, test: _Test) -> list[str]:
     return disturbance_fit_errors(run.config, test.disturbance)
 
 
-def _evaluate(run: Run, test: _Test) -> dict[str, float]:
-    """Test a policy of a run and write the results into its folder."""
+def _evaluate(run: Run, test: _Test) -> tuple[dict[str, float], list[Path]]:
+    """Test a policy of a run and write the results into its folder; returns a summary and the files."""
     from lac.figures import trajectories  # noqa: PLC0415 (imports matplotlib)
 
     agent, envs = run.closed_loop(test.policy, test.disturbance, min(test.episodes, _MAX_ENVS))
@@ -139,12 +144,22 @@ def _evaluate(run: Run, test: _Test) -> dict[str, float]:
     described = {"policy": test.policy, "episodes": test.episodes, "first_seed": test.first_seed}
     described |= {"disturbance": test.disturbance if test.suffix else None}
     summary = rollouts.summary()
-    write_json(run.folder / Path(EVALUATION).with_stem(f"{Path(EVALUATION).stem}{test.suffix}"), described | summary)
+    files = [run.folder / Path(EVALUATION).with_stem(f"{Path(EVALUATION).stem}{test.suffix}")]
+    write_json(files[0], described | summary)
     if rollouts.references.size and rollouts.states_of_interest.size:
         title = f"{run.config['algo']['name'].upper()} on {run.config['env']['id']}"
         title += f" under {test.disturbance['name']}" if test.suffix else ""
-        trajectories(rollouts, run.folder / f"trajectories{test.suffix}.png", title)
-    return summary
+        files.append(run.folder / f"trajectories{test.suffix}.png")
+        trajectories(rollouts, files[-1], title)
+    return summary, files
+
+
+def _named(files: Sequence[Path]) -> str:
+    """Files of one run by their paths, those of several runs by their names and the number of folders."""
+    if len({file.parent for file in files}) == 1:
+        return " and ".join(str(relative_to_cwd(file)) for file in files)
+    counts = Counter(file.name for file in files)
+    return " and ".join(f"{name} into {count} run folders" for name, count in counts.items())
 
 
 def _print_heading(test: _Test) -> None:

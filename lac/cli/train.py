@@ -1,5 +1,6 @@
 """The command ``train``: builds the objects of a training from a config and runs it."""
 
+import os
 import secrets
 from collections.abc import Callable, Mapping
 from copy import deepcopy
@@ -14,9 +15,11 @@ from omegaconf import DictConfig, OmegaConf
 from lac.config.checks import ConfigError, choice_errors, config_errors
 from lac.config.commands import command_text
 from lac.config.disturbances import disturbance_fit_errors
+from lac.config.naming import name_on_wandb
 from lac.envs.checks import smoke_test_errors
 from lac.envs.factory import environment_factory, validate_spaces, wrap_env
 from lac.files import relative_to_cwd
+from lac.loggers.heartbeat import heartbeat
 from lac.runs.folder import CONFIG, SUMMARY
 from lac.settings.algorithms import ALGORITHMS
 from lac.settings.arguments import key_of_argument
@@ -56,7 +59,8 @@ def run(cfg: DictConfig) -> float | None:
     if cfg.seed is None:
         cfg.seed = secrets.randbits(31)
     plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    _raise_if_not_buildable(plain)
+    with heartbeat(lambda: "building the environment"):
+        _raise_if_not_buildable(plain)
 
     # Torch is imported late, so that errors in the config are reported quickly.
     from lac.devices import limited_threads  # noqa: PLC0415
@@ -199,23 +203,10 @@ def _raise_if_not_buildable(plain: Mapping[str, Any]) -> None:
 
 
 def _record_settings(plain: Mapping[str, Any], run_dir: Path, should_prune: Callable[[Report], bool] | None) -> Any:
-    from lac.loggers.wandb import WandbSettings  # noqa: PLC0415 (as above)
-    from lac.runs.recorder import RecordSettings  # noqa: PLC0415
+    from lac.runs.recorder import RecordSettings  # noqa: PLC0415 (imports torch)
 
-    hydra = HydraConfig.get()
-    is_single = hydra.mode == RunMode.RUN
-    env, algo = plain["env"], plain["algo"]
-    title = f"{algo['name'].upper()} on {env['id']}"
-    wandb = plain["wandb"]
-    wandb_settings = WandbSettings(
-        mode=wandb["mode"],
-        project=wandb["project"],
-        entity=wandb["entity"],
-        group=wandb["group"] or (None if is_single else Path(hydra.sweep.dir).name),
-        name=wandb["name"] or f"{env['name']}-{algo['name']}-{plain['seed']}",
-        job_type="train",
-        tags=[env["name"], algo["name"], *wandb["tags"]],
-    )
+    is_single = HydraConfig.get().mode == RunMode.RUN
+    title = f"{plain['algo']['name'].upper()} on {plain['env']['id']}"
     folder = relative_to_cwd(run_dir)
     return RecordSettings(
         run_dir=folder,
@@ -230,6 +221,33 @@ def _record_settings(plain: Mapping[str, Any], run_dir: Path, should_prune: Call
         ]
         if is_single
         else [],
-        wandb=wandb_settings,
+        wandb=_wandb_settings(plain, run_dir),
         should_prune=should_prune,
+    )
+
+
+def _wandb_settings(plain: Mapping[str, Any], run_dir: Path) -> Any:
+    """The labels of a run on W&B; its name tells it from the other runs of its sweep."""
+    from lac.loggers.wandb import WandbSettings  # noqa: PLC0415 (not needed by `--help`)
+    from lac.loggers.wandb_environment import asked  # noqa: PLC0415
+
+    hydra, wandb = HydraConfig.get(), plain["wandb"]
+    env, algo, is_single = plain["env"]["name"], plain["algo"]["name"], hydra.mode == RunMode.RUN
+    whole = Path(os.path.abspath(hydra.runtime.output_dir if is_single else hydra.sweep.dir))
+    run = Path(os.path.abspath(run_dir))
+    # Folders of jobs are named after what differs; those of several seeds, after the seed.
+    differences = run.relative_to(whole).parts if run.is_relative_to(whole) else ()
+    given = asked(wandb["name"], "WANDB_NAME")
+    if is_single and given is None:
+        name = name_on_wandb(env, algo, plain["seed"], hydra.overrides.task)
+    else:
+        name = "-".join([given or f"{env}-{algo}", *differences])
+    return WandbSettings(
+        mode=wandb["mode"],
+        project=wandb["project"],
+        entity=wandb["entity"],
+        group=asked(wandb["group"], "WANDB_RUN_GROUP") or (None if is_single else whole.name),
+        name=name,
+        job_type=asked(None, "WANDB_JOB_TYPE") or "train",
+        tags=[env, algo, *wandb["tags"]],
     )

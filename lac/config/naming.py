@@ -1,4 +1,4 @@
-"""Names of run folders and sweep folders, made from overrides."""
+"""Names of run folders, of sweep folders and of runs on W&B, made from overrides."""
 
 import hashlib
 import re
@@ -6,18 +6,40 @@ from collections.abc import Sequence
 
 from omegaconf import DictConfig, OmegaConf
 
+MAX_NAME_ON_WANDB = 128
+
 
 def run_name(env: str, algo: str, override_dirname: str) -> str:
     """A short folder name from environment, algorithm and other overrides, which needs no quotes in Hydra."""
-    others = [text for text in override_dirname.split(",") if not re.match(r"(env|algo)=", text)]
-    return override_name(others, env, algo)
+    return override_name(_others(override_dirname.split(",")), env, algo)
 
 
 def override_name(overrides: Sequence[str], *first: str) -> str:
     """A short name from some words and overrides, which needs no quotes in Hydra."""
+    return _joined(overrides, *first)[:100].rstrip("._-")
+
+
+def name_on_wandb(env: str, algo: str, seed: int, overrides: Sequence[str]) -> str:
+    """A name for a run outside a sweep that tells it from runs with other overrides or another seed."""
+    others = [text for text in _others(overrides) if not text.startswith("seed=")]
+    name = _joined([*others, f"seed={seed}"], env, algo)
+    if len(name) <= MAX_NAME_ON_WANDB:
+        return name
+    # The end is kept, since agents of W&B put there what differs; the digest tells runs apart that differ before it.
+    first = f"{_joined([], env, algo)[:32]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}-"
+    return first + name[len(first) - MAX_NAME_ON_WANDB :]
+
+
+def _others(overrides: Sequence[str]) -> list[str]:
+    """The overrides without those that a name begins with."""
+    return [text for text in overrides if not re.match(r"(env|algo)=", text)]
+
+
+def _joined(overrides: Sequence[str], *first: str) -> str:
+    """Some words and overrides that affect results, without characters that need quotes in Hydra."""
     kept = [text for text in overrides if text and not re.match(r"(hydra[./].*|wandb\..*|dry_run|fail_fast)=", text)]
     short = [re.sub(r"^[+~]*(?:[\w.]*\.)?(\w+)=", r"\1=", text).replace("=", "_") for text in kept]
-    return re.sub(r"[^A-Za-z0-9_.+-]+", "_", "-".join([*first, *short]))[:100].rstrip("._-")
+    return re.sub(r"[^A-Za-z0-9_.+-]+", "_", "-".join([*first, *short]))
 
 
 def sweep_name(*, _root_: DictConfig) -> str:

@@ -6,7 +6,6 @@ training process only writes lines to a pipe, from a thread.
 """
 
 import json
-import netrc
 import os
 import secrets
 import string
@@ -19,9 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO, Any
-from urllib.parse import urlsplit
 
-MODES = ("auto", "online", "offline", "disabled")
+from lac.loggers.wandb_environment import (
+    MAX_TAG_LENGTH,
+    all_tags,
+    data_folder,
+    process_environment,
+    resolve_mode,
+    sweep_run_id,
+    with_unused,
+)
 
 INIT_TIMEOUT = 20.0
 """Seconds after which a run that cannot be opened online is opened offline; training continues meanwhile."""
@@ -31,7 +37,7 @@ FINISH_TIMEOUT = 30.0
 
 _GRACE = 10.0  # seconds beyond FINISH_TIMEOUT until the process is killed
 _COMMAND = (sys.executable, "-P", "-m", "lac.loggers.wandb_process")
-_HOSTS = ("api.forge.coreweave.com", "api.wandb.ai")  # `wandb login` stores the key under the first since wandb 0.31
+MAX_NAME_LENGTH = 128  # of a run, a group or a job type on W&B
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ class WandbLogger:
 
     Args:
         settings: Mode, project and labels of the run.
-        run_dir: The run folder; W&B writes to ``wandb/`` in it.
+        run_dir: The run folder; W&B writes to ``wandb/`` in it, or in ``WANDB_DIR`` where that is set.
         config: The resolved configuration.
         warn: Called with a warning, from the thread that calls the logger.
     """
@@ -63,12 +69,14 @@ class WandbLogger:
     def __init__(
         self, settings: WandbSettings, run_dir: Path, config: Mapping[str, Any], warn: Callable[[str], None]
     ) -> None:
-        self._settings, self._run_dir, self._config, self._warn = settings, run_dir.resolve(), config, warn
+        self._settings, self._config, self._warn = settings, config, warn
+        self._data_folder = data_folder(run_dir)
         self._process: _Process | None = None
         self._id: str | None = None
         self._url: str | None = None
         self._folder: Path | None = None
-        self.mode, self.reason = resolve_mode(settings.mode)
+        self.mode, reason = resolve_mode(settings.mode)
+        self.reason = reason if self.mode == "disabled" else with_unused(reason, _unused_variables(settings))
 
     @property
     def offline_folder(self) -> Path | None:
@@ -84,17 +92,25 @@ class WandbLogger:
         """Open the run; if this fails online, open it offline."""
         if self.mode == "disabled":
             return
-        self._id = _sweep_run_id() or "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
-        s = self._settings
-        options = {name: getattr(s, name) for name in ("project", "entity", "group", "name", "job_type")}
-        options |= {"tags": list(s.tags), "config": dict(self._config), "dir": str(self._run_dir), "id": self._id}
+        self._id = sweep_run_id() or "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
+        options = self._labels() | {"config": dict(self._config), "dir": str(self._data_folder), "id": self._id}
         try:
-            self._process = _Process(_environment(self._run_dir))
+            self._process = _Process(process_environment(self._data_folder))
         except OSError as error:
             self._disable(f"W&B cannot be started ({error}); the run continues without it")
             return
         timeouts = {"init_timeout": INIT_TIMEOUT, "finish_timeout": FINISH_TIMEOUT}
         self._process.send({"open": {"mode": self.mode, "command": sys.argv, "timeouts": timeouts, **options}})
+
+    def _labels(self) -> dict[str, Any]:
+        """Project and labels in the form that W&B takes; a run is not lost for a label that is too long."""
+        s = self._settings
+        tags, refused = all_tags(s.tags)
+        for tag in refused:
+            self._warn(f"the tag {tag!r} is left out: W&B takes tags of at most {MAX_TAG_LENGTH} characters")
+        names = {"group": s.group, "name": s.name, "job_type": s.job_type}
+        short = {key: name and name[:MAX_NAME_LENGTH] for key, name in names.items()}
+        return {"project": s.project, "entity": s.entity, **short, "tags": tags}
 
     def log(self, metrics: Mapping[str, float]) -> None:
         """Log one line of metrics."""
@@ -201,42 +217,15 @@ class _Process:
             self._events.put({"is_broken": True, "warning": "W&B's process has ended; the run continues without it"})
 
 
-def resolve_mode(mode: str) -> tuple[str, str]:
-    """The mode to use and the reason for it; ``auto`` is online if an API key is configured, else offline."""
-    if mode not in MODES:
-        raise ValueError(f"wandb.mode is {mode!r}; it must be one of {', '.join(MODES)}")
-    if mode != "auto":
-        return mode, "as configured"
-    requested = os.environ.get("WANDB_MODE", "")
-    if requested in MODES[1:]:
-        return requested, f"WANDB_MODE={requested}"
-    if has_key():
-        return "online", "an API key is configured"
-    return "offline", "no API key is configured"
-
-
-def has_key() -> bool:
-    """Whether an API key is configured, in the environment or by ``wandb login``."""
-    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
-        return True
-    address = urlsplit(os.environ.get("WANDB_BASE_URL") or f"https://{_HOSTS[0]}")
-    hosts = _HOSTS if address.hostname in _HOSTS else (address.netloc, address.hostname or "")
-    try:
-        keys = netrc.netrc(os.environ.get("NETRC"))
-    except (OSError, netrc.NetrcParseError):
-        return False
-    return any(host in keys.hosts for host in hosts)
-
-
-def _sweep_run_id() -> str | None:
-    """The id of the run that the agent of a W&B sweep has created for this process; None outside a sweep."""
-    return os.environ.get("WANDB_RUN_ID") if "WANDB_SWEEP_ID" in os.environ else None
-
-
-def _environment(run_dir: Path) -> dict[str, str]:
-    """The environment variables of the W&B process, without those that resume a run or reuse a service."""
-    kept = {name: value for name, value in os.environ.items() if name not in {"WANDB_RESUME", "WANDB_SERVICE"}}
-    # Artifacts are staged in the run folder instead of the home folder.
-    kept.setdefault("WANDB_DATA_DIR", str(run_dir / "wandb"))
-    roots = [str(Path(__file__).parents[2]), *filter(None, [kept.get("PYTHONPATH")])]
-    return kept | {"PYTHONPATH": os.pathsep.join(roots)}
+def _unused_variables(settings: WandbSettings) -> list[str]:
+    """The environment variables of W&B, as ``NAME=VALUE``, that ask for something else than the settings."""
+    labels = {
+        "WANDB_PROJECT": settings.project,
+        "WANDB_ENTITY": settings.entity,
+        "WANDB_RUN_GROUP": settings.group,
+        "WANDB_JOB_TYPE": settings.job_type,
+    }
+    if sweep_run_id() is None:  # each run is a new one
+        labels |= {"WANDB_RUN_ID": "", "WANDB_RESUME": ""}
+    given = {name: os.environ.get(name) for name in labels}
+    return [f"{name}={given[name]}" for name, used in labels.items() if given[name] and used not in {None, given[name]}]

@@ -9,7 +9,10 @@ from lac.runs.folder import unreadable
 
 
 def read_config(file: Path) -> dict[str, Any]:
-    """The config in a file; interpolations stay as they are written, and nothing is instantiated.
+    """The config in a file, which may come from someone else.
+
+    Interpolations stay as they are written, those of environment variables included, and nothing is instantiated: a
+    key ``_target_`` is a key like any other.
 
     Raises:
         RunError: The file is missing, empty or damaged.

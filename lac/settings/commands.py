@@ -34,13 +34,20 @@ class WandbGroup(Settings):
     mode: str = setting(
         "auto",
         Choice(("auto", "online", "offline", "disabled")),
-        "auto (online where an API key is configured, else offline), online, offline or disabled",
+        "auto (WANDB_DISABLED or WANDB_MODE, else online where an API key is configured, else offline), online, "
+        "offline or disabled",
     )
     project: str = setting("lac", None, _PROJECT)
     entity: str | None = setting(None, None, _ENTITY)
-    group: str | None = setting(None, None, "group of runs; null: in a sweep, the name of its folder")
-    name: str | None = setting(None, None, "name of the run; null: from environment, algorithm and seed")
-    tags: list[str] = setting([], None, "tags, beside those of environment and algorithm")
+    group: str | None = setting(
+        None, None, "group of runs; null: WANDB_RUN_GROUP; else, in a sweep, the name of its folder"
+    )
+    name: str | None = setting(
+        None,
+        None,
+        "name of the run, in a sweep followed by what differs; null: WANDB_NAME, else from the choices and the seed",
+    )
+    tags: list[str] = setting([], None, "tags, beside environment, algorithm and those in WANDB_TAGS")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,15 +4,17 @@ import os
 import re
 import socket
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from omegaconf import DictConfig
 
 from lac.config.checks import ConfigError
+from lac.loggers.heartbeat import heartbeat
+from lac.runs.folder import INTERRUPTED, RunError, read_summary
 from lac.sweeps.compose import with_output_dir
-from lac.sweeps.queue import Job, JobSource, Supervisor
+from lac.sweeps.queue import ENDED, Job, JobSource, Supervisor
 from lac.sweeps.shutdown import graceful_shutdown
 
 LaunchOverrides = Callable[[Sequence[Sequence[str]], int], object]
@@ -131,5 +133,15 @@ def run_jobs(folder: Path, source: JobSource, config: DictConfig, launch: Launch
     def launch_jobs(jobs: Sequence[Job]) -> None:
         launch([with_output_dir(job.overrides, folder, job.folder) for job in jobs], jobs[0].number)
 
-    with nullcontext() if launcher_of(config).in_process else graceful_shutdown(folder):
+    shutdown = nullcontext() if launcher_of(config).in_process else graceful_shutdown(folder)
+    with heartbeat(lambda: f"the sweep is running, {_ended(folder)} jobs in its folder have ended"), shutdown:
         Supervisor(folder, source, launch_jobs, lambda text: print(text, flush=True)).run(slots)
+
+
+def _ended(folder: Path) -> int:
+    """How many jobs of a sweep have ended, by what they have recorded."""
+    ended = 0
+    for job in folder.glob("[0-9]*"):
+        with suppress(RunError):  # the end of the sweep tells what is wrong
+            ended += read_summary(job).get("status") in {*ENDED, INTERRUPTED}
+    return ended

@@ -1,6 +1,7 @@
 """A run can be had again: from its config, from Python, with its seed, from its policy."""
 
 import gymnasium
+import pytest
 import torch
 from omegaconf import OmegaConf
 from run_support import TINY_RUN, metrics_without_times, summary_of, weights_of
@@ -31,6 +32,50 @@ def test_config_file_takes_overrides_and_refuses_wrong_ones(trained, train_here,
     end = train_here(*again, "wandb.mode=disabled", "seed=1", "train.epochs=1", "train.steps_per_epoch=20")
     assert end.status == 0, end.stderr
     assert summary_of(tmp_path / "again")["seed"] == 1
+
+
+VARIABLE = "LAC_TEST_SECRET"
+PLACES = {
+    "the config": ("\n  tags: []", "\n  tags: ['of ${oc.env:LAC_TEST_SECRET}']", "wandb.tags[0]"),
+    "a default does not help": ("\n  group: null", "\n  group: ${oc.env:LAC_TEST_SECRET,none}", "wandb.group"),
+    "a word in a word": ("\n  name: null", "\n  name: ${oc.decode:'${oc.env:LAC_TEST_SECRET}'}", "wandb.name"),
+    "hydra's settings": ("\nseed: 0", "\nseed: 0\nhydra: {run: {dir: 'x${oc.env:LAC_TEST_SECRET}'}}", "hydra.run.dir"),
+}
+
+
+def a_config_that_reads_a_variable(trained, folder, old, new):
+    text = (trained.folder / "config.yaml").read_text()
+    assert old in text
+    folder.mkdir()
+    (folder / "config.yaml").write_text(text.replace(old, new))
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("is_sweep", [False, True])
+def test_no_config_file_reads_an_environment_variable(place, is_sweep, trained, train_here, tmp_path, monkeypatch):
+    """The file may come from someone else, and what it holds goes to W&B."""
+    old, new, key = PLACES[place]
+    if is_sweep:
+        new = new.replace("run:", "sweep:")
+        key = key.replace(".run.", ".sweep.")
+    a_config_that_reads_a_variable(trained, tmp_path / "given", old, new)
+    monkeypatch.setenv(VARIABLE, "0123456789")
+    sweep = ["-m", "hydra/sweeper=grid"] if is_sweep else []
+    end = train_here("--config-dir", "given", "--config-name", "config", *sweep)
+    assert end.status == 2
+    assert f"{key}: " in end.stderr
+    assert VARIABLE in end.stderr
+    assert "Traceback" not in end.stderr
+    assert not any("0123456789" in str(path) for path in tmp_path.rglob("*"))
+    assert not any("0123456789" in path.read_text() for path in tmp_path.rglob("*.yaml"))
+    assert list(tmp_path.rglob("summary.json")) == []
+
+
+def test_variable_that_the_user_types_is_read(train_here, monkeypatch):
+    monkeypatch.setenv(VARIABLE, "0123456789")
+    end = train_here("wandb.name=${oc.env:LAC_TEST_SECRET}", "--cfg", "job", "--resolve")
+    assert end.status == 0, end.stderr
+    assert OmegaConf.create(end.stdout).wandb.name == "0123456789"
 
 
 def test_python_and_the_command_line_give_equal_weights(trained, tmp_path):

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 from run_support import TINY_RUN, metrics_of, metrics_without_times, summary_of, wandb_files, wandb_records
-from sweep_support import jobs_of
+from sweep_support import TINY_SWEEP, jobs_of
+
+from lac.loggers.wandb import WandbLogger, WandbSettings
+from lac.runs import recorder
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +90,63 @@ def test_sweep_has_a_wandb_run_for_each_job(sweep, clean_environment):
         assert run["run"][0]["config"]["update"]["seed"] == seed
         assert run["run"][0]["run_id"] == summary_of(job)["wandb"]["id"]
         assert (run["run"][0]["run_group"], run["run"][0]["job_type"]) == ("two", "train")
+        assert run["run"][0]["display_name"] == f"oscillator-lac-{seed}-seed_{seed}"
         logged = [record["item"]["test/cost_mean"] for record in run["history"] if "epoch" in record["item"]]
         assert logged == [row["test/cost_mean"] for row in metrics_of(job)]
         # What `wandb sync` will upload must not lie in the folder of another job.
         staged = run["artifact"][0]["manifest"]["contents"]
         assert [entry["local_path"] for entry in staged if not Path(entry["local_path"]).is_relative_to(job)] == []
+
+
+# Names
+
+
+@pytest.fixture
+def labels(monkeypatch) -> list[WandbSettings]:
+    """What the runs of this test ask W&B for."""
+    asked: list[WandbSettings] = []
+
+    class Listening(WandbLogger):
+        def __init__(self, settings, *others) -> None:
+            asked.append(settings)
+            super().__init__(settings, *others)
+
+    monkeypatch.setattr(recorder, "WandbLogger", Listening)
+    return asked
+
+
+ONE_EPOCH = [*TINY_SWEEP[1:], "train.epochs=1", "train.num_test_episodes=0"]
+
+
+@pytest.mark.parametrize("given", [None, "mine"])
+def test_names_of_a_sweep_say_what_differs(given, labels, train_here):
+    words = [] if given is None else [f"wandb.name={given}"]
+    end = train_here("-m", *ONE_EPOCH, "algo.alpha3=0.1,0.3", "train.seeds=2", *words, "hydra.sweep.dir=made/../sweep")
+    assert end.status == 0, end.stderr
+    first = given or "oscillator-lac"
+    jobs = ["0-alpha3_0.1", "1-alpha3_0.3"]
+    assert [label.name for label in labels] == [f"{first}-{job}-seed-{seed}" for job in jobs for seed in (0, 1)]
+    assert {label.group for label in labels} == {"sweep"}
+
+
+def test_seeds_of_one_run_have_names_of_their_own(labels, train_here, monkeypatch):
+    monkeypatch.setenv("WANDB_NAME", "mine")
+    monkeypatch.setenv("WANDB_RUN_GROUP", "study")
+    monkeypatch.setenv("WANDB_JOB_TYPE", "ablation")
+    assert train_here(*ONE_EPOCH, "train.seeds=2", "hydra.run.dir=run").status == 0
+    assert [(label.name, label.group, label.job_type) for label in labels] == [
+        ("mine-seed-0", "study", "ablation"),
+        ("mine-seed-1", "study", "ablation"),
+    ]
+
+
+def test_runs_of_wandbs_agents_have_names_of_their_own(labels, train_here):
+    """Each agent starts single runs, which differ in their overrides."""
+    for number, alpha3 in enumerate(["0.1", "0.3"]):
+        end = train_here(*ONE_EPOCH, f"algo.alpha3={alpha3}", "seed=4", f"hydra.run.dir=run{number}")
+        assert end.status == 0, end.stderr
+    assert len({label.name for label in labels}) == 2
+    for label, alpha3 in zip(labels, ["0.1", "0.3"], strict=True):
+        assert label.name.startswith("oscillator-lac-")
+        assert f"alpha3_{alpha3}" in label.name
+        assert label.name.endswith("-seed_4")

@@ -184,7 +184,7 @@ def test_a_sweep_is_evaluated_by_its_finished_jobs(train_here, script_here, monk
     results = sorted(path.parent.relative_to(tmp_path) for path in (tmp_path / "sweep").rglob("evaluation.json"))
     whole, several = (Path("sweep") / job.name for job in jobs_of(tmp_path / "sweep")[:2])
     assert results == [whole, several / "seed-0", several / "seed-1"]
-    assert [line.split()[0] for line in end.stdout.splitlines()[1:]] == [str(path) for path in results]
+    assert [line.split()[0] for line in end.stdout.splitlines()[1:-1]] == [str(path) for path in results]
     end = script_here("evaluate.py", "run_dir=[sweep,elsewhere]")
     assert (end.status, "elsewhere has no config.yaml, and no finished runs in it" in end.stderr) == (2, True)
 
@@ -305,3 +305,11 @@ def test_launcher_that_is_not_installed_says_what_to_install(launcher, extra, tr
     assert f"hydra/launcher is '{launcher}'" in end.stderr
     assert f"pip install -c constraints.txt -e '.[{extra}]'" in end.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_sweep_tells_that_it_is_running(train_here, monkeypatch):
+    monkeypatch.setattr("lac.loggers.heartbeat.SILENCE", 0.02)
+    end = train_here(*TINY_SWEEP, "seed=0,1", "hydra.sweep.dir=sweep")
+    assert end.status == 0
+    assert "the sweep is running, 0 jobs in its folder have ended" in end.stderr
+    assert "the sweep is running, 1 jobs in its folder have ended" in end.stderr

@@ -99,7 +99,38 @@ def test_each_run_of_one_process_is_a_run_of_its_own(monkeypatch, logger_in):
 
 
 def logger_folder(logger: WandbLogger) -> Path:
-    return logger._run_dir / "wandb"
+    return logger._data_folder / "wandb"
+
+
+def test_wandbs_own_variables_are_respected(monkeypatch, logger_in, tmp_path):
+    """``WANDB_MODE`` and the tags in forms at which W&B itself would fail."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    long = "x" * 65
+    variables = {"MODE": "OFFLINE", "DIR": folder, "TAGS": f"b, c,,{long}", "RUN_GROUP": "mine", "ENTITY": "we"}
+    for name, value in variables.items():
+        monkeypatch.setenv(f"WANDB_{name}", str(value))
+    logger, warnings = logger_in("run", "auto", tags=["a", "b"], name="n" * 200)
+    logger.start()
+    close(logger)
+    assert len(warnings) == 1, warnings
+    assert long in warnings[0]
+    for name in variables:
+        monkeypatch.delenv(f"WANDB_{name}")  # W&B's reader would fail at some of them
+    (run,) = records_of(logger)["run"]
+    assert (run["tags"], run["run_group"], run["entity"]) == (["a", "b", "c"], "mine", "we")
+    assert run["display_name"] == "n" * 128
+    assert logger.offline_folder.parent == folder / "wandb"
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_variables_that_settings_replace_are_told(monkeypatch, logger_in):
+    given = {"WANDB_PROJECT": "theirs", "WANDB_RUN_GROUP": "theirs", "WANDB_RUN_ID": "shared", "WANDB_ENTITY": "we"}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    logger, _ = logger_in("run", project="ours", group="ours", entity="we")
+    told = {text for text in given if f"{text}={given[text]} is not used" in logger.reason}
+    assert told == {"WANDB_PROJECT", "WANDB_RUN_GROUP", "WANDB_RUN_ID"}
 
 
 def test_agent_of_a_sweep_says_which_run_it_is(monkeypatch, logger_in):

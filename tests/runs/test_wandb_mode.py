@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lac.loggers.wandb import resolve_mode
+from lac.loggers.wandb_environment import resolve_mode
 
 pytestmark = pytest.mark.usefixtures("bare_home")
 
@@ -96,3 +96,47 @@ def test_auto_follows_wandb_mode(wished, monkeypatch):
     monkeypatch.setenv("WANDB_API_KEY", "0123456789")
     monkeypatch.setenv("WANDB_MODE", wished)
     assert resolve_mode("auto") == (wished, f"WANDB_MODE={wished}")
+
+
+@pytest.mark.parametrize(
+    ("text", "mode"),
+    [("OFFLINE", "offline"), ("Online", "online"), ("Disabled", "disabled"), ("dryrun", "offline"), ("run", "online")],
+)
+def test_wandb_mode_is_read_as_wandb_users_write_it(text, mode, monkeypatch):
+    """In any case; ``dryrun`` and ``run`` are the names of earlier versions of W&B."""
+    monkeypatch.setenv("WANDB_MODE", text)
+    assert resolve_mode("auto") == (mode, f"WANDB_MODE={text}")
+
+
+@pytest.mark.parametrize("text", ["true", "True", "1", "YES"])
+def test_wandb_disabled_wins_over_key_and_mode(text, monkeypatch):
+    monkeypatch.setenv("WANDB_API_KEY", "0123456789")
+    monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.setenv("WANDB_DISABLED", text)
+    mode, reason = resolve_mode("auto")
+    assert mode == "disabled"
+    assert f"WANDB_DISABLED={text}" in reason
+    assert "WANDB_MODE=online is not used" in reason
+
+
+@pytest.mark.parametrize("text", ["", "false", "0", "No"])
+def test_wandb_disabled_may_say_no(text, monkeypatch):
+    monkeypatch.setenv("WANDB_DISABLED", text)
+    assert resolve_mode("auto") == ("offline", "no API key is configured")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "asked", "mode"),
+    [
+        ("WANDB_MODE", "shared", "auto", "offline"),
+        ("WANDB_MODE", "disabled", "offline", "offline"),
+        ("WANDB_DISABLED", "perhaps", "auto", "offline"),
+        ("WANDB_DISABLED", "true", "online", "online"),
+    ],
+)
+def test_variable_that_is_not_used_is_told(variable, value, asked, mode, monkeypatch):
+    monkeypatch.setenv(variable, value)
+    chosen, reason = resolve_mode(asked)
+    assert chosen == mode
+    assert f"{variable}={value}" in reason
+    assert reason.endswith("is not used")

@@ -32,7 +32,7 @@ def evaluate(script_here, monkeypatch):
 
 
 def runs_in_table(end):
-    return [line.split()[0] for line in end.stdout.splitlines()[1:]]
+    return [line.split()[0] for line in end.stdout.splitlines()[1:] if not line.startswith("wrote ")]
 
 
 def rename_environment(run):
@@ -116,3 +116,16 @@ def test_a_report_leaves_out_damaged_runs_and_names_them(problem, script_here, s
     assert problem in reason
     assert "other" in reason
     assert f"left out: {reason}" in end.stdout
+
+
+@pytest.mark.parametrize("arguments", [[], ["disturbance=impulse", "disturbance.at_step=2"]])
+def test_evaluate_says_what_it_wrote(arguments, evaluate, sweep):
+    before = set(sweep.rglob("*"))
+    end = evaluate(f"run_dir={sweep / 'good'}", *arguments)
+    written = set(sweep.rglob("*")) - before
+    assert {path.suffix for path in written} >= {".json"}
+    (line,) = [line for line in end.stdout.splitlines() if line.startswith("wrote ")]
+    assert set(line.removeprefix("wrote ").split(" and ")) == {str(path.relative_to(sweep.parent)) for path in written}
+    end = evaluate(f"run_dir={sweep}", *arguments)
+    (line,) = [line for line in end.stdout.splitlines() if line.startswith("wrote ")]
+    assert set(line.removeprefix("wrote ").split(" and ")) == {f"{path.name} into 2 run folders" for path in written}

@@ -103,6 +103,40 @@ def test_values_are_those_of_omegaconf(text, tmp_path):
     assert (value, type(value)) == (expected, type(expected))
 
 
+HOSTILE = """
+seed: ${oc.env:LAC_TEST_SECRET}
+callback: {_target_: os.mkdir, path: PLACE}
+env:
+  id: lac/CartPoleCost-v1
+  max_episode_steps: null
+  reward_max: null
+  kwargs: {friction: {_target_: os.mkdir, path: PLACE}, mass: '${oc.env:LAC_TEST_SECRET}'}
+algo: {name: lac, opt_type: minimize}
+train: {max_ep_len: 7}
+"""
+
+
+def test_a_config_is_data_alone(folder, monkeypatch, tmp_path):
+    """Nothing in it is called, and no environment variable is read."""
+    monkeypatch.setenv("LAC_TEST_SECRET", "0123456789")
+    (folder / "config.yaml").write_text(HOSTILE.replace("PLACE", str(tmp_path / "made")))
+    run = load(folder)
+    with pytest.raises(RunError) as caught:
+        run.environment()()
+    assert run.config["seed"] == "${oc.env:LAC_TEST_SECRET}"
+    assert run.config["callback"] == {"_target_": "os.mkdir", "path": str(tmp_path / "made")}
+    assert "0123456789" not in str(run.config) + str(caught.value)
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("tag", ["!!python/object/apply:os.mkdir", "!!python/name:os.mkdir", "!!python/module:this"])
+def test_no_object_is_made_from_a_config(tag, folder, tmp_path):
+    (folder / "config.yaml").write_text(f"seed: {tag} [{tmp_path / 'made'}]\n")
+    with pytest.raises(RunError, match=r"config\.yaml is damaged"):
+        load(folder)
+    assert not (tmp_path / "made").exists()
+
+
 # Runs that are damaged --------------------------------------------------------------------------------
 
 
