@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from omegaconf import DictConfig, OmegaConf
 
+from lac.config.commands import config_flags
+
 
 def run_name(env: str, algo: str, override_dirname: str) -> str:
     """A short folder name from environment, algorithm and other overrides, which needs no quotes in Hydra."""
@@ -28,6 +30,8 @@ def sweep_name(*, _root_: DictConfig) -> str:
     sweeper = str(_root_.hydra.runtime.choices["hydra/sweeper"])
     # A grid and a search of the same values are different sweeps.
     identity = relevant if sweeper == "grid" else [*relevant, sweeper]
+    # And so are the same values beside the other settings of two saved configs.
+    identity = [*identity, *config_flags(_root_.hydra)]
     digest = hashlib.sha256("\n".join(sorted(identity)).encode()).hexdigest()[:8]
     return f"{override_name(relevant)[:60].rstrip('._-')}-{digest}".lstrip("-")
 
