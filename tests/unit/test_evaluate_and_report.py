@@ -32,7 +32,7 @@ def evaluate(script_here, monkeypatch):
 
 
 def runs_in_table(end):
-    return [line.split()[0] for line in end.stdout.splitlines()[1:]]
+    return [line.split()[0] for line in end.stdout.splitlines()[1:-1]]
 
 
 def rename_environment(run):
