@@ -133,7 +133,9 @@ def _find_runs(folders: Sequence[Path]) -> _Found:
     """The runs to test: whatever their status if their own folder is given, the finished ones of several."""
     own = {os.path.realpath(folder) for folder in folders}
     readable, left_out = scan(folders)
-    runs, passed_over, unusable = [], [], []
+    runs: list[Run] = []
+    passed_over: list[str] = []
+    unusable: list[str] = []
     for run in readable:
         if run.status == FINISHED or os.path.realpath(run.folder) in own:
             runs.append(run)

@@ -34,10 +34,8 @@ def _error(name: str, value: object) -> str | None:
     if not value.strip():
         return f"{name} is empty; give the folder of a run or of a sweep (. is the present one)"
     if not os.path.isdir(value):
-        is_there = os.path.lexists(value)
-        return (
-            f"{name}: {value} is {'not a folder' if is_there else 'not there'}; give the folder of a run or of a sweep"
-        )
+        problem = "is not a folder" if os.path.exists(value) else "does not exist"
+        return f"{name}: {value} {problem}; give the folder of a run or of a sweep"
     return None
 
 
