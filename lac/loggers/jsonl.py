@@ -3,7 +3,6 @@
 import json
 import math
 import sys
-import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -60,7 +59,8 @@ def _is_number(value: object) -> bool:
 
 
 def _shortened(value: object) -> str:
-    return textwrap.shorten(json.dumps(value), 40, placeholder="...")
+    text = json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def _to_json(value: float) -> float | None:

@@ -248,35 +248,38 @@ def scan(folders: Iterable[str | Path]) -> tuple[list[Run], list[LeftOut]]:
     return runs, left_out
 
 
-def _run_folders(folder: Path, visited: set[str]) -> Iterator[Path | LeftOut]:
-    """The run folders in a folder, readable or not, and what may hold some but cannot be entered.
+def _run_folders(folder: Path, visited: set[str], in_run: bool = False) -> Iterator[Path | LeftOut]:
+    """The run folders in a folder, readable or not, and what may hold some but cannot be entered or is empty.
 
     Args:
         folder: The folder.
         visited: Folders that are passed over, without links; those that are visited are added. Links may lead in a
             circle, and many to one folder.
+        in_run: Whether it lies in a run folder; what is empty there is no run that was left out.
     """
     here = os.path.realpath(folder)
-    if here in visited or not os.path.isdir(folder):
+    if here in visited:
         return
     visited.add(here)
+    if not os.path.isdir(folder):
+        if folder.is_symlink() and not os.path.exists(folder) and not in_run:
+            yield LeftOut(folder, f"{folder} is a link to {os.readlink(folder)}, which is not there; remove it", None)
+        return
     try:
-        children = sorted(folder.iterdir())
+        children = [child for child in sorted(folder.iterdir()) if not child.name.startswith(".")]
         os.stat(os.path.join(folder, "."))  # a folder may be listed without the right to enter it
     except OSError as error:
         yield LeftOut(folder, f"{folder} cannot be read ({error.strerror}); change its permissions", None)
         return
-    is_run = any((folder / name).exists() for name in (SUMMARY, METRICS, CONFIG))
-    if is_run and _is_known_multi_seed(folder):
-        yield from _missing_seeds(folder)
-    elif is_run:
-        yield folder
+    is_run = False
+    if not children and not in_run:
+        yield LeftOut(folder, f"{folder} is empty", None)
+    elif any((folder / name).exists() for name in (SUMMARY, METRICS, CONFIG)):
+        is_run = not _is_known_multi_seed(folder)
+        yield from [folder] if is_run else _missing_seeds(folder)
     for child in children:
-        if child.name in _NO_RUNS or child.name.startswith("."):
-            continue
-        if not is_run and child.is_symlink() and not os.path.exists(child):
-            yield LeftOut(child, f"{child} is a link to {os.readlink(child)}, which is not there; remove it", None)
-        yield from _run_folders(child, visited)
+        if child.name not in _NO_RUNS:
+            yield from _run_folders(child, visited, in_run or is_run)
 
 
 def _is_known_multi_seed(folder: Path) -> bool:
@@ -288,11 +291,13 @@ def _is_known_multi_seed(folder: Path) -> bool:
 
 def _missing_seeds(folder: Path) -> Iterator[LeftOut]:
     """A job of several seeds, if it has no run for some of them."""
-    seeds = read_summary(folder)["seeds"]
-    missing = [str(seed) for seed in seeds if not (folder / f"seed-{seed}").is_dir()] if isinstance(seeds, list) else []
+    seeds, state = read_summary(folder)["seeds"], _status_if_readable(folder)
+    if not isinstance(seeds, list):
+        yield LeftOut(folder, str(unreadable(folder / SUMMARY, f"its seeds are {seeds!r} instead of a list")), None)
+        return
+    missing = ", ".join(str(seed) for seed in seeds if not (folder / f"seed-{seed}").is_dir())
     if missing:
-        state = _status_if_readable(folder)
-        yield LeftOut(folder, f"{folder} is {state} and has no run of the seeds {', '.join(missing)}", state)
+        yield LeftOut(folder, f"{folder} is {state} and has no run of the seeds {missing}", state)
 
 
 def _status_if_readable(folder: Path) -> str | None:
