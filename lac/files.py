@@ -1,8 +1,9 @@
-"""Atomic writing of files, and paths relative to the working directory."""
+"""Atomic writing of files, and names of files as they are shown: relative paths, words of a shell."""
 
 import json
 import os
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,3 +30,21 @@ def write_bytes(path: Path, content: bytes) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def shell_text(words: Iterable[str | Path]) -> str:
+    """Words as one line that a shell takes apart into the same words."""
+    return " ".join(_shell_word(str(word)) for word in words)
+
+
+def _shell_word(word: str) -> str:
+    """A word for a shell; one with control characters, which would break the line, in the notation of bash and zsh."""
+    if word.isprintable():
+        return shlex.quote(word)
+    return "$'" + "".join(map(_escaped, word)) + "'"
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable() and character not in "\\'":
+        return character
+    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
@@ -60,6 +61,8 @@ def run_app(config_name: str, task: Callable[[DictConfig], Any]) -> NoReturn:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     signal.signal(signal.SIGTERM, exit_on_signal)
     sys.argv[1:] = [with_free_keys_added(text) for text in sys.argv[1:]]
+    if config_name != "train":
+        _refuse_sweep(config_name, sys.argv[1:])
     if not WANTS_TRACEBACK:
         _refuse_folder_of_a_run(sys.argv[1:])
     typed = list(sys.argv[1:])
@@ -118,6 +121,14 @@ def _sentence(error: Exception) -> str:
     """An error of Hydra or OmegaConf that no override explains."""
     key = getattr(error, "full_key", None)
     return f"{key}: {first_line(error)}" if key else first_line(error)
+
+
+def _refuse_sweep(command: str, arguments: Sequence[str]) -> None:
+    """Refuse a sweep of a command other than ``train``; its jobs would be taken for trainings."""
+    given = get_args_parser().parse_args(list(arguments))
+    wanted = ["-m"] if given.multirun else [text for text in given.overrides if text == "hydra.mode=MULTIRUN"]
+    if wanted:
+        refuse([f"{wanted[0]} is for train; leave it out, and start {command} once for each of several values"])
 
 
 def _refuse_folder_of_a_run(arguments: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 """Test trained policies: the command ``evaluate``."""
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,21 +9,28 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hydra import compose
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from lac.cli.folders import given_folders
+from lac.cli.folders import given_folders, without_runs
 from lac.config.checks import ConfigError
 from lac.config.disturbances import disturbance_errors, disturbance_fit_errors
-from lac.evaluation.rollouts import FIRST_TEST_SEED, rollout
+from lac.config.naming import evaluation_name
+from lac.envs.checks import MAX_EPISODE_STEPS, raise_if_endless
+from lac.evaluation.rollouts import FIRST_TEST_SEED, Rollouts, rollout
 from lac.files import relative_to_cwd, write_json
 from lac.loggers.heartbeat import heartbeat
-from lac.runs import LeftOut, Run, RunError, scan
-from lac.runs.folder import CONFIG, EVALUATION, FINISHED
+from lac.runs import Run, RunError, scan
+from lac.runs.folder import CONFIG, EVALUATION, FINISHED, one_line
+from lac.settings.arguments import key_of_argument
 from lac.settings.commands import EvaluateCommand
 from lac.settings.fields import setting_errors
+from lac.settings.rules import ArgumentError
 
 _MAX_ENVS = 50  # test episodes side by side
 _PICTURED_EPISODES = 10  # in the picture of trajectories
+_PICTURE = "trajectories.png"
 
 
 @dataclass(frozen=True)
@@ -34,56 +42,81 @@ class _Test:
         episodes: Number of episodes.
         first_seed: Reset seed of the first; the others follow it.
         disturbance: Part ``disturbance`` of a config.
+        name: What tells the test from others of the same run; empty for the final policy without a disturbance.
     """
 
     policy: str
     episodes: int
     first_seed: int
     disturbance: Mapping[str, Any]
+    name: str
 
     @property
-    def suffix(self) -> str:
-        """What the names of the results end with."""
-        return "" if self.disturbance["kind"] == "none" else f"-{self.disturbance['name']}"
+    def is_disturbed(self) -> bool:
+        """Whether there is a disturbance."""
+        return bool(self.disturbance["kind"] != "none")
+
+    def file(self, name: str) -> str:
+        """The file of a result: the given name, followed by that of the test."""
+        return str(Path(name).with_stem(f"{Path(name).stem}-{self.name}")) if self.name else name
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What was found in the given folders.
+
+    Attributes:
+        runs: The runs to test.
+        passed_over: A sentence for each run that is not finished and is one of several.
+        unusable: A sentence for each run that cannot be read, and for each folder without runs.
+    """
+
+    runs: Sequence[Run]
+    passed_over: Sequence[str]
+    unusable: Sequence[str]
 
 
 def evaluate_runs(cfg: DictConfig) -> None:
     """Test the policies of run folders; each gets ``evaluation.json`` and ``trajectories.png``.
 
-    Under a disturbance the names are ``evaluation-NAME.json`` and ``trajectories-NAME.png``. A run that cannot be
-    tested does not keep the others from it; it is named on stderr, and the exit status is 1.
+    Of another policy or under a disturbance, the names tell which. A run that cannot be tested does not keep the
+    others from it; it is named on stderr, and the exit status is 1. Runs of a folder that are not finished are named,
+    too, which is no error.
 
     Raises:
         ConfigError: Settings are wrong, or no run can be tested.
     """
     folders = given_folders(cfg, "run_dir")
     test = _test_of(cfg)
-    runs, left_out, errors = _find_runs(folders)
-    errors += [problem for run in runs for problem in _disturbance_errors(run, test)]
-    if errors:
-        raise ConfigError(list(dict.fromkeys(errors)))
+    found = _find_runs(folders)
     from lac.devices import limited_threads  # noqa: PLC0415 (imports torch)
 
-    reasons, is_first = [item.reason for item in left_out], True
+    problems: list[str] = list(found.unusable)
+    unfit: dict[str, list[Run]] = {}
     written: list[Path] = []
-    for run in runs:
+    for run in found.runs:
         try:
             with limited_threads(), heartbeat(partial("testing {}".format, run.folder)):
                 summary, files = _evaluate(run, test)
         except RunError as error:
-            reasons.append(str(error))
+            problems.append(str(error))
             continue
-        if is_first:
+        except ConfigError as error:
+            for sentence in error.errors:
+                unfit.setdefault(sentence, []).append(run)
+            continue
+        if not written:
             _print_heading(test)
-        is_first = False
         _print_result(run, summary)
         written += files
-    if reasons and is_first:
-        raise ConfigError(reasons)
-    print(f"wrote {_named(written)}")
-    for reason in reasons:
-        print(f"not evaluated: {reason}", file=sys.stderr)
-    if reasons:
+    if not written:
+        nothing = [] if problems or unfit else [f"run_dir: no finished runs in {', '.join(map(str, folders))}"]
+        raise ConfigError([*nothing, *problems, *unfit, *found.passed_over])
+    print(f"wrote {_listed(written)}")
+    problems += [f"{run.folder}: {sentence}" for sentence, runs in unfit.items() for run in runs]
+    for sentence in [*problems, *found.passed_over]:
+        print(f"not evaluated: {sentence}", file=sys.stderr)
+    if problems:
         sys.exit(1)
 
 
@@ -92,69 +125,64 @@ def _test_of(cfg: DictConfig) -> _Test:
     errors = setting_errors(EvaluateCommand, chosen) + disturbance_errors(cfg.disturbance)
     if errors:
         raise ConfigError(errors)
+    hydra = HydraConfig.get()
+    preset = compose(hydra.job.config_name, [f"disturbance={hydra.runtime.choices['disturbance']}"])
     disturbance: dict[str, Any] = OmegaConf.to_container(cfg.disturbance, resolve=True)  # type: ignore[assignment]
+    usual: dict[str, Any] = OmegaConf.to_container(preset.disturbance, resolve=True)  # type: ignore[assignment]
+    name = evaluation_name(cfg.policy, disturbance, usual)
     first_seed = FIRST_TEST_SEED if cfg.first_seed is None else cfg.first_seed
-    return _Test(cfg.policy, cfg.episodes, first_seed, disturbance)
+    return _Test(cfg.policy, cfg.episodes, first_seed, disturbance, name)
 
 
-def _find_runs(folders: Sequence[Path]) -> tuple[list[Run], list[LeftOut], list[str]]:
-    """The runs to test, those that cannot be read, and a sentence for each folder without any.
-
-    A run is tested whatever its status if its own folder is given, and if it is finished where it is one of several.
-    """
-    runs: dict[Path, Run] = {}
-    left_out: dict[Path, LeftOut] = {}
-    errors = []
-    for given in folders:
-        readable, unreadable = scan([given])
-        wanted = [run for run in readable if run.status == FINISHED or run.folder == given]
-        damaged = [item for item in unreadable if item.status in {None, FINISHED} or item.folder == given]
-        if not wanted and not damaged:
-            errors.append(
-                f"run_dir: {given} has no {CONFIG}, and no finished runs in it; give the folder of a run or of a sweep"
-            )
-        for run in wanted:
-            runs.setdefault(run.folder.resolve(), run)
-        for item in damaged:
-            left_out.setdefault(item.folder.resolve(), item)
-    return list(runs.values()), list(left_out.values()), errors
-
-
-def _disturbance_errors(run: Run, test: _Test) -> list[str]:
-    """Why the disturbance does not fit the environment of a run; a missing environment is reported by the test."""
-    if not test.suffix:
-        return []
-    try:
-        run.environment()().close()
-    except RunError:
-        return []
-    return disturbance_fit_errors(run.config, test.disturbance)
+def _find_runs(folders: Sequence[Path]) -> _Found:
+    """The runs to test: whatever their status if their own folder is given, the finished ones of several."""
+    own = {os.path.realpath(folder) for folder in folders}
+    readable, left_out = scan(folders)
+    runs: list[Run] = []
+    passed_over: list[str] = []
+    unusable: list[str] = []
+    for run in readable:
+        if run.status == FINISHED or os.path.realpath(run.folder) in own:
+            runs.append(run)
+        else:
+            passed_over.append(f"{run.folder} is {run.status}")
+    for item in left_out:
+        is_unusable = item.status in {None, FINISHED} or os.path.realpath(item.folder) in own
+        (unusable if is_unusable else passed_over).append(item.reason)
+    folders_with_runs = [run.folder for run in readable] + [item.folder for item in left_out]
+    unusable += without_runs(folders, folders_with_runs)
+    return _Found(runs, passed_over, unusable)
 
 
 def _evaluate(run: Run, test: _Test) -> tuple[dict[str, float], list[Path]]:
-    """Test a policy of a run and write the results into its folder; returns a summary and the files."""
-    from lac.figures import trajectories  # noqa: PLC0415 (imports matplotlib)
+    """Test a policy of a run and write the results into its folder; returns a summary and the files.
 
-    agent, envs = run.closed_loop(test.policy, test.disturbance, min(test.episodes, _MAX_ENVS))
-    policy = partial(agent.get_action, deterministic=True)
-    seeds = range(test.first_seed, test.first_seed + test.episodes)
-    rollouts = rollout(policy, envs, seeds, record=_PICTURED_EPISODES)
-    for env in envs:
-        env.close()
-    described = {"policy": test.policy, "episodes": test.episodes, "first_seed": test.first_seed}
-    described |= {"disturbance": test.disturbance if test.suffix else None}
+    Raises:
+        RunError: The run cannot be tested, or the results cannot be written.
+        ConfigError: The disturbance does not fit its environment.
+    """
+    if test.is_disturbed:
+        run.environment()().close()
+        errors = disturbance_fit_errors(run.config, test.disturbance)
+        if errors:
+            raise ConfigError(errors)
+    rollouts = _rollouts(run, test)
+    if rollouts.unfinished.any():
+        number = int(rollouts.unfinished.sum())
+        print(f"warning: {run.folder}: {number} episodes were ended after {MAX_EPISODE_STEPS} steps", file=sys.stderr)
     summary = rollouts.summary()
-    files = [run.folder / Path(EVALUATION).with_stem(f"{Path(EVALUATION).stem}{test.suffix}")]
-    write_json(files[0], described | summary)
-    if rollouts.references.size and rollouts.states_of_interest.size:
-        title = f"{run.config['algo']['name'].upper()} on {run.config['env']['id']}"
-        title += f" under {test.disturbance['name']}" if test.suffix else ""
-        files.append(run.folder / f"trajectories{test.suffix}.png")
-        trajectories(rollouts, files[-1], title)
-    return summary, files
+    described = {"policy": test.policy, "episodes": test.episodes, "first_seed": test.first_seed}
+    described |= {"disturbance": test.disturbance if test.is_disturbed else None}
+    results = run.folder / test.file(EVALUATION)
+    try:
+        write_json(results, described | summary)
+        pictures = _draw(run, test, rollouts)
+    except Exception as error:  # of the disk, or of a picture of what a foreign environment calls its reference
+        raise RunError(f"the results of {run.folder} cannot be written: {_named(error)}") from error
+    return summary, [results, *pictures]
 
 
-def _named(files: Sequence[Path]) -> str:
+def _listed(files: Sequence[Path]) -> str:
     """Files of one run by their paths, those of several runs by their names and the number of folders."""
     if len({file.parent for file in files}) == 1:
         return " and ".join(str(relative_to_cwd(file)) for file in files)
@@ -162,8 +190,42 @@ def _named(files: Sequence[Path]) -> str:
     return " and ".join(f"{name} into {count} run folders" for name, count in counts.items())
 
 
+def _rollouts(run: Run, test: _Test) -> Rollouts:
+    agent, envs = run.closed_loop(test.policy, test.disturbance, min(test.episodes, _MAX_ENVS))
+    policy = partial(agent.get_action, deterministic=True)
+    seeds = range(test.first_seed, test.first_seed + test.episodes)
+    try:
+        raise_if_endless(envs[0])
+        rollouts = rollout(policy, envs, seeds, record=_PICTURED_EPISODES)
+        for env in envs:
+            env.close()
+    except ArgumentError as error:
+        sentence = f"{key_of_argument(error.argument)} {error.reason}"
+        raise RunError(f"the environment of {run.folder / CONFIG} cannot be tested: {sentence}") from error
+    except Exception as error:  # whatever the code of an environment raises
+        raise RunError(f"the environment of {run.folder / CONFIG} failed in a test: {_named(error)}") from error
+    return rollouts
+
+
+def _draw(run: Run, test: _Test, rollouts: Rollouts) -> list[Path]:
+    """Draw the recorded episodes where there is a state of interest; returns the files."""
+    from lac.figures import trajectories  # noqa: PLC0415 (imports matplotlib)
+
+    if not (rollouts.references.size and rollouts.states_of_interest.size):
+        return []
+    title = f"{run.config['algo']['name'].upper()} on {run.config['env']['id']}"
+    title += f", {test.name}" if test.name else ""
+    picture = run.folder / test.file(_PICTURE)
+    trajectories(rollouts, picture, title)
+    return [picture]
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {one_line(error)}"
+
+
 def _print_heading(test: _Test) -> None:
-    if test.suffix:
+    if test.is_disturbed:
         print("disturbance: " + ", ".join(f"{name}={value}" for name, value in test.disturbance.items()))
     print(f"{'run':<60} {'cost':>9} {'± std':>8} {'min':>8} {'max':>8} {'length':>7} {'terminated':>10}")
 

@@ -1,6 +1,9 @@
 """The folders that a command is given."""
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -8,12 +11,45 @@ from lac.config.checks import ConfigError
 
 
 def given_folders(cfg: DictConfig, name: str) -> list[Path]:
-    """The folder, or the list of them, under the key ``name``.
+    """The folder, or the list of them, under the key ``name``; each once.
 
     Raises:
-        ConfigError: The key is not set.
+        ConfigError: The key is not set, or a value is not a folder that is there; all such values are named.
     """
     if OmegaConf.is_missing(cfg, name):
         raise ConfigError([f"{name} is not set; give a folder, as {name}=outputs/..."])
-    given = [cfg[name]] if isinstance(cfg[name], str) else list(cfg[name])
-    return [Path(path) for path in given]
+    value: Any = OmegaConf.to_container(cfg, resolve=True)[name]  # type: ignore[call-overload, index]
+    given = value if isinstance(value, list) else [value]
+    errors = [error for error in (_error(name, item) for item in given) if error is not None]
+    if not given:
+        errors = [f"{name} is an empty list; give a folder, as {name}=outputs/..."]
+    if errors:
+        raise ConfigError(errors)
+    return [Path(path) for path in dict.fromkeys(given)]
+
+
+def _error(name: str, value: object) -> str | None:
+    if not isinstance(value, str):
+        return f"{name} is {value!r}, which is not the name of a folder; put quotes around a name such as \"'2025'\""
+    if not value.strip():
+        return f"{name} is empty; give the folder of a run or of a sweep (. is the present one)"
+    if not os.path.isdir(value):
+        problem = "is not a folder" if os.path.exists(value) else "does not exist"
+        return f"{name}: {value} {problem}; give the folder of a run or of a sweep"
+    return None
+
+
+def without_runs(folders: Sequence[Path], found: Sequence[Path]) -> list[str]:
+    """A sentence for each folder in which nothing was found.
+
+    Args:
+        folders: The folders that were given.
+        found: The folders of runs, readable or not, that were found in them.
+    """
+    above = {parent for folder in found for name in _names(folder) for parent in (name, *name.parents)}
+    return [f"{folder} has no runs in it" for folder in folders if above.isdisjoint(_names(folder))]
+
+
+def _names(folder: Path) -> set[Path]:
+    """Its absolute paths, with links and without."""
+    return {Path(os.path.abspath(folder)), Path(os.path.realpath(folder))}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from lac.cli.folders import given_folders
+from lac.cli.folders import given_folders, without_runs
 from lac.config.checks import ConfigError
 
 
@@ -12,24 +12,25 @@ def report_runs(cfg: DictConfig) -> None:
     """Compare the runs in folders, print the table, and name the runs that are left out.
 
     Raises:
-        ConfigError: A folder does not exist, or no run can be compared.
+        ConfigError: A folder does not exist, no run can be compared, or the report cannot be written.
     """
     folders = given_folders(cfg, "runs")
-    missing = [
-        f"runs: {folder} is not a folder; give the folder of a run or of a sweep"
-        for folder in folders
-        if not folder.is_dir()
-    ]
-    if missing:
-        raise ConfigError(missing)
+    if cfg.output is not None and not cfg.output.strip():
+        raise ConfigError(["output is empty; give a folder, or null for the first of the runs' folders"])
     from lac.reports.comparison import PAGE, find_results, group_results, write_report  # noqa: PLC0415 (matplotlib)
 
     results, left_out = find_results(folders)
-    reasons = [item.reason for item in left_out]
+    found = [*(result.run.folder for result in results), *(item.folder for item in left_out)]
+    reasons = [item.reason for item in left_out] + without_runs(folders, found)
     if not results:
         raise ConfigError([f"runs: no finished run with test episodes in {', '.join(map(str, folders))}", *reasons])
-    output = Path(cfg.output) if cfg.output else folders[0]
-    print(write_report(group_results(results), reasons, output))
+    output = folders[0] if cfg.output is None else Path(cfg.output)
+    try:
+        table = write_report(group_results(results), reasons, output)
+    except OSError as error:
+        problem = f"output is {output}, where the report cannot be written ({error}); give another folder"
+        raise ConfigError([problem]) from error
+    print(table)
     for reason in reasons:
         print(f"left out: {reason}")
     print(f"\n{output / PAGE}")

@@ -13,7 +13,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from lac.config.checks import ConfigError, choice_errors, config_errors
-from lac.config.commands import command_text
+from lac.config.commands import override, pasteable_command
 from lac.config.disturbances import disturbance_fit_errors
 from lac.config.naming import name_on_wandb
 from lac.envs.checks import smoke_test_errors
@@ -30,13 +30,14 @@ from lac.sweeps.seeds import PruningCallback, Report, objective, pruning_decisio
 
 _HEADER = """\
 # The resolved config of this run. To run it again:
-#   {train} --config-dir {folder} --config-name config
+#   {again}
 defaults:
   - /schema/train@_here_
   - /schema/disturbance/{disturbance}@disturbance
   - /schema/algo/{algo}@algo
   - cli@hydra: train
   - _self_
+  - override hydra/sweeper: grid
   - override hydra/job_logging: none
   - override hydra/hydra_logging: none
 
@@ -136,12 +137,16 @@ def _single(cfg: DictConfig, seed: int) -> DictConfig:
 
 def _write_config(cfg: DictConfig, run_dir: Path) -> None:
     header = _HEADER.format(
-        train=command_text("train"),
-        folder=relative_to_cwd(run_dir),
+        again=pasteable_command("train", _saved_config(relative_to_cwd(run_dir))),
         algo=cfg.algo.name,
         disturbance=cfg.disturbance.kind,
     )
-    (run_dir / CONFIG).write_text(header + OmegaConf.to_yaml(cfg, resolve=True))
+    (run_dir / CONFIG).write_text(header + OmegaConf.to_yaml(cfg, resolve=True), encoding="utf-8")
+
+
+def _saved_config(run_dir: Path) -> list[str | Path]:
+    """The arguments that choose the saved config of a run."""
+    return ["--config-dir", run_dir, "--config-name", Path(CONFIG).stem]
 
 
 def training_plan(plain: Mapping[str, Any]) -> Any:
@@ -216,8 +221,8 @@ def _record_settings(plain: Mapping[str, Any], run_dir: Path, should_prune: Call
         # The console output of parallel jobs would be interleaved; each job has its own train.log.
         quiet=not is_single,
         next_steps=[
-            f"{command_text('evaluate')} run_dir={folder}",
-            f"{command_text('train')} --config-dir {folder} --config-name config seed=1",
+            pasteable_command("evaluate", [override("run_dir", folder)]),
+            pasteable_command("train", [*_saved_config(folder), "seed=1"]),
         ]
         if is_single
         else [],

@@ -19,6 +19,7 @@ from lac.config.checks import ConfigError
 from lac.config.commands import running_script
 from lac.config.help import options
 from lac.config.schemas import CONFIG_DIR
+from lac.files import shell_text
 from lac.settings.commands import WandbSweepCommand, config_keys
 from lac.settings.fields import setting_errors
 
@@ -55,7 +56,8 @@ def run(cfg: DictConfig) -> None:
     sizes = [len(parameter["values"]) for parameter in sweep["parameters"].values() if "values" in parameter]
     number = f"{math.prod(sizes)} runs" if sweep["method"] == "grid" else "runs until it is stopped"
     print(f"{cfg.output}: {sweep['method']} over {', '.join(sweep['parameters'])}; {number}")
-    print(f"next:\n  wandb sweep {cfg.output}\n  wandb agent ENTITY/{sweep['project']}/SWEEP")
+    agents = f"{sweep.get('entity', 'ENTITY')}/{sweep['project']}/SWEEP"
+    print(f"next:\n  {shell_text(['wandb', 'sweep', cfg.output])}\n  {shell_text(['wandb', 'agent', agents])}")
 
 
 def sweep_definition(

@@ -1,10 +1,14 @@
 """Names of run folders, of sweep folders and of runs on W&B, made from overrides."""
 
 import hashlib
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+
+from lac.config.commands import config_flags
 
 MAX_NAME_ON_WANDB = 128
 
@@ -50,6 +54,8 @@ def sweep_name(*, _root_: DictConfig) -> str:
     sweeper = str(_root_.hydra.runtime.choices["hydra/sweeper"])
     # A grid and a search of the same values are different sweeps.
     identity = relevant if sweeper == "grid" else [*relevant, sweeper]
+    # And so are the same values beside the other settings of two saved configs.
+    identity = [*identity, *config_flags(_root_.hydra)]
     digest = hashlib.sha256("\n".join(sorted(identity)).encode()).hexdigest()[:8]
     return f"{override_name(relevant)[:60].rstrip('._-')}-{digest}".lstrip("-")
 
@@ -57,3 +63,41 @@ def sweep_name(*, _root_: DictConfig) -> str:
 def relevant_overrides(overrides: Sequence[str]) -> list[str]:
     """The overrides that affect results, sorted."""
     return sorted(text for text in overrides if not re.match(r"(wandb\..*|dry_run|fail_fast)=", text))
+
+
+def evaluation_name(policy: str, disturbance: Mapping[str, Any], preset: Mapping[str, Any]) -> str:
+    """What tells a test from others of the same run; empty for the final policy without a disturbance.
+
+    Different policies and disturbances have different names, in characters that are safe in names of files.
+
+    Args:
+        policy: Name of the policy.
+        disturbance: Part ``disturbance`` of a config.
+        preset: The same without changes; what differs from it is a part of the name.
+    """
+    parts = []
+    if disturbance["kind"] != "none":
+        usual = dict(_leaves(preset))
+        changes = [pair for pair in _leaves(disturbance) if pair not in usual.items() and pair[0] != "name"]
+        parts = [disturbance["name"], *(f"{key}={value}" for key, value in changes)]
+    if policy != "final":
+        parts.append(f"policy={policy}")
+    text = "-".join(parts)
+    short = re.sub(r"[^\w.+=-]+", "_", text)[:100].rstrip("_")
+    return short if short == text else f"{short}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _leaves(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """The values of a part of a config as text, each with its full name."""
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value if isinstance(value, str) else json.dumps(_shortest(value))
+
+
+def _shortest(value: Any) -> Any:
+    """A value with whole numbers as such, so that 1 and 1.0 have the same text."""
+    if isinstance(value, list):
+        return [_shortest(element) for element in value]
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else value

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -27,8 +28,8 @@ def read_metrics(path: Path) -> list[dict[str, float | None]]:
     """The lines of a metrics file; an incomplete last line, as a crash leaves it, is skipped.
 
     Raises:
-        FileNotFoundError: The file does not exist.
-        ValueError: Any other line is not a JSON object.
+        OSError: The file cannot be read.
+        ValueError: Any other line is not a JSON object of numbers.
     """
     rows = []
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -39,10 +40,27 @@ def read_metrics(path: Path) -> list[dict[str, float | None]]:
             if number == len(lines):
                 break
             raise ValueError(f"line {number} is not JSON: {error}") from error
+        except (ValueError, RecursionError) as error:  # more digits or brackets than Python reads
+            raise ValueError(f"line {number} cannot be read: {error}") from error
         if not isinstance(row, dict):
-            raise ValueError(f"line {number} is not a JSON object: {line}")
+            raise ValueError(f"line {number} is not a JSON object: {_shortened(row)}")
+        wrong = next((name for name, value in row.items() if not _is_number(value)), None)
+        if wrong is not None:
+            raise ValueError(f"line {number}: {wrong} is {_shortened(row[wrong])} instead of a number")
         rows.append(row)
     return rows
+
+
+def _is_number(value: object) -> bool:
+    """Whether it is a number that a float can hold, or null, which stands for one that was not finite."""
+    if value is None or isinstance(value, float):
+        return True
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < sys.float_info.max
+
+
+def _shortened(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def _to_json(value: float) -> float | None:

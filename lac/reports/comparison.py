@@ -1,7 +1,6 @@
 """Runs compared: one table, one picture, one page."""
 
 import base64
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -15,7 +14,8 @@ from lac.evaluation.statistics import estimate
 from lac.figures import Curve, learning_curves
 from lac.files import relative_to_cwd, write_bytes, write_json
 from lac.runs import LeftOut, Run, RunError, scan
-from lac.runs.folder import CONFIG, EVALUATION, FINISHED, read_object
+from lac.runs.folder import CONFIG, EVALUATION, FINISHED, SUMMARY, read_object, unreadable
+from lac.settings.rules import Number
 
 HEADINGS = (
     "environment",
@@ -86,7 +86,9 @@ class Group:
         rows = [result.run.metrics[:epochs] for result in self.results]
         steps = np.array([row["env_steps"] for row in rows[0]], dtype=np.float64)
         costs = np.array([[row["test/cost_mean"] for row in series] for series in rows], dtype=np.float64)
-        return Curve(self.env, f"{self.algo} {self.differences}".strip(), steps, estimate(costs))
+        # matplotlib would read what stands between two dollar signs as a formula.
+        panel, label = (text.replace("$", r"\$") for text in (self.env, f"{self.algo} {self.differences}".strip()))
+        return Curve(panel, label, steps, estimate(costs))
 
 
 def find_results(folders: Iterable[Path]) -> tuple[list[Result], list[LeftOut]]:
@@ -95,11 +97,7 @@ def find_results(folders: Iterable[Path]) -> tuple[list[Result], list[LeftOut]]:
     Args:
         folders: As for :func:`lac.runs.scan`.
     """
-    runs, unreadable = scan(folders)
-    left_out = [
-        item if item.status in {None, FINISHED} else _left_out(item.folder, f"is {item.status}", item.status)
-        for item in unreadable
-    ]
+    runs, left_out = scan(folders)
     results: dict[str, Result] = {}
     for run in runs:
         if run.status != FINISHED:
@@ -110,7 +108,7 @@ def find_results(folders: Iterable[Path]) -> tuple[list[Result], list[LeftOut]]:
         except RunError as error:
             left_out.append(LeftOut(run.folder, str(error), run.status))
             continue
-        same = results.setdefault(json.dumps([result.method, run.config.get("seed")], sort_keys=True), result)
+        same = results.setdefault(_identity({**result.method, "seed": run.config.get("seed")}), result)
         if same is not result:
             reason = f"has config and seed of {relative_to_cwd(same.run.folder)}"
             left_out.append(_left_out(run.folder, reason, run.status))
@@ -121,7 +119,7 @@ def group_results(results: Sequence[Result]) -> list[Group]:
     """Results sorted into groups that differ in more than the seed."""
     methods: dict[str, list[Result]] = {}
     for result in results:
-        methods.setdefault(json.dumps(result.method, sort_keys=True), []).append(result)
+        methods.setdefault(_identity(result.method), []).append(result)
     groups = []
     for members in methods.values():
         first = members[0]
@@ -151,8 +149,13 @@ def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """A config with one level of dotted names."""
     flat: dict[str, Any] = {}
     for name, value in config.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
     return flat
+
+
+def _identity(method: Mapping[str, Any]) -> str:
+    """A text that differs for different settings; those of a damaged config may be anything that YAML can hold."""
+    return repr(sorted(method.items()))
 
 
 def _result(run: Run) -> Result:
@@ -162,19 +165,27 @@ def _result(run: Run) -> Result:
         RunError: A file is missing or damaged, or the run was not tested in every epoch.
     """
     evaluation = read_object(run.folder / EVALUATION) if (run.folder / EVALUATION).exists() else {}
-    figures = evaluation if evaluation.get("policy") == "final" else run.summary.get("final", {})
+    figures = evaluation if evaluation.get("policy") == "final" else run.summary.get("final")
     is_tested = all({"env_steps", "test/cost_mean"} <= row.keys() for row in run.metrics)
-    if not is_tested or not all(isinstance(figures.get(name), (int, float)) for name in _FIGURES):
+    if not is_tested or not isinstance(figures, Mapping) or not all(name in figures for name in _FIGURES):
         raise RunError(f"{relative_to_cwd(run.folder)} has no test episodes; set train.num_test_episodes in training")
+    is_figure = Number().accepts
+    wrong = [f"{name} is {figures[name]!r}" for name in _FIGURES if not is_figure(figures[name])]
+    if wrong:
+        file = run.folder / (EVALUATION if figures is evaluation else SUMMARY)
+        raise unreadable(file, f"{', '.join(wrong)} instead of a finite number")
     try:
         env, algo = run.config["env"], run.config["algo"]["name"]
         env_name = env["id"] if env["name"] == "gym" else env["name"]
-    except (KeyError, TypeError) as error:
+        is_named = isinstance(algo, str) and isinstance(env_name, str)
+    except (KeyError, TypeError):
+        is_named = False
+    if not is_named:
         raise RunError(
             f"{run.folder / CONFIG} has no names of environment and algorithm; restore it or train the run again"
-        ) from error
+        )
     method = _flat({part: run.config[part] for part in _METHOD if part in run.config})
-    return Result(run, env_name, algo, method, figures)
+    return Result(run, env_name, algo, method, {name: float(figures[name]) for name in _FIGURES})
 
 
 def _left_out(folder: Path, reason: str, status: str | None) -> LeftOut:

@@ -5,7 +5,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from lac.runs.folder import unreadable
+from lac.runs.folder import present_file, unreadable
 
 
 def read_config(file: Path) -> dict[str, Any]:
@@ -18,7 +18,7 @@ def read_config(file: Path) -> dict[str, Any]:
         RunError: The file is missing, empty or damaged.
     """
     try:
-        config = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
+        config = OmegaConf.to_container(OmegaConf.load(present_file(file)), resolve=False)
     except Exception as error:  # that of the system, of the YAML reader, or of OmegaConf
         raise unreadable(file, error) from error
     if not isinstance(config, dict) or not config:

@@ -1,10 +1,12 @@
 """The files of a run folder, and the status of a run as other processes see it."""
 
 import json
+import stat
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from lac.files import write_json
 
@@ -29,12 +31,12 @@ def run_lock(folder: Path) -> FileLock:
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a process holds the lock of a run."""
+    """Whether a process holds the lock of a run, as far as this process can tell."""
     try:
         # Not the singleton, which this process could take a second time.
         with FileLock(folder / _LOCK).acquire(timeout=0):
             return False
-    except Timeout:
+    except OSError:  # that of a lock which is held; or of one of another user, which cannot be tried
         return True
 
 
@@ -54,23 +56,41 @@ def read_object(file: Path) -> dict[str, Any]:
         RunError: The file is missing, empty or damaged.
     """
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        content = json.loads(present_file(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise unreadable(file, error) from error
     if not isinstance(content, dict):
         raise unreadable(file, f"it holds {type(content).__name__} instead of an object")
     return content
 
 
+def present_file(file: Path) -> Path:
+    """A file of a run folder, which is there and can be read to its end.
+
+    Raises:
+        OSError: It is missing or something else, such as a pipe, in which a reader would wait for a writer.
+    """
+    if stat.S_ISREG(file.stat().st_mode):
+        return file
+    raise OSError("it is not a file")
+
+
 def unreadable(file: Path, reason: object) -> RunError:
     """The error for a file of a run folder that cannot be read."""
-    if not file.exists():
+    if isinstance(reason, PermissionError):
+        return RunError(f"{file} may not be read ({reason.strerror}); change its permissions or those of its folder")
+    if isinstance(reason, FileNotFoundError):
         problem = "is missing"
     elif file.is_file() and file.stat().st_size == 0:
         problem = "is empty"
     else:
-        problem = f"is damaged ({' '.join(str(reason).split())})"
+        problem = f"is damaged ({one_line(reason)})"
     return RunError(f"{file} {problem}; restore it or train the run again")
+
+
+def one_line(reason: object) -> str:
+    """A reason, such as the message of an exception, as one line; never empty."""
+    return " ".join(str(reason).split()) or type(reason).__name__
 
 
 def is_multi_seed(folder: Path) -> bool:
@@ -83,7 +103,9 @@ def status(folder: Path) -> str | None:
 
     A run that has begun, has recorded no end and is not held by a process has been killed: ``interrupted``.
     """
-    recorded: str | None = read_summary(folder).get("status")
+    recorded = read_summary(folder).get("status")
+    if not isinstance(recorded, (str, NoneType)):
+        raise unreadable(folder / SUMMARY, f"its status is {recorded!r} instead of a word")
     if recorded not in {None, RUNNING}:
         return recorded
     if not (folder / _LOCK).exists():

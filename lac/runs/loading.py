@@ -1,5 +1,6 @@
 """A run read from its folder: config, metrics, summary, policies, and the environment it was trained in."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -15,20 +16,35 @@ from lac.runs.config_file import read_config
 from lac.runs.folder import (
     ATTEMPTS,
     CONFIG,
+    FINISHED,
     METRICS,
     SUMMARY,
     RunError,
     is_multi_seed,
+    one_line,
+    present_file,
     read_object,
+    read_summary,
     status,
     unreadable,
 )
+from lac.settings.algorithms import Algorithm
+from lac.settings.fields import setting_errors
+from lac.settings.training import EnvSettings, LoopSettings
 
 if TYPE_CHECKING:
     from lac.agents import Agent  # imports torch, which is needed for policies alone
 
 _NO_RUNS = {ATTEMPTS, "wandb"}
 """Folders without runs that count: earlier attempts, and the offline runs of W&B, which have a ``config.yaml``, too."""
+
+
+_KINDS: Mapping[str, tuple[type, str]] = {
+    "id": (str, "a text"),
+    "name": (str, "a text"),
+    "kwargs": (Mapping, "keys and values"),
+}
+"""The settings of a config whose type is their only rule."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +72,7 @@ class Run:
         """
         file = self.folder / METRICS
         try:
-            rows = read_metrics(file)
+            rows = read_metrics(present_file(file))
         except (OSError, ValueError) as error:
             raise unreadable(file, error) from error
         if not rows:
@@ -79,8 +95,8 @@ class Run:
             saved = ", ".join(sorted(path.stem for path in file.parent.glob(f"*{file.suffix}"))) or "none"
             raise RunError(f"{file} is missing (saved policies: {saved}); choose one of these or train the run again")
         try:
-            return load_agent(file)
-        except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+            return load_agent(present_file(file))
+        except Exception as error:  # whatever bytes that are no policy lead to
             raise unreadable(file, error) from error
 
     def environment(self, disturbance: Mapping[str, Any] | None = None) -> Callable[[], AnyEnv]:
@@ -94,14 +110,15 @@ class Run:
             RunError: The environment in the config is unknown or cannot be imported. The factory raises it, too, if
                 the environment cannot be built.
         """
-        env = self._part("env", "id", "kwargs", "max_episode_steps", "reward_max")
-        opt_type = self._part("algo", "name", "opt_type")["opt_type"]
-        max_ep_len = self._part("train", "max_ep_len")["max_ep_len"]
-        errors = env_errors(env["id"], env["kwargs"])
+        env = self._part("env", EnvSettings, "id", "kwargs", "max_episode_steps", "reward_max")
+        opt_type = self._part("algo", Algorithm, "name", "opt_type")["opt_type"]
+        max_ep_len = self._part("train", LoopSettings, "max_ep_len")["max_ep_len"]
+        try:
+            errors = env_errors(env["id"], env["kwargs"])
+        except Exception as error:  # whatever the import of a module raises
+            errors = [f"env.id is {env['id']!r}, which cannot be imported: {one_line(error)}"]
         if errors:
-            raise RunError(
-                f"{self.folder / CONFIG} cannot be used: {'; '.join(errors)}; restore it or train the run again"
-            )
+            raise self._unusable_config(errors)
         return partial(self._build, environment_factory(env, disturbance), opt_type, max_ep_len)
 
     def closed_loop(
@@ -124,14 +141,28 @@ class Run:
 
         return policy_path(self.folder, name)
 
-    def _part(self, name: str, *keys: str) -> Mapping[str, Any]:
-        """A part of the config that has these keys."""
+    def _part(self, name: str, settings: type, *keys: str) -> Mapping[str, Any]:
+        """A part of the config that has these keys, with values that the settings allow."""
         part = self.config.get(name)
-        missing = [key for key in keys if not isinstance(part, Mapping) or key not in part]
-        if missing or not isinstance(part, Mapping):
-            names = ", ".join(f"{name}.{key}" for key in missing)
-            raise RunError(f"{self.folder / CONFIG} has no {names}; restore it or train the run again")
+        if not isinstance(part, Mapping):
+            part = {}
+        missing = [f"{name}.{key}" for key in keys if key not in part]
+        if missing:
+            raise RunError(f"{self.folder / CONFIG} has no {', '.join(missing)}; restore it or train the run again")
+        errors = setting_errors(settings, {key: part[key] for key in keys}, f"{name}.")
+        errors += [
+            f"{name}.{key} is {part[key]!r}; it must be {text}"
+            for key, (kind, text) in _KINDS.items()
+            if key in keys and not isinstance(part[key], kind)
+        ]
+        if errors:
+            raise self._unusable_config(errors)
         return part
+
+    def _unusable_config(self, errors: Iterable[str]) -> RunError:
+        return RunError(
+            f"{self.folder / CONFIG} cannot be used: {'; '.join(errors)}; restore it or train the run again"
+        )
 
     def _build(self, make: Callable[[], AnyEnv], opt_type: str, max_ep_len: int | None) -> AnyEnv:
         try:
@@ -139,8 +170,7 @@ class Run:
         except DisturbanceError:
             raise
         except Exception as error:  # whatever the code of an environment raises
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise RunError(f"the environment of {self.folder / CONFIG} cannot be built: {reason}") from error
+            raise RunError(f"the environment of {self.folder / CONFIG} cannot be built: {one_line(error)}") from error
 
     def _raise_if_unfit(self, policy_file: Path, env: AnyEnv) -> None:
         from lac.agents.description import described_spaces  # noqa: PLC0415 (imports torch)
@@ -181,7 +211,7 @@ def load(folder: str | Path) -> Run:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A run folder that was left out.
+    """A run folder, or a folder that may hold some, that was left out.
 
     Attributes:
         folder: The folder.
@@ -195,7 +225,7 @@ class LeftOut:
 
 
 def scan(folders: Iterable[str | Path]) -> tuple[list[Run], list[LeftOut]]:
-    """The runs in folders, sorted by path within each, and those that cannot be read; each run once.
+    """The runs in folders, sorted by path within each, and what cannot be read; each run once.
 
     Args:
         folders: Run folders, or folders that hold some at any depth: sweeps, jobs of several seeds, links to runs.
@@ -203,28 +233,53 @@ def scan(folders: Iterable[str | Path]) -> tuple[list[Run], list[LeftOut]]:
     """
     runs: list[Run] = []
     left_out: list[LeftOut] = []
-    seen: set[Path] = set()
-    for folder in (run for given in folders for run in _run_folders(Path(given), frozenset())):
-        if folder.resolve() in seen:
+    visited: set[str] = set()
+    for found in (item for given in folders for item in _run_folders(Path(given), visited)):
+        if isinstance(found, LeftOut):
+            left_out.append(found)
             continue
-        seen.add(folder.resolve())
         try:
-            runs.append(load(folder))
+            runs.append(load(found))
         except RunError as error:
-            left_out.append(LeftOut(folder, str(error), _status_if_readable(folder)))
+            state = _status_if_readable(found)
+            # What a run lacks before its end is no damage.
+            reason = str(error) if state in {None, FINISHED} else f"{found} is {state}"
+            left_out.append(LeftOut(found, reason, state))
     return runs, left_out
 
 
-def _run_folders(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
-    """The run folders in a folder, readable or not; ``above`` are the folders that lead to it, resolved."""
-    here = folder.resolve()
-    if here in above or not folder.is_dir():  # links may lead in a circle
+def _run_folders(folder: Path, visited: set[str], in_run: bool = False) -> Iterator[Path | LeftOut]:
+    """The run folders in a folder, readable or not, and what may hold some but cannot be entered or is empty.
+
+    Args:
+        folder: The folder.
+        visited: Folders that are passed over, without links; those that are visited are added. Links may lead in a
+            circle, and many to one folder.
+        in_run: Whether it lies in a run folder; what is empty there is no run that was left out.
+    """
+    here = os.path.realpath(folder)
+    if here in visited:
         return
-    if any((folder / name).exists() for name in (SUMMARY, METRICS, CONFIG)) and not _is_known_multi_seed(folder):
-        yield folder
-    for child in sorted(folder.iterdir()):
-        if child.is_dir() and child.name not in _NO_RUNS and not child.name.startswith("."):
-            yield from _run_folders(child, above | {here})
+    visited.add(here)
+    if not os.path.isdir(folder):
+        if folder.is_symlink() and not os.path.exists(folder) and not in_run:
+            yield LeftOut(folder, f"{folder} is a link to {os.readlink(folder)}, which is not there; remove it", None)
+        return
+    try:
+        children = [child for child in sorted(folder.iterdir()) if not child.name.startswith(".")]
+        os.stat(os.path.join(folder, "."))  # a folder may be listed without the right to enter it
+    except OSError as error:
+        yield LeftOut(folder, f"{folder} cannot be read ({error.strerror}); change its permissions", None)
+        return
+    is_run = False
+    if not children and not in_run:
+        yield LeftOut(folder, f"{folder} is empty", None)
+    elif any((folder / name).exists() for name in (SUMMARY, METRICS, CONFIG)):
+        is_run = not _is_known_multi_seed(folder)
+        yield from [folder] if is_run else _missing_seeds(folder)
+    for child in children:
+        if child.name not in _NO_RUNS:
+            yield from _run_folders(child, visited, in_run or is_run)
 
 
 def _is_known_multi_seed(folder: Path) -> bool:
@@ -232,6 +287,17 @@ def _is_known_multi_seed(folder: Path) -> bool:
         return is_multi_seed(folder)
     except RunError:
         return False
+
+
+def _missing_seeds(folder: Path) -> Iterator[LeftOut]:
+    """A job of several seeds, if it has no run for some of them."""
+    seeds, state = read_summary(folder)["seeds"], _status_if_readable(folder)
+    if not isinstance(seeds, list):
+        yield LeftOut(folder, str(unreadable(folder / SUMMARY, f"its seeds are {seeds!r} instead of a list")), None)
+        return
+    missing = ", ".join(str(seed) for seed in seeds if not (folder / f"seed-{seed}").is_dir())
+    if missing:
+        yield LeftOut(folder, f"{folder} is {state} and has no run of the seeds {missing}", state)
 
 
 def _status_if_readable(folder: Path) -> str | None:

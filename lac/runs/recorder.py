@@ -20,7 +20,7 @@ from lac.agents import Agent
 from lac.agents.policy_files import BEST, FINAL, policy_path
 from lac.envs.checks import OffendingTransitionError
 from lac.figures import learning_curve
-from lac.files import relative_to_cwd, write_json
+from lac.files import relative_to_cwd, shell_text, write_json
 from lac.loggers.console import ConsoleLogger
 from lac.loggers.jsonl import JsonlLogger, read_metrics
 from lac.loggers.wandb import WandbLogger, WandbSettings
@@ -210,7 +210,7 @@ class RunRecorder:
             lines.append(f"  picture    {picture}")
         next_steps = list(self._settings.next_steps)
         if self._wandb.offline_folder is not None:
-            next_steps.append(f"wandb sync {relative_to_cwd(self._wandb.offline_folder)}")
+            next_steps.append(shell_text(["wandb", "sync", relative_to_cwd(self._wandb.offline_folder)]))
         if status == FINISHED and next_steps:
             lines += ["next:", *(f"  {command}" for command in next_steps)]
         return "\n".join(lines)

@@ -124,9 +124,9 @@ def test_a_policy_is_tested_under_a_disturbance_beside_its_other_test(evaluate_h
     assert end.status == 0, end.stderr
     assert "magnitude=80" in end.stdout
     assert (run / "evaluation.json").read_bytes() == before
-    told = result(run, "evaluation-impulse")
+    told = result(run, "evaluation-impulse-magnitude=80-at_step=2")
     assert (told["disturbance"]["magnitude"], told["disturbance"]["at_step"]) == (80, 2)
-    assert (run / "trajectories-impulse.png").exists()
+    assert (run / "trajectories-impulse-magnitude=80-at_step=2.png").exists()
 
     # The same by hand.
     policy = load_agent(run)
@@ -144,14 +144,15 @@ def test_a_random_disturbance_gives_the_same_result_again(evaluate_here, run):
     results = []
     for _ in range(2):
         assert evaluate_here("disturbance=noise_action", "disturbance.std=0.3").status == 0
-        results.append(result(run, "evaluation-noise_action"))
+        results.append(result(run, "evaluation-noise_action-std=0.3"))
     assert results[0] == results[1]
 
 
 def test_attributes_are_set_without_a_plus(evaluate_here, run):
     changes = ["disturbance=parameters", "disturbance.values.b=1", "disturbance.values.delta=[0,0,0,0,0,1]"]
     assert evaluate_here(*changes, "disturbance.name=weak_light").status == 0
-    told = result(run, "evaluation-weak_light")
+    (file,) = run.glob("evaluation-weak_light-values.b=1-values.delta=_0_0_0_0_0_1-*.json")
+    told = json.loads(file.read_text())
     assert told["disturbance"]["values"] == {"b": 1, "delta": [0, 0, 0, 0, 0, 1]}
 
 

@@ -1,5 +1,7 @@
 """A run can be had again: from its config, from Python, with its seed, from its policy."""
 
+import shutil
+
 import gymnasium
 import pytest
 import torch
@@ -133,3 +135,25 @@ def test_training_starts_from_a_policy(trained, train_here, tmp_path):
     networks = [name for name in first if not name.startswith("log_")]
     assert len(networks) > 8
     assert [name for name in networks if not torch.equal(start[name], first[name])] == []
+
+
+def test_a_saved_config_is_repeated_as_a_sweep(trained, train_here, tmp_path):
+    again = ["--config-dir", trained.folder, "--config-name", "config", "-m", "wandb.mode=disabled"]
+    end = train_here(*again, "seed=1,2", "dry_run=true")
+    assert end.status == 0, end.stderr
+    assert "seed=1" in end.stdout
+    assert "seed=2" in end.stdout
+    assert list(tmp_path.rglob("summary.json")) == []
+    end = train_here(*again, "seed=1", "env=gym", "env.id=no_such_module:X-v0")
+    assert end.status == 2
+    assert "no_such_module" in end.stderr
+
+
+def test_sweeps_of_two_saved_configs_have_two_folders(trained, train_here, tmp_path):
+    folders = []
+    shutil.copytree(trained.folder, tmp_path / "other")
+    for folder in (trained.folder, tmp_path / "other"):
+        end = train_here("--config-dir", folder, "--config-name", "config", "-m", "seed=1,2", "dry_run=true")
+        folders.append(end.stdout.rpartition("results in ")[2].strip())
+    assert len(set(folders)) == 2
+    assert all(folder.startswith("outputs/multirun/") for folder in folders)

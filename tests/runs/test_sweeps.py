@@ -185,8 +185,12 @@ def test_a_sweep_is_evaluated_by_its_finished_jobs(train_here, script_here, monk
     whole, several = (Path("sweep") / job.name for job in jobs_of(tmp_path / "sweep")[:2])
     assert results == [whole, several / "seed-0", several / "seed-1"]
     assert [line.split()[0] for line in end.stdout.splitlines()[1:-1]] == [str(path) for path in results]
+    folders = [line.removeprefix("not evaluated: ").partition(" is failed")[0] for line in end.stderr.splitlines()]
+    one, several = (Path("sweep") / job.name for job in jobs_of(tmp_path / "sweep")[2:])
+    assert sorted(folders) == [str(one), str(several), str(several / "seed-0")]
+    assert "has no run of the seeds 1" in end.stderr
     end = script_here("evaluate.py", "run_dir=[sweep,elsewhere]")
-    assert (end.status, "elsewhere has no config.yaml, and no finished runs in it" in end.stderr) == (2, True)
+    assert (end.status, "elsewhere does not exist" in end.stderr) == (2, True)
 
 
 def test_fail_fast_stops_at_the_first_failure(train_here, monkeypatch, tmp_path):

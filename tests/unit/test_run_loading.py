@@ -1,6 +1,6 @@
 """Runs read from their folders: what is given, and what is said of damaged ones."""
 
-import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from saved_run_support import ROWS, SUMMARY, compose_config, save_run
 
 from lac import runs
 from lac.envs.disturbances import DisturbanceError
-from lac.runs import RunError, load, scan
+from lac.runs import RunError, load
 from lac.runs.config_file import read_config
 
 KICK = {"name": "kick", "kind": "impulse", "magnitude": 50.0, "at_step": 1, "every": None}
@@ -168,6 +168,28 @@ DAMAGES = [
         lambda folder: load(folder).metrics,
     ),
     ("metrics.jsonl", write("metrics.jsonl", "1\n2\n"), "line 1", lambda folder: load(folder).metrics),
+    *(
+        (
+            "metrics.jsonl",
+            write("metrics.jsonl", f"{line}\n"),
+            "is damaged (line 1",
+            lambda folder: load(folder).metrics,
+        )
+        for line in ("[1]", '{"a": "text"}', '{"a": [1]}', '{"a": true}', f'{{"a": 1{"0" * 400}}}', "[" * 100_000)
+    ),
+    *(
+        ("summary.json", write("summary.json", text), "is damaged", load)
+        for text in ('{"status": ["finished"]}', '{"status": 1}', "[" * 100_000)
+    ),
+    *(
+        (
+            name,
+            lambda folder, name=name: ((folder / name).unlink(), os.mkfifo(folder / name)),
+            "not a file",
+            lambda folder: load(folder).metrics,
+        )
+        for name in ("summary.json", "config.yaml", "metrics.jsonl")
+    ),
     ("final.safetensors", remove("policy/final.safetensors"), "is missing", lambda folder: load(folder).policy()),
     (
         "final.safetensors",
@@ -190,6 +212,27 @@ def test_one_sentence_names_the_damaged_file_and_what_to_do(file, damage, proble
     assert str(folder) in sentence
     assert "train" in sentence.rpartition(";")[2]
     assert "\n" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("id: lac/CartPoleCost-v1", "id: 7"),
+        ("id: lac/CartPoleCost-v1", "id: .:x"),
+        ("id: lac/CartPoleCost-v1", "id: ${oc.env:HOME}"),
+        ("kwargs: {}", "kwargs: 5"),
+        ("kwargs: {}", "kwargs: {1: 2}"),
+        ("opt_type: minimize", "opt_type: banana"),
+        ("max_ep_len: 7", "max_ep_len: abc"),
+        ("env:\n", "env: 5\nother:\n"),
+    ],
+)
+def test_settings_that_no_run_has_are_told_in_one_sentence(old, new, folder):
+    replace(folder / "config.yaml", old, new)
+    with pytest.raises(RunError) as caught:
+        load(folder).environment()()
+    assert str(caught.value).startswith(str(folder / "config.yaml"))
+    assert "\n" not in str(caught.value)
 
 
 def test_a_last_line_that_was_cut_off_is_left_out(folder):
@@ -225,54 +268,3 @@ def test_an_environment_that_cannot_be_built(folder):
     make = load(folder).environment()
     with pytest.raises(RunError, match="render_mode is 'nothing'"):
         make()
-
-
-# Folders of runs --------------------------------------------------------------------------------------
-
-
-def names(found, root):
-    return [str(item.folder.relative_to(root)) for item in found]
-
-
-def test_a_scan_finds_runs_at_any_depth_and_leaves_out_the_damaged(saved, tmp_path):
-    for name in ("sweep/a", "sweep/deep/b", "sweep/attempts/a-1", "sweep/job/seed-1", "sweep/job/seed-2"):
-        shutil.copytree(saved, tmp_path / name)
-    (tmp_path / "sweep/job/summary.json").write_text(json.dumps({"status": "finished", "seeds": [1, 2]}))
-    (tmp_path / "sweep/job/config.yaml").write_text("seed: 1")
-    # As a run of the Python API leaves it, and as W&B and Hydra leave theirs.
-    shutil.copytree(saved, tmp_path / "sweep/python")
-    (tmp_path / "sweep/python/config.yaml").unlink()
-    for name in ("wandb/files", ".hydra"):
-        (tmp_path / "sweep/a" / name).mkdir(parents=True)
-        (tmp_path / "sweep/a" / name / "config.yaml").write_text("x: 1")
-    found, left_out = scan([tmp_path / "sweep", tmp_path / "sweep/a", tmp_path / "nowhere"])
-    assert names(found, tmp_path / "sweep") == ["a", "deep/b", "job/seed-1", "job/seed-2"]
-    (python,) = left_out
-    assert (python.folder, python.status) == (tmp_path / "sweep/python", "finished")
-    assert python.reason.startswith(f"{tmp_path / 'sweep/python/config.yaml'} is missing")
-
-
-def test_a_damaged_summary_of_a_job_of_several_seeds_does_not_hide_its_runs(saved, tmp_path):
-    shutil.copytree(saved, tmp_path / "job/seed-1")
-    (tmp_path / "job/summary.json").write_text("")
-    found, left_out = scan([tmp_path])
-    assert (names(found, tmp_path), names(left_out, tmp_path)) == (["job/seed-1"], ["job"])
-    assert left_out[0].status is None
-
-
-def test_links_to_runs_are_followed_once(saved, tmp_path):
-    (tmp_path / "links").mkdir()
-    for name in ("one", "two"):
-        (tmp_path / "links" / name).symlink_to(saved, target_is_directory=True)
-    (tmp_path / "links" / "circle").symlink_to(tmp_path, target_is_directory=True)
-    found, left_out = scan([tmp_path])
-    assert (names(found, tmp_path), left_out) == (["links/one"], [])
-
-
-def test_a_job_of_several_seeds_is_not_one_run(saved, tmp_path):
-    shutil.copytree(saved, tmp_path / "job")
-    (tmp_path / "job/summary.json").write_text(json.dumps({"status": "finished", "seeds": [1, 2]}))
-    with pytest.raises(RunError, match="several seeds"):
-        load(tmp_path / "job")
-    with pytest.raises(RunError, match="not a folder"):
-        load(tmp_path / "nowhere")

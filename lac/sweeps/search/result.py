@@ -1,7 +1,6 @@
 """The plan of a search and its result: the table, the file and the last lines of its output."""
 
 import math
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from tabulate import tabulate
 
-from lac.config.commands import command_words
+from lac.config.commands import pasteable_command
 from lac.runs.folder import read_summary
 from lac.sweeps.search.space import Parameter
 
@@ -27,6 +26,7 @@ class Plan:
 
     Attributes:
         folder: The sweep folder, which contains a run folder per trial.
+        config_flags: The arguments that chose another main config than that of ``train``.
         space: The parameters.
         fixed: The other overrides of each trial.
         identity: The overrides in ``fixed`` that affect results.
@@ -36,6 +36,7 @@ class Plan:
     """
 
     folder: Path
+    config_flags: Sequence[str]
     space: Sequence[Parameter]
     fixed: Sequence[str]
     identity: Sequence[str]
@@ -64,7 +65,8 @@ def search_result(plan: Plan, study: Study) -> dict[str, Any]:
     trials = [_describe_trial(trial, plan) for trial in asked_trials(study)]
     complete = [trial for trial in asked_trials(study) if trial.state == TrialState.COMPLETE]
     best = min(complete, key=lambda trial: trial.values[0], default=None)
-    command = [*command_words("train"), *plan.fixed, *(overrides_of(best, plan.space) if best else [])]
+    arguments = [*plan.config_flags, *plan.fixed, *(overrides_of(best, plan.space) if best else [])]
+    command = pasteable_command("train", arguments)
     states = [trial["state"] for trial in trials]
     return {
         "study": study.study_name,
@@ -72,7 +74,7 @@ def search_result(plan: Plan, study: Study) -> dict[str, Any]:
         "states": {state: states.count(state) for state in dict.fromkeys(states)},
         "env_steps": sum(trial["env_steps"] for trial in trials),
         "env_steps_without_pruning": plan.steps * len(trials),
-        "best": None if best is None else _describe_trial(best, plan) | {"command": shlex.join(command)},
+        "best": None if best is None else _describe_trial(best, plan) | {"command": command},
         "trials": trials,
     }
 

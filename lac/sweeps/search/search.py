@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from optuna.study import Study
 
 from lac.config.checks import ConfigError, choice_errors, config_errors
+from lac.config.commands import config_flags
 from lac.config.naming import override_name, relevant_overrides
 from lac.files import write_json
 from lac.settings.search import SearchSettings
@@ -114,6 +115,7 @@ def _plan(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str]) ->
     configs = _extreme_configs(config, loader, space, fixed)
     return Plan(
         folder=Path(config.hydra.sweep.dir),
+        config_flags=config_flags(config.hydra),
         space=space,
         fixed=fixed,
         identity=relevant_overrides(fixed),
