@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import chdir
 from dataclasses import fields
 from datetime import datetime
 from inspect import Parameter
@@ -15,6 +16,7 @@ from lac.devices import limited_threads
 from lac.envs import AnyEnv, AnyVectorEnv
 from lac.loggers.wandb import WandbSettings
 from lac.loggers.wandb_environment import asked
+from lac.runs.folder import new_folder
 from lac.runs.recorder import RecordSettings, RunRecorder
 from lac.settings.algorithms import ALGORITHMS
 from lac.settings.arguments import allowed, described, from_arguments, signature, training_fields
@@ -97,6 +99,7 @@ def _train(algorithm: str, arguments: Mapping[str, Any]) -> tuple[Agent, ReplayB
     )
     here = Path.cwd()  # environments may change it
     with (
+        chdir(here),  # for its return
         limited_threads(),
         Trainer(plan, arguments["env_fn"]) as trainer,
         RunRecorder(_record_settings(algorithm, here, logging, arguments)) as recorder,
@@ -135,7 +138,8 @@ def _record_settings(name: str, here: Path, logging: LoggerSettings, arguments: 
         name=asked(logging.wandb_run_name, "WANDB_NAME") or exp_name,
     )
     return RecordSettings(
-        run_dir=here / (logging.output_dir or new_run_folder(here / "outputs", exp_name)),
+        run_dir=here / logging.output_dir if logging.output_dir else _new_run_folder(here / "outputs", exp_name),
+        start_dir=here,
         title=exp_name,
         config={name: value for name, value in arguments.items() if isinstance(value, (int, float, str, type(None)))},
         save_freq=arguments["save_freq"],
@@ -146,12 +150,7 @@ def _record_settings(name: str, here: Path, logging: LoggerSettings, arguments: 
     )
 
 
-def new_run_folder(parent: Path, name: str) -> Path:
-    """A folder named after the time and the run that does not exist yet."""
+def _new_run_folder(parent: Path, name: str) -> Path:
+    """A folder of its own for a run, named after the time and the run."""
     now = datetime.now()
-    base = parent / f"{now:%Y-%m-%d}" / f"{now:%H-%M-%S}-{name}"
-    folder, number = base, 1
-    while folder.exists():
-        number += 1
-        folder = base.with_name(f"{base.name}-{number}")
-    return folder
+    return new_folder(parent / f"{now:%Y-%m-%d}" / f"{now:%H-%M-%S}-{name}")

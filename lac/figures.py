@@ -32,7 +32,7 @@ def learning_curve(rows: Rows, path: Path, title: str) -> None:
             cost_axes.plot(steps[failed], mean[failed], "x", color="C3", label="early terminations in the test")
     cost_axes.plot(steps, _column(rows, "train/cost_mean"), color="C7", linewidth=1, label="training episodes")
     cost_axes.set_ylabel("cost of an episode")
-    cost_axes.set_title(title)
+    cost_axes.set_title(title, parse_math=False)
     _log_scale_if_wide(cost_axes, mean)
     cost_axes.legend()
 
@@ -63,11 +63,11 @@ def learning_curves(curves: Sequence[Curve], path: Path) -> None:
     for axes, panel in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels, strict=True):
         shown = [curve for curve in curves if curve.panel == panel]
         for curve in shown:
-            (line,) = axes.plot(curve.steps, curve.cost.value, marker=".", label=curve.label)
+            (line,) = axes.plot(curve.steps, curve.cost.value, marker=".", label=_plain(curve.label))
             axes.fill_between(
                 curve.steps, curve.cost.low, curve.cost.high, color=line.get_color(), alpha=0.2, linewidth=0
             )
-        axes.set_title(panel)
+        axes.set_title(panel, parse_math=False)
         axes.set_xlabel("environment steps")
         axes.set_ylabel("test cost, IQM over seeds")
         _log_scale_if_wide(axes, np.concatenate([curve.cost.value for curve in shown]))
@@ -90,8 +90,13 @@ def trajectories(rollouts: Rollouts, path: Path, title: str) -> None:
     cost_axes.set_yscale("symlog", linthresh=0.01)
     cost_axes.set_ylim(bottom=0)
     cost_axes.set_xlabel("step")
-    signal_axes[0].set_title(f"{title}: {num_episodes} episodes, reference dashed")
+    signal_axes[0].set_title(f"{title}: {num_episodes} episodes, reference dashed", parse_math=False)
     figure.savefig(path, dpi=120)
+
+
+def _plain(label: str) -> str:
+    """A label that a legend shows as it is: without mathematics, and also if it begins with an underscore."""
+    return "\u200b" * label.startswith("_") + label.replace("$", r"\$")
 
 
 def _column(rows: Rows, name: str) -> "np.typing.NDArray[np.float64]":

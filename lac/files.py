@@ -1,27 +1,60 @@
 """Atomic writing of files, and names of files as they are shown: relative paths, words of a shell."""
 
+import glob
 import json
+import math
 import os
 import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+_TEMPORARY = ".tmp"
+
 
 def relative_to_cwd(path: Path) -> Path:
     """A path relative to the working directory if it lies below it, otherwise unchanged."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    return relative_to(path, Path.cwd())
+
+
+def relative_to(path: Path, folder: Path) -> Path:
+    """A path relative to a folder if it lies below it, otherwise unchanged."""
+    return path.relative_to(folder) if path.is_relative_to(folder) else path
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file atomically."""
-    write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())
+    """Write a JSON file atomically; numbers that JSON does not have (NaN, infinity) become null."""
+    write_bytes(path, (json.dumps(_finite(content), indent=2, allow_nan=False) + "\n").encode())
+
+
+def overwrite_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file in the place of one that is at least as long, which takes no space on a full disk.
+
+    Raises:
+        OSError: There is no such file.
+    """
+    text = json.dumps(_finite(content), allow_nan=False).encode()
+    if len(text) > path.stat().st_size:
+        raise OSError(f"{path} has no room for {len(text)} bytes")
+    with path.open("r+b") as stream:
+        stream.write(text)
+        stream.truncate()
+
+
+def _finite(content: Any) -> Any:
+    """The content with None in the place of numbers that are not finite."""
+    if isinstance(content, Mapping):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file atomically: a crash leaves either the old content or all of ``content``."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    _remove_temporary_files(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
     try:
         with temporary.open("wb") as stream:
             stream.write(content)
@@ -30,6 +63,26 @@ def write_bytes(path: Path, content: bytes) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remove_temporary_files(path: Path) -> None:
+    """Remove what processes have left that were killed while they wrote this file."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*{_TEMPORARY}"):
+        if not _is_alive(left.name.removesuffix(_TEMPORARY).rpartition(".")[2]):
+            left.unlink(missing_ok=True)
+
+
+def _is_alive(pid: str) -> bool:
+    """Whether a process with this id is running; true where that cannot be told."""
+    if os.name == "nt":  # where signal 0 is Ctrl-C
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except (ValueError, OSError):
+        return True
+    return True
 
 
 def shell_text(words: Iterable[str | Path]) -> str:

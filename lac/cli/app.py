@@ -21,13 +21,11 @@ from lac.config.environment_variables import resolve_typed_variables_only
 from lac.config.help import register_help
 from lac.config.naming import run_name, sweep_name
 from lac.config.schemas import CONFIG_DIR, register_schemas
-from lac.runs.folder import SUMMARY
+from lac.runs.folder import abandon_claim
 from lac.sweeps.job import run_sweep_job
 from lac.sweeps.shutdown import exit_on_signal
 
 T = TypeVar("T")
-
-_RAISED_IN_JOB = "_lac_raised_in_job"  # marks an exception of a run, which is not an error of the command line
 
 # Constructor arguments and attributes are free: Hydra takes keys that no schema has only with this prefix.
 _FREE_KEYS = ("env.kwargs.", "disturbance.values.")
@@ -49,7 +47,8 @@ def register() -> None:
 def run_app(config_name: str, task: Callable[[DictConfig], Any]) -> NoReturn:
     """Run a task with the config that Hydra composes from ``sys.argv``, and end the process.
 
-    Wrong input ends it with one message and exit status 2; ``HYDRA_FULL_ERROR=1`` shows the traceback instead.
+    Wrong input ends it with one message and exit status 2, an error while it runs with one message and exit status 1;
+    ``HYDRA_FULL_ERROR=1`` shows the traceback instead.
     Ctrl-C and SIGTERM end a run as interrupted.
 
     Args:
@@ -63,8 +62,6 @@ def run_app(config_name: str, task: Callable[[DictConfig], Any]) -> NoReturn:
     sys.argv[1:] = [with_free_keys_added(text) for text in sys.argv[1:]]
     if config_name != "train":
         _refuse_sweep(config_name, sys.argv[1:])
-    if not WANTS_TRACEBACK:
-        _refuse_folder_of_a_run(sys.argv[1:])
     typed = list(sys.argv[1:])
     resolve_typed_variables_only(typed)
 
@@ -79,7 +76,7 @@ def run_app(config_name: str, task: Callable[[DictConfig], Any]) -> NoReturn:
             raise
         refuse(error.errors)
     except Exception as error:
-        if WANTS_TRACEBACK or getattr(error, _RAISED_IN_JOB, False):
+        if WANTS_TRACEBACK:
             raise
         refuse(explain(error, config_name, sys.argv[1:]) or [_sentence(error)])
     except KeyboardInterrupt:
@@ -93,8 +90,9 @@ def with_free_keys_added(override: str) -> str:
 
 
 def run_job(task: Callable[[DictConfig], T], cfg: DictConfig) -> T | None:
-    """Run one job of a command; a config that cannot be run ends the process with one message and exit status 2.
+    """Run one job of a command; an error ends the process with one message.
 
+    The exit status is 2 if the config cannot be run, and 1 after any other error.
     A job of a sweep does not raise: its errors are recorded in its own folder, and the other jobs continue.
     """
     if HydraConfig.get().mode == RunMode.MULTIRUN:
@@ -102,12 +100,14 @@ def run_job(task: Callable[[DictConfig], T], cfg: DictConfig) -> T | None:
     try:
         return task(cfg)
     except ConfigError as error:
+        abandon_claim(Path(HydraConfig.get().runtime.output_dir))
         if WANTS_TRACEBACK:
             raise
         refuse(error.errors)
     except Exception as error:
-        setattr(error, _RAISED_IN_JOB, True)
-        raise
+        if WANTS_TRACEBACK:
+            raise
+        _fail(error)
 
 
 def refuse(errors: Sequence[str]) -> NoReturn:
@@ -115,6 +115,13 @@ def refuse(errors: Sequence[str]) -> NoReturn:
     heading = "This cannot be run:" if len(errors) == 1 else f"This cannot be run, for {len(errors)} reasons:"
     print("\n  ".join([heading, *errors]), file=sys.stderr)
     sys.exit(2)
+
+
+def _fail(error: Exception) -> NoReturn:
+    """Print why a job has failed and end the process with exit status 1; a run has the traceback in its log."""
+    lines = [f"This failed: {type(error).__name__}: {first_line(error)}", *getattr(error, "__notes__", ())]
+    print("\n  ".join([*lines, "HYDRA_FULL_ERROR=1 shows the traceback"]), file=sys.stderr)
+    sys.exit(1)
 
 
 def _sentence(error: Exception) -> str:
@@ -129,10 +136,3 @@ def _refuse_sweep(command: str, arguments: Sequence[str]) -> None:
     wanted = ["-m"] if given.multirun else [text for text in given.overrides if text == "hydra.mode=MULTIRUN"]
     if wanted:
         refuse([f"{wanted[0]} is for train; leave it out, and start {command} once for each of several values"])
-
-
-def _refuse_folder_of_a_run(arguments: Sequence[str]) -> None:
-    for text in arguments:
-        key, _, folder = text.partition("=")
-        if key == "hydra.run.dir" and (Path(folder) / SUMMARY).exists():
-            refuse([f"{key} is {folder!r}, which already holds a run; give another folder"])

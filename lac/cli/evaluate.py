@@ -4,6 +4,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import chdir
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -161,12 +162,8 @@ def _evaluate(run: Run, test: _Test) -> tuple[dict[str, float], list[Path]]:
         RunError: The run cannot be tested, or the results cannot be written.
         ConfigError: The disturbance does not fit its environment.
     """
-    if test.is_disturbed:
-        run.environment()().close()
-        errors = disturbance_fit_errors(run.config, test.disturbance)
-        if errors:
-            raise ConfigError(errors)
-    rollouts = _rollouts(run, test)
+    with chdir(Path.cwd()):  # for its return: environments may change the working directory
+        rollouts = _rollouts(run, test)
     if rollouts.unfinished.any():
         number = int(rollouts.unfinished.sum())
         print(f"warning: {run.folder}: {number} episodes were ended after {MAX_EPISODE_STEPS} steps", file=sys.stderr)
@@ -191,6 +188,12 @@ def _listed(files: Sequence[Path]) -> str:
 
 
 def _rollouts(run: Run, test: _Test) -> Rollouts:
+    """The episodes of the test."""
+    if test.is_disturbed:
+        run.environment()().close()
+        errors = disturbance_fit_errors(run.config, test.disturbance)
+        if errors:
+            raise ConfigError(errors)
     agent, envs = run.closed_loop(test.policy, test.disturbance, min(test.episodes, _MAX_ENVS))
     policy = partial(agent.get_action, deterministic=True)
     seeds = range(test.first_seed, test.first_seed + test.episodes)

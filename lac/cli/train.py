@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import chdir
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,9 @@ from lac.config.disturbances import disturbance_fit_errors
 from lac.config.naming import name_on_wandb
 from lac.envs.checks import smoke_test_errors
 from lac.envs.factory import environment_factory, validate_spaces, wrap_env
-from lac.files import relative_to_cwd
+from lac.files import relative_to
 from lac.loggers.heartbeat import heartbeat
-from lac.runs.folder import CONFIG, SUMMARY
+from lac.runs.folder import CONFIG
 from lac.settings.algorithms import ALGORITHMS
 from lac.settings.arguments import key_of_argument
 from lac.settings.rules import ArgumentError
@@ -57,18 +58,18 @@ def run(cfg: DictConfig) -> float | None:
     errors = config_errors(cfg) + choice_errors(HydraConfig.get().overrides.task)
     if errors:
         raise ConfigError(errors)
+    if cfg.train.start_policy is not None:
+        cfg.train.start_policy = str(_typed_in() / cfg.train.start_policy)
     if cfg.seed is None:
         cfg.seed = secrets.randbits(31)
     plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    with heartbeat(lambda: "building the environment"):
+    with heartbeat(lambda: "building the environment"), chdir(Path.cwd()):
         _raise_if_not_buildable(plain)
 
     # Torch is imported late, so that errors in the config are reported quickly.
     from lac.devices import limited_threads  # noqa: PLC0415
 
     run_dir, train = Path(HydraConfig.get().runtime.output_dir), plain["train"]
-    if (run_dir / SUMMARY).exists():
-        raise ConfigError([f"hydra.run.dir is {str(run_dir)!r}, which already contains a run; give another folder"])
     pruning = _pruning_callback(last_test=train["seeds"] * train["epochs"])
     with limited_threads(plain["device"]["threads"]):
         if train["seeds"] == 1:
@@ -100,7 +101,11 @@ def _train(cfg: DictConfig, run_dir: Path, should_prune: Callable[[Report], bool
     from lac.runs.recorder import RunRecorder  # noqa: PLC0415 (imports torch)
 
     plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    with _trainer(plain) as trainer, RunRecorder(_record_settings(plain, run_dir, should_prune)) as recorder:
+    with (
+        chdir(Path.cwd()),  # for its return: environments may change the working directory
+        _trainer(plain) as trainer,
+        RunRecorder(_record_settings(plain, run_dir, should_prune)) as recorder,
+    ):
         _write_config(cfg, run_dir)
         trainer.run(recorder)
     return recorder.final
@@ -137,11 +142,16 @@ def _single(cfg: DictConfig, seed: int) -> DictConfig:
 
 def _write_config(cfg: DictConfig, run_dir: Path) -> None:
     header = _HEADER.format(
-        again=pasteable_command("train", _saved_config(relative_to_cwd(run_dir))),
+        again=pasteable_command("train", _saved_config(relative_to(run_dir, _typed_in()))),
         algo=cfg.algo.name,
         disturbance=cfg.disturbance.kind,
     )
     (run_dir / CONFIG).write_text(header + OmegaConf.to_yaml(cfg, resolve=True), encoding="utf-8")
+
+
+def _typed_in() -> Path:
+    """The folder in which the command was typed; Hydra may have changed the working directory."""
+    return Path(HydraConfig.get().runtime.cwd)
 
 
 def _saved_config(run_dir: Path) -> list[str | Path]:
@@ -212,9 +222,10 @@ def _record_settings(plain: Mapping[str, Any], run_dir: Path, should_prune: Call
 
     is_single = HydraConfig.get().mode == RunMode.RUN
     title = f"{plain['algo']['name'].upper()} on {plain['env']['id']}"
-    folder = relative_to_cwd(run_dir)
+    folder = relative_to(run_dir, _typed_in())
     return RecordSettings(
-        run_dir=folder,
+        run_dir=run_dir,
+        start_dir=_typed_in(),
         title=title,
         config=plain,
         save_freq=plain["train"]["save_freq"],

@@ -12,6 +12,7 @@ import string
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -119,9 +120,22 @@ class WandbLogger:
             self._handle_events()
 
     def finish(
-        self, summary: Mapping[str, Any], picture: Path | None, policy_folder: Path | None, exit_code: int
+        self,
+        summary: Mapping[str, Any],
+        picture: Path | None,
+        policy_folder: Path | None,
+        exit_code: int,
+        is_impatient: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Add the summary, the learning curve and the policy, and close the run."""
+        """Add the summary, the learning curve and the policy, and close the run.
+
+        Args:
+            summary: Results of the run.
+            picture: Picture of the learning curve.
+            policy_folder: Folder of the policies.
+            exit_code: Exit status of the run.
+            is_impatient: Asked while W&B finishes; if true, it is stopped.
+        """
         if self._process is None:
             return
         results = {
@@ -131,7 +145,7 @@ class WandbLogger:
             "exit_code": exit_code,
         }
         self._process.send({"finish": results})
-        is_done = self._process.end(FINISH_TIMEOUT + _GRACE)
+        is_done = self._process.end(FINISH_TIMEOUT + _GRACE, is_impatient)
         self._handle_events()
         if self._process is not None and not is_done:
             self._disable("W&B does not finish and is stopped; its data up to now is in the run folder")
@@ -189,10 +203,12 @@ class _Process:
         except Empty:
             return None
 
-    def end(self, timeout: float) -> bool:
-        """Send no more commands; return whether the process ends within ``timeout`` seconds."""
+    def end(self, timeout: float, is_impatient: Callable[[], bool]) -> bool:
+        """Send no more commands; return whether the process ends within ``timeout`` seconds and the user's patience."""
         self._commands.put(None)
-        self._reader.join(timeout)
+        deadline = time.monotonic() + timeout
+        while self._reader.is_alive() and time.monotonic() < deadline and not is_impatient():
+            self._reader.join(0.2)
         return not self._reader.is_alive()
 
     def kill(self) -> None:

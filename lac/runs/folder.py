@@ -2,11 +2,12 @@
 
 import json
 import stat
+from itertools import count
 from pathlib import Path
 from types import NoneType
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from lac.files import write_json
 
@@ -28,6 +29,44 @@ def run_lock(folder: Path) -> FileLock:
     Within a process it is the same object for the same folder, and may be taken again.
     """
     return FileLock(folder / _LOCK, is_singleton=True)
+
+
+def claimed_folder(folder: Path) -> FileLock:
+    """Make a folder this process's own; returns its lock, which is held.
+
+    Raises:
+        FileExistsError: It already contains a run, or another process has claimed it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = run_lock(folder)
+    try:
+        lock.acquire(timeout=1)  # a process that tests whether it is free holds it for a moment
+    except Timeout:
+        raise FileExistsError(f"{folder} is used by another process; give another output folder") from None
+    if (folder / SUMMARY).exists():
+        lock.release()
+        raise FileExistsError(f"{folder} already contains a run; give another output folder")
+    return lock
+
+
+def abandon_claim(folder: Path) -> None:
+    """Give a claimed folder back, since no run begins in it."""
+    if run_lock(folder).is_locked:
+        (folder / _LOCK).unlink(missing_ok=True)
+        run_lock(folder).release(force=True)
+
+
+def new_folder(wanted: Path) -> Path:
+    """Make a folder that did not exist, with a number after its name if there is one already."""
+    wanted.parent.mkdir(parents=True, exist_ok=True)
+    for number in count(1):
+        folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+    raise AssertionError("unreachable")
 
 
 def is_locked(folder: Path) -> bool:

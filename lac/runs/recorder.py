@@ -1,5 +1,6 @@
 """Records a run: its folder, its status, its policies, and the loggers of its metrics."""
 
+import json
 import os
 import platform
 import subprocess
@@ -20,11 +21,23 @@ from lac.agents import Agent
 from lac.agents.policy_files import BEST, FINAL, policy_path
 from lac.envs.checks import OffendingTransitionError
 from lac.figures import learning_curve
-from lac.files import relative_to_cwd, shell_text, write_json
+from lac.files import overwrite_json, relative_to, shell_text, write_bytes, write_json
 from lac.loggers.console import ConsoleLogger
 from lac.loggers.jsonl import JsonlLogger, read_metrics
 from lac.loggers.wandb import WandbLogger, WandbSettings
-from lac.runs.folder import FAILED, FINISHED, INTERRUPTED, LOG, METRICS, PICTURE, PRUNED, RUNNING, SUMMARY, run_lock
+from lac.runs.ending import HeldSignals, held_signals, run_steps
+from lac.runs.folder import (
+    FAILED,
+    FINISHED,
+    INTERRUPTED,
+    LOG,
+    METRICS,
+    PICTURE,
+    PRUNED,
+    RUNNING,
+    SUMMARY,
+    claimed_folder,
+)
 from lac.training.divergence import DivergenceError, has_finite_weights
 from lac.training.plan import TrainingPlan
 from lac.training.stopping import Stop, StopKind
@@ -49,6 +62,7 @@ class RecordSettings:
         columns: Metrics of the console's table; None selects the default columns.
         next_steps: Commands that are printed at the end.
         wandb: Mode, project and labels on Weights & Biases.
+        start_dir: Paths are shown relative to this folder.
         should_prune: Called with the report of each epoch; true ends the run as pruned.
     """
 
@@ -61,6 +75,7 @@ class RecordSettings:
     columns: Sequence[str] | None = None
     next_steps: Sequence[str] = ()
     wandb: WandbSettings = field(default_factory=WandbSettings)
+    start_dir: Path = field(default_factory=Path.cwd)
     should_prune: Callable[[Mapping[str, float]], bool] | None = None
 
 
@@ -68,21 +83,18 @@ class RunRecorder:
     """Records one run; a context manager, which records how the run ended.
 
     Raises:
-        FileExistsError: The run folder already contains a run.
+        FileExistsError: The run folder already contains a run, or another process is writing one.
     """
 
     def __init__(self, settings: RecordSettings) -> None:
         self._settings = settings
-        self._dir = settings.run_dir
-        if (self._dir / SUMMARY).exists():
-            raise FileExistsError(f"{self._dir} already contains a run; give another output folder")
-        self._dir.mkdir(parents=True, exist_ok=True)
-        self._lock = run_lock(self._dir)
-        self._lock.acquire(timeout=1)  # a process that tests whether it is free holds it for a moment
+        self._dir = settings.run_dir.absolute()  # environments may change the working directory
+        self._lock = claimed_folder(self._dir)
         self._console = ConsoleLogger(self._dir / LOG, settings.quiet, settings.columns)
         self._wandb = WandbLogger(settings.wandb, self._dir, settings.config, self._console.warn)
         self._metrics = JsonlLogger(self._dir / METRICS)
         self._agent: Agent | None = None
+        self._picture: Path | None = None
         self._stop: Stop | None = None
         self._started = time.time()
         self._summary: dict[str, Any] = {
@@ -98,7 +110,7 @@ class RunRecorder:
         self._agent = agent
         self._wandb.start()
         self._summary |= {"seed": plan.seed, "wandb": self._wandb.description, **_provenance()}
-        write_json(self._dir / SUMMARY, self._summary)
+        self._write_summary()
         self._console.info(self._introduction(agent, plan, engine))
         self._console.start(plan.loop.total_steps)
 
@@ -111,7 +123,13 @@ class RunRecorder:
         self._console.progress(env_steps, values)
 
     def epoch(self, metrics: Metrics, agent: Agent) -> Stop | None:
-        """Record an epoch; returns the reason if the run has to end now."""
+        """Record an epoch; returns the reason if the run has to end now.
+
+        Raises:
+            FileNotFoundError: The run folder has been removed.
+        """
+        if not (self._dir / METRICS).exists():
+            raise FileNotFoundError(f"{self._dir} was removed while the run was writing to it")
         self._metrics.log(metrics)
         self._wandb.log(metrics)
         self._console.log(metrics)
@@ -125,7 +143,7 @@ class RunRecorder:
             agent.save(policy_path(self._dir, FINAL))
             if self._settings.keep_policies:
                 agent.save(policy_path(self._dir, f"epoch-{epoch:04d}"))
-        write_json(self._dir / SUMMARY, self._summary)
+        self._write_summary()
         if self._settings.should_prune is not None and self._settings.should_prune(report):
             self._stop = Stop(StopKind.PRUNED)
         return self._stop
@@ -138,39 +156,68 @@ class RunRecorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._console.stop()
         status = PRUNED if error is None and self._stop is not None else _status(error)
-        self._summary["status"] = status
-        self._summary["wall_time"] = round(time.time() - self._started, 2)
-        if status == FAILED:
+        self._summary |= {"status": status, "wall_time": round(time.time() - self._started, 2)}
+        if error is not None and status == FAILED:
             self._summary["error"] = "".join(traceback.format_exception(error))
-        if isinstance(error, OffendingTransitionError):
-            # The file may contain NaN and Infinity, in the notation of Python's json.
-            write_json(self._dir / TRANSITION, error.transition)
-            error.add_note(f"The transition is in {self._dir / TRANSITION}")
-        # A policy that has diverged must not replace the last good one.
-        is_good = not isinstance(error, DivergenceError)
-        if self._agent is not None and is_good and has_finite_weights(self._agent):
-            self._agent.save(policy_path(self._dir, FINAL))
-        self._metrics.close()
-        picture = self._draw()
-        self._wandb.finish(
-            _flat(self._summary), picture, self._dir / "policy", exit_code=0 if status in {FINISHED, PRUNED} else 1
-        )
-        self._summary["wandb"] = self._wandb.description
-        write_json(self._dir / SUMMARY, self._summary)
-        self._console.info(self._conclusion(status, picture))
-        if status == FAILED:
-            self._console.debug(self._summary["error"])
-        self._console.close()
-        self._lock.release()
+        with held_signals(is_ending=status == INTERRUPTED) as held:
+            steps: dict[str, Callable[[], object]] = {
+                "the summary": self._write_end,
+                "the progress bar": self._console.stop,
+                "the offending transition": lambda: self._write_transition(error),
+                "the policy": lambda: self._save_last(error),
+                "the file of metrics": self._metrics.close,
+                "the picture": self._draw,
+                "W&B": lambda: self._finish_wandb(held),
+                "the summary with W&B's address": self._write_end,
+                "the conclusion": self._conclude,
+                "the log": self._console.close,
+                "the lock": self._lock.release,
+            }
+            run_steps(steps, self._console.warn)
 
-    def _draw(self) -> Path | None:
+    def _write_summary(self) -> None:
+        write_json(self._dir / SUMMARY, self._summary)
+
+    def _write_end(self) -> None:
+        """Write the summary, on a full disk in the place of the last one: nothing else tells how the run ended."""
+        try:
+            self._write_summary()
+        except OSError:
+            last_line = self._summary.get("error", "").strip().rpartition("\n")[2]
+            overwrite_json(self._dir / SUMMARY, self._summary | ({"error": last_line} if last_line else {}))
+
+    def _write_transition(self, error: BaseException | None) -> None:
+        if isinstance(error, OffendingTransitionError):
+            # With NaN and Infinity where they are, in the notation of Python's json.
+            write_bytes(self._dir / TRANSITION, json.dumps(error.transition, indent=2).encode())
+            error.add_note(f"The transition is in {self._shown(self._dir / TRANSITION)}")
+
+    def _save_last(self, error: BaseException | None) -> None:
+        """Save the policy, unless it has diverged: it must not replace the last good one."""
+        if self._agent is not None and not isinstance(error, DivergenceError) and has_finite_weights(self._agent):
+            self._agent.save(policy_path(self._dir, FINAL))
+
+    def _draw(self) -> None:
         rows = read_metrics(self._dir / METRICS)
-        if not rows:
-            return None
-        learning_curve(rows, self._dir / PICTURE, self._settings.title)
-        return self._dir / PICTURE
+        if rows:
+            learning_curve(rows, self._dir / PICTURE, self._settings.title)
+            self._picture = self._dir / PICTURE
+
+    def _finish_wandb(self, held: HeldSignals) -> None:
+        is_success = self._summary["status"] in {FINISHED, PRUNED}
+        policies, exit_code = self._dir / "policy", 0 if is_success else 1
+        self._wandb.finish(_flat(self._summary), self._picture, policies, exit_code, held.is_impatient)
+        self._summary["wandb"] = self._wandb.description
+
+    def _conclude(self) -> None:
+        self._console.info(self._conclusion())
+        if "error" in self._summary:
+            self._console.debug(self._summary["error"])
+
+    def _shown(self, path: Path) -> Path:
+        """A path as it is shown: relative to the folder in which the command was typed, if it lies below it."""
+        return relative_to(path, self._settings.start_dir)
 
     def _introduction(self, agent: Agent, plan: TrainingPlan, engine: str) -> str:
         loop, horizon_length = plan.loop, plan.algorithm.horizon
@@ -185,19 +232,20 @@ class RunRecorder:
             f"  training   {loop.epochs} epochs of {loop.steps_per_epoch} steps; "
             f"{loop.steps_per_update} updates of batch {loop.batch_size} every {loop.update_every} steps "
             f"from step {loop.update_after} on; {members}{horizon}; seed {plan.seed}",
-            f"  results    {self._dir}",
+            f"  results    {self._shown(self._dir)}",
             f"  W&B        {self._wandb.mode} ({self._wandb.reason})",
         ]
         if loop.update_after > loop.total_steps:
             lines.append(f"  note       the agent is not updated: the run ends before update_after={loop.update_after}")
         return "\n".join(lines)
 
-    def _conclusion(self, status: str, picture: Path | None) -> str:
+    def _conclusion(self) -> str:
+        status = self._summary["status"]
         lines = [f"{status} after {self._summary['wall_time']:.1f} s"]
         if status == FAILED:
             lines.append(f"  error      {self._summary['error'].strip().splitlines()[-1]}")
         if (self._dir / TRANSITION).exists():
-            lines.append(f"  transition {self._dir / TRANSITION}")
+            lines.append(f"  transition {self._shown(self._dir / TRANSITION)}")
         for name in ("final", "best"):
             report = self._summary.get(name, {})
             if "cost_mean" in report:
@@ -206,11 +254,11 @@ class RunRecorder:
                     f"{report['ep_len_mean']:.0f}, early terminations {report['death_rate']:.0%} "
                     f"(epoch {report['epoch']:.0f})"
                 )
-        if picture is not None:
-            lines.append(f"  picture    {picture}")
+        if self._picture is not None:
+            lines.append(f"  picture    {self._shown(self._picture)}")
         next_steps = list(self._settings.next_steps)
         if self._wandb.offline_folder is not None:
-            next_steps.append(shell_text(["wandb", "sync", relative_to_cwd(self._wandb.offline_folder)]))
+            next_steps.append(shell_text(["wandb", "sync", self._shown(self._wandb.offline_folder)]))
         if status == FINISHED and next_steps:
             lines += ["next:", *(f"  {command}" for command in next_steps)]
         return "\n".join(lines)

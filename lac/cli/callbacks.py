@@ -1,0 +1,31 @@
+"""What Hydra calls before a run: the run folder is claimed before anything is written into it."""
+
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, read_write
+
+from lac.cli.app import refuse
+from lac.runs.folder import claimed_folder, new_folder
+
+
+class ClaimFolder(Callback):
+    """Gives each run a folder of its own, whatever other processes start at the same time."""
+
+    def on_run_start(self, config: DictConfig, **_: Any) -> None:
+        """Claim the folder that the command line names, or make one that did not exist."""
+        HydraConfig.instance().set_config(config)  # as Hydra does later: the folder's name depends on it
+        folder = Path(config.hydra.run.dir).absolute()
+        is_named = any(text.lstrip("+").startswith("hydra.run.dir=") for text in config.hydra.overrides.hydra)
+        try:
+            if is_named:
+                self._lock = claimed_folder(folder)  # kept, since a lock without a name for it is released
+            else:
+                folder = new_folder(folder)
+        except OSError as error:
+            # Not an exception, which Hydra would turn into a warning.
+            refuse([f"hydra.run.dir is {str(config.hydra.run.dir)!r}, which cannot be used: {error}"])
+        with read_write(config.hydra.run):
+            config.hydra.run.dir = str(folder)
