@@ -156,7 +156,7 @@ def _step(env: AnyEnv, action: object) -> None:
 def _seconds_per_call(call: Callable[[], object], at_least: float) -> float:
     call()
     started, calls = time.perf_counter(), 0
-    while time.perf_counter() - started < at_least:
+    while calls == 0 or time.perf_counter() - started < at_least:
         call()
         calls += 1
     return (time.perf_counter() - started) / calls

@@ -31,7 +31,7 @@ def explain(error: Exception, config_name: str, arguments: Sequence[str]) -> lis
         arguments: The command line.
     """
     given = get_args_parser().parse_args(list(arguments))
-    config_name = given.config_name or config_name
+    command, config_name = config_name, given.config_name or config_name
     errors: list[str] = []
     main_dir = Path(given.config_dir).resolve() if given.config_dir else CONFIG_DIR
     search = [] if main_dir == CONFIG_DIR else [f"hydra.searchpath=[file://{CONFIG_DIR}]"]
@@ -41,11 +41,11 @@ def explain(error: Exception, config_name: str, arguments: Sequence[str]) -> lis
             compose(config_name, overrides=search)
         except Exception:
             if given.config_name:
-                return [f"--config-name is {config_name!r}: {first_line(error)}; without it, it is train"]
+                return [f"--config-name is {config_name!r}: {first_line(error)}; without it, it is {command}"]
             return [first_line(error)]
         is_training = config_name == "train" or bool(given.config_dir)
         main = _MainConfig(config_name, "train" if is_training else config_name, tuple(search))
-        errors += _errors_of(main, _overrides_with_groups_first(given.overrides, given.multirun, errors))
+        errors += _errors_of(main, _overrides_with_groups_first(given.overrides, given.multirun, is_training, errors))
     return list(dict.fromkeys(errors))
 
 
@@ -107,7 +107,9 @@ def _errors_of(main: _MainConfig, overrides: Iterable[Sequence[str]]) -> list[st
     return errors
 
 
-def _overrides_with_groups_first(arguments: Sequence[str], is_sweep: bool, errors: list[str]) -> Iterator[list[str]]:
+def _overrides_with_groups_first(
+    arguments: Sequence[str], is_sweep: bool, can_sweep: bool, errors: list[str]
+) -> Iterator[list[str]]:
     """The values of each override, sweeps taken apart; what cannot be parsed is added to ``errors``."""
     parser = OverridesParser.create()
     parsed: list[tuple[bool, list[str]]] = []
@@ -122,7 +124,8 @@ def _overrides_with_groups_first(arguments: Sequence[str], is_sweep: bool, error
             continue
         if override.is_sweep_override() and not is_sweep:
             key, _, value = text.partition("=")
-            errors.append(f"{key} is {value!r}, several values; add -m to run one job for each")
+            hint = "add -m to run one job for each" if can_sweep else "a list is written in brackets, as [a,b]"
+            errors.append(f"{key} is {value!r}, several values; {hint}")
             continue
         parsed.append((not _is_group(override.key_or_group), list(_single_values(override, text))))
     yield from (values for _, values in sorted(parsed, key=lambda pair: pair[0]))

@@ -15,7 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from lac.cli.folders import given_folders, without_runs
-from lac.config.checks import ConfigError
+from lac.config.checks import ConfigError, added_key_errors
 from lac.config.disturbances import disturbance_errors, disturbance_fit_errors
 from lac.config.naming import evaluation_name
 from lac.envs.checks import MAX_EPISODE_STEPS, raise_if_endless
@@ -123,7 +123,8 @@ def evaluate_runs(cfg: DictConfig) -> None:
 
 def _test_of(cfg: DictConfig) -> _Test:
     chosen = {name: cfg[name] for name in ("episodes", "first_seed", "policy")}
-    errors = setting_errors(EvaluateCommand, chosen) + disturbance_errors(cfg.disturbance)
+    errors = added_key_errors(cfg, "evaluate") + setting_errors(EvaluateCommand, chosen)
+    errors += disturbance_errors(cfg.disturbance)
     if errors:
         raise ConfigError(errors)
     hydra = HydraConfig.get()

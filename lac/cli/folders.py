@@ -1,4 +1,4 @@
-"""The folders that a command is given."""
+"""The folders that a command is given, and the file that it writes."""
 
 import os
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from lac.config.checks import ConfigError
+from lac.files import write_bytes
 
 
 def given_folders(cfg: DictConfig, name: str) -> list[Path]:
@@ -30,13 +31,28 @@ def given_folders(cfg: DictConfig, name: str) -> list[Path]:
 
 def _error(name: str, value: object) -> str | None:
     if not isinstance(value, str):
-        return f"{name} is {value!r}, which is not the name of a folder; put quotes around a name such as \"'2025'\""
+        shown = "null" if value is None else repr(value)
+        return f"{name} is {shown}, which is not the name of a folder; put quotes around a name such as \"'2025'\""
     if not value.strip():
         return f"{name} is empty; give the folder of a run or of a sweep (. is the present one)"
     if not os.path.isdir(value):
         problem = "is not a folder" if os.path.exists(value) else "does not exist"
         return f"{name}: {value} {problem}; give the folder of a run or of a sweep"
     return None
+
+
+def write_output(file: str, text: str) -> None:
+    """Write the file that is given under the key ``output``.
+
+    Raises:
+        ConfigError: It cannot be written.
+    """
+    try:
+        if not file.strip() or os.path.isdir(file):
+            raise OSError("it must be the name of a file")
+        write_bytes(Path(file), text.encode())
+    except OSError as error:
+        raise ConfigError([f"output is {file!r}, which cannot be written ({error}); give another file"]) from error
 
 
 def without_runs(folders: Sequence[Path], found: Sequence[Path]) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from lac.cli.folders import given_folders, without_runs
-from lac.config.checks import ConfigError
+from lac.config.checks import ConfigError, added_key_errors
 
 
 def report_runs(cfg: DictConfig) -> None:
@@ -15,8 +15,11 @@ def report_runs(cfg: DictConfig) -> None:
         ConfigError: A folder does not exist, no run can be compared, or the report cannot be written.
     """
     folders = given_folders(cfg, "runs")
+    errors = added_key_errors(cfg, "report")
     if cfg.output is not None and not cfg.output.strip():
-        raise ConfigError(["output is empty; give a folder, or null for the first of the runs' folders"])
+        errors.append("output is empty; give a folder, or null for the first of the runs' folders")
+    if errors:
+        raise ConfigError(errors)
     from lac.reports.comparison import PAGE, find_results, group_results, write_report  # noqa: PLC0415 (matplotlib)
 
     results, left_out = find_results(folders)

@@ -9,12 +9,13 @@ from hydra import compose, initialize_config_dir
 from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Glob, IntervalSweep, Override, Quote, QuotedString, Transformer
+from hydra.core.override_parser.types import Glob, IntervalSweep, Override, Quote, QuotedString, RangeSweep, Transformer
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from lac.cli.app import with_free_keys_added
 from lac.cli.errors import explain, first_line
+from lac.cli.folders import write_output
 from lac.config.checks import ConfigError
 from lac.config.commands import running_script
 from lac.config.help import options
@@ -22,6 +23,8 @@ from lac.config.schemas import CONFIG_DIR
 from lac.files import shell_text
 from lac.settings.commands import WandbSweepCommand, config_keys
 from lac.settings.fields import setting_errors
+
+_MOST_VALUES = 10_000  # of a range, which is written to the file value by value
 
 
 def gather_overrides(arguments: Sequence[str]) -> list[str]:
@@ -51,8 +54,7 @@ def run(cfg: DictConfig) -> None:
     if errors:
         raise ConfigError(errors)
     sweep = sweep_definition(overrides, cfg.method, cfg.metric, cfg.name)
-    Path(cfg.output).parent.mkdir(parents=True, exist_ok=True)
-    Path(cfg.output).write_text(OmegaConf.to_yaml(OmegaConf.create(sweep)), encoding="utf-8")
+    write_output(cfg.output, OmegaConf.to_yaml(OmegaConf.create(sweep)))
     sizes = [len(parameter["values"]) for parameter in sweep["parameters"].values() if "values" in parameter]
     number = f"{math.prod(sizes)} runs" if sweep["method"] == "grid" else "runs until it is stopped"
     print(f"{cfg.output}: {sweep['method']} over {', '.join(sweep['parameters'])}; {number}")
@@ -112,7 +114,7 @@ def _program() -> tuple[str, list[str]]:
 
 def _parsed(texts: Sequence[str], errors: list[str]) -> list[Override]:
     parser = OverridesParser.create()
-    overrides = []
+    overrides: list[Override] = []
     for text in texts:
         try:
             override = parser.parse_override(text)
@@ -123,8 +125,23 @@ def _parsed(texts: Sequence[str], errors: list[str]) -> list[Override]:
         if key.partition("/")[0].partition(".")[0] == "hydra":
             errors.append(f"{key} is a setting of Hydra, and agents start one run at a time; leave it out")
             continue
+        value = override.value()
+        if isinstance(value, RangeSweep) and not _range_size(value) <= _MOST_VALUES:
+            errors.append(f"{text} has {_range_size(value):g} values; give at most {_MOST_VALUES}, or an interval")
+            continue
+        if isinstance(value, Glob) and not value.filter(list(options(key))):
+            errors.append(f"{text} fits none of the options {', '.join(options(key))}")
+            continue
+        if key in (other.key_or_group for other in overrides):
+            errors.append(f"{key} is given twice; leave one out")
+            continue
         overrides.append(override)
     return overrides
+
+
+def _range_size(values: RangeSweep) -> float:
+    """How many values a range has, at most."""
+    return abs(float(values.stop or 0) - float(values.start or 0)) / (abs(values.step) or 1)
 
 
 def _train_errors(overrides: Sequence[Override]) -> list[str]:

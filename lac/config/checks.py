@@ -13,7 +13,7 @@ from lac.config.help import options
 from lac.config.schemas import schema_of
 from lac.envs.factory import env_errors
 from lac.settings.algorithms import ALGORITHMS
-from lac.settings.commands import TrainCommand, owners
+from lac.settings.commands import COMMANDS, TrainCommand, owners
 from lac.settings.disturbances import Disturbance
 from lac.settings.fields import setting_errors
 from lac.settings.rules import Choice, nearest
@@ -74,6 +74,12 @@ def _value_errors(cfg: DictConfig) -> list[str]:
             "train.export is true; export comes with a later release. Leave it out; the policy is saved anyway"
         )
     return errors
+
+
+def added_key_errors(cfg: DictConfig, command: str) -> list[str]:
+    """Errors in keys that were added to the config of a command, which would be passed over."""
+    plain: dict[str, Any] = OmegaConf.to_container(cfg)  # type: ignore[assignment]
+    return list(_unknown_keys(COMMANDS[command], plain))
 
 
 _CHECKED_APART = ("algo", "disturbance")

@@ -86,9 +86,7 @@ class Group:
         rows = [result.run.metrics[:epochs] for result in self.results]
         steps = np.array([row["env_steps"] for row in rows[0]], dtype=np.float64)
         costs = np.array([[row["test/cost_mean"] for row in series] for series in rows], dtype=np.float64)
-        # matplotlib would read what stands between two dollar signs as a formula.
-        panel, label = (text.replace("$", r"\$") for text in (self.env, f"{self.algo} {self.differences}".strip()))
-        return Curve(panel, label, steps, estimate(costs))
+        return Curve(self.env, f"{self.algo} {self.differences}".strip(), steps, estimate(costs))
 
 
 def find_results(folders: Iterable[Path]) -> tuple[list[Result], list[LeftOut]]:

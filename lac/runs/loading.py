@@ -273,7 +273,7 @@ def _run_folders(folder: Path, visited: set[str], in_run: bool = False) -> Itera
         return
     is_run = False
     if not children and not in_run:
-        yield LeftOut(folder, f"{folder} is empty", None)
+        yield LeftOut(folder, f"{folder} is empty: there is no run in it", None)
     elif any((folder / name).exists() for name in (SUMMARY, METRICS, CONFIG)):
         is_run = not _is_known_multi_seed(folder)
         yield from [folder] if is_run else _missing_seeds(folder)

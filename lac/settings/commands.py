@@ -86,7 +86,7 @@ class BenchmarkCommand(Settings):
     batch_size: int = setting(256, COUNT, "transitions per update")
     rounds: int = setting(15, COUNT, "rounds of the interleaved run; each times everything once")
     round_seconds: float = setting(0.2, Number(low=0), "seconds spent on each thing in a round")
-    threads: int = setting(1, COUNT, "CPU threads")
+    threads: int = setting(1, Number(low=1, high=1024, whole=True), "CPU threads")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,11 +1,13 @@
 """The folder of a sweep: its lock, the request to stop its jobs, and the archive of earlier attempts."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from lac.config.checks import ConfigError
-from lac.runs.folder import ATTEMPTS, RUNNING, status
+from lac.runs.folder import ATTEMPTS, FAILED, RUNNING, RunError, read_summary, status
 
 _STOP = ".stop"
 
@@ -30,9 +32,27 @@ def sweep_lock(folder: Path) -> AcquireReturnProxy[FileLock]:
     return lock
 
 
+def job_status(folder: Path) -> str | None:
+    """The status of a job's run; one whose summary is damaged has failed, and is run again with the sweep."""
+    try:
+        return status(folder)
+    except RunError:
+        return FAILED
+
+
+def job_report(folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The summary of a job's run and the report in it of its last epoch, each empty where there is none."""
+    try:
+        summary = read_summary(folder)
+    except RunError:
+        return {}, {}
+    final = summary.get("final")
+    return summary, final if isinstance(final, Mapping) else {}
+
+
 def is_busy(folder: Path) -> bool:
     """Whether a job of the sweep is running, on this machine or elsewhere."""
-    return any(run.is_dir() and status(run) == RUNNING for run in folder.glob("[0-9]*"))
+    return any(run.is_dir() and job_status(run) == RUNNING for run in folder.glob("[0-9]*"))
 
 
 def archive_attempt(folder: Path, name: str) -> Path:

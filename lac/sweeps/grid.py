@@ -14,10 +14,10 @@ from tabulate import tabulate
 
 from lac.config.checks import ConfigError, choice_errors, config_errors
 from lac.config.naming import override_name
-from lac.runs.folder import FAILED, FINISHED, INTERRUPTED, RUNNING, read_summary, status
+from lac.runs.folder import FAILED, FINISHED, INTERRUPTED, RUNNING
 from lac.settings.commands import TrainGroup
 from lac.sweeps.compose import job_configs
-from lac.sweeps.folder import sweep_lock
+from lac.sweeps.folder import job_report, job_status, sweep_lock
 from lac.sweeps.launchers import LaunchOverrides, run_jobs, start_ray
 from lac.sweeps.manifest import GridJob, Manifest, config_digest
 from lac.sweeps.queue import Job
@@ -59,7 +59,7 @@ class Grid:
 
     def status(self, job: GridJob) -> str | None:
         """The status of the job's run; None if it has not started."""
-        return status(self.folder / job.folder)
+        return job_status(self.folder / job.folder)
 
     def counts(self) -> str:
         """The number of jobs by status, as text."""
@@ -75,8 +75,7 @@ class Grid:
         return table
 
     def _row(self, job: GridJob) -> tuple[Any, ...]:
-        summary = read_summary(self.folder / job.folder)
-        final = summary.get("final", {})
+        summary, final = job_report(self.folder / job.folder)
         length, terminated = final.get("ep_len_mean"), final.get("death_rate")
         return (
             self.status(job) or _NOT_RUN,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lac.files import write_json
+from lac.runs.folder import read_object
 from lac.sweeps.queue import Job
 
 MANIFEST = "sweep.json"
@@ -48,7 +49,7 @@ class Manifest:
         self._folder = folder
         self._entries: dict[str, dict[str, Any]] = {}
         if (folder / MANIFEST).exists():
-            content = json.loads((folder / MANIFEST).read_text())
+            content = read_object(folder / MANIFEST)
             self._entries = {entry["digest"]: entry for entry in content["jobs"]}
 
     def jobs(

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from lac.runs.folder import FAILED, FINISHED, INTERRUPTED, PRUNED, RUNNING, mark_failed, status, was_killed
-from lac.sweeps.folder import archive_attempt, is_stopped, request_stop
+from lac.runs.folder import FAILED, FINISHED, INTERRUPTED, PRUNED, RUNNING, mark_failed, was_killed
+from lac.sweeps.folder import archive_attempt, is_stopped, job_status, request_stop
 
 ENDED = frozenset({FINISHED, PRUNED, FAILED})
 """The statuses after which a job is not launched again in the same sweep."""
@@ -210,4 +210,4 @@ class Supervisor:
             mark_failed(self._folder / job.folder, error)
 
     def _status(self, job: Job) -> str | None:
-        return status(self._folder / job.folder)
+        return job_status(self._folder / job.folder)

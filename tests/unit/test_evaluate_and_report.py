@@ -5,7 +5,9 @@ import re
 import shutil
 
 import pytest
-from saved_run_support import compose_config, save_run
+from saved_run_support import SUMMARY, compose_config, save_run
+
+from lac.cli import evaluate as evaluation
 
 
 @pytest.fixture(scope="module")
@@ -35,16 +37,17 @@ def runs_in_table(end):
     return [line.split()[0] for line in end.stdout.splitlines()[1:] if not line.startswith("wrote ")]
 
 
-def rename_environment(run):
+def rename(run, old, new):
     config = (run / "config.yaml").read_text()
-    (run / "config.yaml").write_text(config.replace("lac/CartPoleCost-v1", "lac/Nowhere-v1"))
+    assert old in config
+    (run / "config.yaml").write_text(config.replace(old, new))
 
 
 DAMAGES = {
     "summary.json": lambda run: (run / "summary.json").write_text(""),
     "config.yaml": lambda run: (run / "config.yaml").unlink(),
     "final.safetensors": lambda run: shutil.rmtree(run / "policy"),
-    "lac/Nowhere-v1": rename_environment,
+    "lac/Nowhere-v1": lambda run: rename(run, "lac/CartPoleCost-v1", "lac/Nowhere-v1"),
 }
 
 
@@ -93,7 +96,66 @@ def test_a_job_that_failed_before_it_had_a_config_is_no_error(evaluate, sweep):
     assert (end.status, runs_in_table(end)) == (0, [str(sweep / "good")])
 
 
+def test_runs_that_are_passed_over_and_folders_without_runs_are_named(evaluate, sweep, tmp_path):
+    (sweep / "other" / "summary.json").write_text('{"status": "failed"}')
+    end = evaluate(f"run_dir={sweep}")
+    assert (end.status, end.stderr) == (0, f"not evaluated: {sweep / 'other'} is failed\n")
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "notes.txt").touch()
+    end = evaluate(f"run_dir=[{sweep / 'good'},{tmp_path / 'foreign'}]")
+    assert (end.status, end.stderr) == (1, f"not evaluated: {tmp_path / 'foreign'} has no runs in it\n")
+    end = evaluate(f"run_dir={tmp_path / 'foreign'}")
+    assert (end.status, end.stdout) == (2, "")
+
+
+def test_a_run_whose_environment_fails_in_a_test_is_named(evaluate, sweep, monkeypatch):
+    rollout, folders = evaluation.rollout, iter(["good", "other"])
+
+    def failing(*arguments, **options):
+        if next(folders) == "good":
+            raise KeyError("from the environment's own code")
+        return rollout(*arguments, **options)
+
+    monkeypatch.setattr(evaluation, "rollout", failing)
+    end = evaluate(f"run_dir={sweep}")
+    assert (end.status, runs_in_table(end)) == (1, [str(sweep / "other")])
+    assert f"{sweep / 'good' / 'config.yaml'} failed in a test: KeyError" in end.stderr
+
+
+def test_a_result_that_cannot_be_written_is_named(evaluate, sweep):
+    (sweep / "good" / "evaluation.json").mkdir()
+    end = evaluate(f"run_dir={sweep}")
+    assert (end.status, runs_in_table(end)) == (1, [str(sweep / "other")])
+    assert f"the results of {sweep / 'good'} cannot be written" in end.stderr
+
+
+def test_no_test_replaces_a_test_of_something_else(evaluate, sweep):
+    run = sweep / "good"
+    shutil.copy(run / "policy/final.safetensors", run / "policy/best.safetensors")
+    impulse = ["disturbance=impulse", "disturbance.at_step=2"]
+    words = ["disturbance.magnitude=5", "disturbance.magnitude=[5]", "disturbance.magnitude=-5", "policy=best"]
+    tests = [[], ["policy=best"], impulse, *([*impulse, word] for word in words)]
+    tests += [["disturbance=parameters", f"disturbance.values.{name}=1.5"] for name in ("gravity", "length")]
+    for arguments in tests:
+        end = evaluate(f"run_dir={run}", *arguments)
+        assert end.status == 0, end.stderr
+    results = [json.loads(file.read_text()) for file in run.glob("evaluation*.json")]
+    assert len(results) == len(tests)
+    evaluate(f"run_dir={run}", *impulse, "disturbance.magnitude=5.0")
+    assert len(list(run.glob("evaluation*.json"))) == len(tests)
+    assert json.loads((run / "evaluation.json").read_text())["policy"] == "final"
+
+
 REPORT_DAMAGES = DAMAGES | {
+    "no test": lambda run: (run / "summary.json").write_text('{"status": "finished", "final": [1]}'),
+    "cost_mean is nan": lambda run: (run / "summary.json").write_text(
+        json.dumps({"status": "finished", "final": SUMMARY["final"] | {"cost_mean": float("nan")}})
+    ),
+    "cost_mean is 'low'": lambda run: (run / "evaluation.json").write_text(
+        json.dumps(SUMMARY["final"] | {"policy": "final", "cost_mean": "low"})
+    ),
+    "names of environment": lambda run: rename(run, "name: cartpole_cost", "name: [a]"),
+    "env_steps is": lambda run: (run / "metrics.jsonl").write_text('{"env_steps": [1], "test/cost_mean": 1}\n'),
     "metrics.jsonl": lambda run: (run / "metrics.jsonl").unlink(),
     "line 1": lambda run: (run / "metrics.jsonl").write_text("{\n{}\n"),
     "evaluation.json": lambda run: (run / "evaluation.json").write_text("{"),

@@ -290,3 +290,14 @@ def test_status_of_a_run_as_its_process_lives_and_dies(tmp_path):
     assert status(folder) == "interrupted"
     (folder / "summary.json").write_text('{"status": "finished"}')
     assert status(folder) == "finished"
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"status": [1]}'])
+def test_a_job_whose_summary_is_damaged_counts_as_failed(text: str, grid: Grids) -> None:
+    jobs = grid(0, 1)
+    for job in jobs.jobs:
+        begin(jobs.folder / job.folder, "finished")
+    (jobs.folder / jobs.jobs[0].folder / "summary.json").write_text(text)
+    assert jobs.counts() == "1 finished, 1 failed"
+    assert "failed" in jobs.table()
+    assert list(jobs.next()) == [jobs.jobs[0]]

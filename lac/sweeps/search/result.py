@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tabulate import tabulate
 
 from lac.config.commands import pasteable_command
-from lac.runs.folder import read_summary
+from lac.sweeps.folder import job_report
 from lac.sweeps.search.space import Parameter
 
 RESULT = "search.json"
@@ -81,8 +81,7 @@ def search_result(plan: Plan, study: Study) -> dict[str, Any]:
 
 def _describe_trial(trial: FrozenTrial, plan: Plan) -> dict[str, Any]:
     folder = trial.user_attrs.get(FOLDER)
-    summary = read_summary(plan.folder / folder) if folder else {}
-    final = summary.get("final", {})
+    summary, final = job_report(plan.folder / folder) if folder else ({}, {})
     return {
         "number": trial.number,
         "state": trial.state.name.lower(),

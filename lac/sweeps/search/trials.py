@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from lac.runs.folder import FINISHED, PRUNED, read_summary, status
+from lac.runs.folder import FINISHED, PRUNED
+from lac.sweeps.folder import job_report, job_status
 from lac.sweeps.queue import ENDED, Job
 from lac.sweeps.search.result import FOLDER, Plan, asked_trials, overrides_of
 from lac.sweeps.search.settings import trial_marker
@@ -42,7 +43,7 @@ class Trials:
         """The next trial, alone, so that a free slot never waits for other trials."""
         while self._unfinished:
             job = self._job(Trial(self._study, self._unfinished.popleft()._trial_id))
-            ended = status(self._plan.folder / job.folder)
+            ended = job_status(self._plan.folder / job.folder)
             if ended not in ENDED:
                 return [job]
             self.report(job, ended)  # it ended while no search was running
@@ -52,7 +53,7 @@ class Trials:
 
     def report(self, job: Job, status: str) -> None:
         """Record the result of a trial in the study."""
-        cost = objective(read_summary(self._plan.folder / job.folder).get("final", {}))
+        cost = objective(job_report(self._plan.folder / job.folder)[1])
         if status == FINISHED and cost is not None and math.isfinite(cost):
             self._study.tell(job.number, cost)
         else:

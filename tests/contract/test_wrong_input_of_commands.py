@@ -1,0 +1,80 @@
+"""Wrong input to the commands beside train: sentences that name it, exit status 2, no traceback, nothing written."""
+
+import pytest
+
+SMALL = "rounds=1 round_seconds=0 batch_size=8"
+
+WRONG = {
+    "evaluate": {
+        "": "run_dir is not set",
+        "run_dir=": "run_dir is empty",
+        "run_dir=null": "run_dir is null",
+        "run_dir=[]": "run_dir is an empty list",
+        "run_dir=5": "run_dir is 5",
+        "run_dir=[[a]]": "run_dir is ['a']",
+        "run_dir=[.,file]": "run_dir: file is not a folder",
+        "run_dir=nowhere": "run_dir: nowhere does not exist",
+        f"run_dir={'a' * 300}": "does not exist",
+        "run_dir=empty": "empty is empty: there is no run in it",
+        "run_dir=a,b": "a list is written in brackets",
+        "run_dir=. +x=1": "x is not a key",
+        "-m run_dir=. disturbance=impulse disturbance.magnitude=1,5": "-m is for train",
+        "run_dir=. hydra.mode=MULTIRUN": "hydra.mode=MULTIRUN is for train",
+        "run_dir=. --config-name nothing": "--config-name is 'nothing'",
+    },
+    "report": {
+        "": "runs is not set",
+        "runs=": "runs is empty",
+        "runs=[empty,file]": "runs: file is not a folder",
+        "runs=empty": "runs: no finished run with test episodes in empty",
+        "runs=. output=''": "output is empty",
+        "-m runs=.": "-m is for train",
+    },
+    "benchmark": {
+        "width=0": "width is 0",
+        "threads=10000000": "threads is 10000000",
+        f"width=1000000000 {SMALL}": "need more memory than there is",
+        f"width=8 {SMALL} +x=1": "x is not a key",
+        "-m width=8,16": "-m is for train",
+    },
+    "dashboard": {
+        "env=nowhere": "env is 'nowhere'",
+        "mode=offline env.id=''": "env.id is not set",
+        "mode=offline project=''": "project is empty",
+        "mode=offline output=empty": "output is 'empty'",
+        "mode=offline output=file/x": "output is 'file/x'",
+        "mode=offline output=''": "output is ''",
+        "-m mode=offline": "-m is for train",
+    },
+    "wandb_sweep": {
+        "seed=0": "nothing is swept",
+        "seed=0,1 output=empty": "output is 'empty'",
+        "seed=0,1 output=file/x": "output is 'file/x'",
+        "seed=range(0,1000000000000)": "has 1e+12 values",
+        "seed=range(0,inf)": "has inf values",
+        "algo=glob(zz*)": "fits none of the options",
+        "seed=0,1 seed=2,3": "seed is given twice",
+    },
+}
+CASES = [
+    pytest.param(command, line, sentence, id=f"{command} {line[:60]}")
+    for command, lines in WRONG.items()
+    for line, sentence in lines.items()
+]
+
+
+@pytest.mark.parametrize(("command", "line", "sentence"), CASES)
+def test_wrong_input_is_told_in_a_sentence(command, line, sentence, script_here, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    end = script_here(f"{command}.py", *line.split())
+    assert end.status == 2, end
+    assert sentence in end.stderr
+    assert "Traceback" not in end.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "file"]
+
+
+def test_the_shortest_benchmark_measures_each_thing_once(script_here):
+    end = script_here("benchmark.py", "width=8", *SMALL.split())
+    assert end.status == 0, end
+    assert "training steps a second" in end.stdout
