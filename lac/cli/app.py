@@ -23,7 +23,7 @@ from lac.config.naming import run_name, sweep_name
 from lac.config.schemas import CONFIG_DIR, register_schemas
 from lac.runs.folder import abandon_claim
 from lac.sweeps.job import run_sweep_job
-from lac.sweeps.shutdown import exit_on_signal
+from lac.sweeps.shutdown import exit_on_signal, ignore_signal
 
 T = TypeVar("T")
 
@@ -59,7 +59,9 @@ def run_app(config_name: str, task: Callable[[DictConfig], Any]) -> NoReturn:
     # Hydra would print its own message and exit with 1; this makes it raise.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     signal.signal(signal.SIGTERM, exit_on_signal)
-    sys.argv[1:] = [with_free_keys_added(text) for text in sys.argv[1:]]
+    # Hydra takes no option between overrides.
+    words = sorted(sys.argv[1:], key=lambda text: text not in {"-m", "--multirun"})
+    sys.argv[1:] = [with_free_keys_added(text) for text in words]
     if config_name != "train":
         _refuse_sweep(config_name, sys.argv[1:])
     typed = list(sys.argv[1:])
@@ -80,6 +82,7 @@ def run_app(config_name: str, task: Callable[[DictConfig], Any]) -> NoReturn:
             raise
         refuse(explain(error, config_name, sys.argv[1:]) or [_sentence(error)])
     except KeyboardInterrupt:
+        ignore_signal(signal.SIGINT)  # another one would show a traceback of the interpreter's own clean-up
         sys.exit(130)
     sys.exit(0)
 

@@ -24,7 +24,8 @@ class Terminated(SystemExit):
 
 
 def exit_on_signal(number: int, _frame: FrameType | None) -> NoReturn:
-    """A signal handler that raises SystemExit, so that all open contexts clean up."""
+    """A signal handler that raises SystemExit, so that all open contexts clean up; once is enough."""
+    ignore_signal(number)
     raise SystemExit(128 + number)
 
 
@@ -128,12 +129,13 @@ _busy = threading.Lock()
 
 def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
     for each in _SIGNALS:
-        signal.signal(each, _ignore)  # the job must finish writing its files
+        ignore_signal(each)  # the job must finish writing its files
     raise Terminated(128 + number)
 
 
-def _ignore(_number: int, _frame: FrameType | None) -> None:
-    """Ignore a signal; unlike SIG_IGN, without an error message of Python if a signal is already pending."""
+def ignore_signal(number: int) -> None:
+    """Ignore a signal; unlike SIG_IGN, without an error message of Python if one is already pending."""
+    signal.signal(number, lambda _number, _frame: None)
 
 
 @cache

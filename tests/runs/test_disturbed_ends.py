@@ -1,0 +1,180 @@
+"""How runs end when their end is disturbed: signals, a full disk, folders that are removed, left or shared."""
+
+import json
+import resource
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import gymnasium
+import pytest
+from run_support import SIZE, TINY_RUN, TRAIN, contents, lines_of_metrics, metrics_of, summary_of
+
+import lac
+from lac.runs.folder import new_folder
+
+ENDLESS = [*TINY_RUN, "train.epochs=100000", "wandb.mode=disabled", "hydra.run.dir=run"]
+RUDE = ["env=gym", "env.id=rude_env:Rude-v0", "train.epochs=2", "train.num_test_episodes=1", "wandb.mode=disabled"]
+RUDE += [*SIZE, "hydra.run.dir=run"]
+SMALL = {"hidden_sizes": {"actor": [8], "critic": [8]}}
+
+
+@pytest.fixture
+def train_rude(train_here, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    return lambda *arguments: train_here(*RUDE, *arguments)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_further_signals_do_not_disturb_the_end(start, tmp_path, number):
+    run, running = tmp_path / "run", start(*ENDLESS)
+    running.wait_alive_until(lambda: lines_of_metrics(run) > 0)
+    while running.process.poll() is None:
+        running.process.send_signal(number)
+        time.sleep(0.05)
+    assert summary_of(run)["status"] == "interrupted"
+    assert (run / "learning_curve.png").is_file()
+    lac.load_agent(run)
+    assert "Traceback" not in running.console
+
+
+def test_a_signal_while_wandb_finishes_comes_after_the_end(start, tmp_path):
+    run = tmp_path / "run"
+    running = start(*TINY_RUN, "train.epochs=1", "wandb.mode=offline", "hydra.run.dir=run")
+    running.wait_alive_until((run / "learning_curve.png").exists)
+    running.process.send_signal(signal.SIGTERM)
+    running.end()
+    assert summary_of(run)["status"] == "finished"
+
+
+@pytest.mark.parametrize("policies", ["no policy", "the second policy"])
+def test_a_full_disk_ends_a_run_with_a_sentence(clean_environment, tmp_path, policies):
+    """A limit on the size of files, below or a little above that of a policy, stands for a disk that fills."""
+    size = {"no policy": 10_000, "the second policy": 60_000}[policies]
+    arguments = [*TINY_RUN, "train.epochs=400", "network.hidden_sizes.actor=[32]", "network.hidden_sizes.critic=[32]"]
+    end = subprocess.run(
+        [
+            sys.executable,
+            str(TRAIN),
+            *arguments,
+            "hydra.output_subdir=null",
+            "hydra.run.dir=run",
+            "wandb.mode=disabled",
+        ],
+        cwd=tmp_path,
+        env=clean_environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
+    )
+    assert end.returncode == 1
+    assert "Traceback" not in end.stdout + end.stderr
+    assert "This failed: OSError: [Errno 27] File too large" in end.stderr
+    run = tmp_path / "run"
+    assert summary_of(run)["status"] == "failed"
+    assert "File too large" in summary_of(run)["error"]
+    assert list(run.rglob("*.tmp")) == []
+    if policies == "the second policy":
+        lac.load_agent(run)
+
+
+def test_an_environment_may_change_the_working_directory(train_rude, monkeypatch, tmp_path):
+    (tmp_path / "other").mkdir()
+    assert train_rude(f"+env.kwargs.move_to={tmp_path / 'other'}").status == 0
+    assert Path.cwd() == tmp_path
+    assert list((tmp_path / "other").iterdir()) == []
+    run = tmp_path / "run"
+    assert summary_of(run)["status"] == "finished"
+    assert len(metrics_of(run)) == 2
+    assert (run / "learning_curve.png").is_file()
+
+
+def test_an_environment_may_change_the_working_directory_of_python(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    (tmp_path / "other").mkdir()
+    lac.lac(
+        lambda: gymnasium.make("rude_env:Rude-v0", move_to=str(tmp_path / "other")),
+        ac_kwargs=SMALL,
+        epochs=2,
+        steps_per_epoch=50,
+        update_after=100,
+        logger_kwargs={"output_dir": "run", "quiet": True},
+    )
+    assert Path.cwd() == tmp_path
+    assert list((tmp_path / "other").iterdir()) == []
+    assert summary_of(tmp_path / "run")["status"] == "finished"
+
+
+def test_a_run_whose_folder_is_removed_fails(train_rude, tmp_path):
+    end = train_rude(f"+env.kwargs.remove={tmp_path / 'run'}")
+    assert end.status == 1
+    assert "run was removed while the run was writing to it" in end.stderr
+    assert summary_of(tmp_path / "run")["status"] == "failed"
+
+
+@pytest.mark.parametrize("name", ["cost in $", "$x^$", r"\frac{$_$", "_private"])
+def test_names_are_no_formulas(monkeypatch, tmp_path, name):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    lac.lac(
+        lambda: gymnasium.make("rude_env:Rude-v0"),
+        ac_kwargs=SMALL,
+        epochs=1,
+        steps_per_epoch=50,
+        update_after=100,
+        logger_kwargs={"output_dir": "run", "exp_name": name, "quiet": True},
+    )
+    assert summary_of(tmp_path / "run")["status"] == "finished"
+    assert (tmp_path / "run" / "learning_curve.png").is_file()
+
+
+def test_a_step_of_the_end_that_fails_does_not_keep_the_others(train_rude, monkeypatch, tmp_path):
+    def fails(*_):
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr("lac.runs.recorder.learning_curve", fails)
+    end = train_rude()
+    assert end.status == 0
+    assert "the picture failed at the end of the run (RuntimeError: no ink)" in end.stdout
+    assert summary_of(tmp_path / "run")["status"] == "finished"
+    lac.load_agent(tmp_path / "run")
+
+
+def test_folders_of_one_second_are_different(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        folders = list(pool.map(lambda _: new_folder(tmp_path / "day" / "12-00-00-lac"), range(24)))
+    assert len(set(folders)) == 24
+    assert all(folder.is_dir() for folder in folders)
+
+
+def test_a_second_process_changes_nothing_in_a_folder(start, tmp_path):
+    run, running = tmp_path / "run", start(*ENDLESS)
+    running.wait_alive_until(lambda: lines_of_metrics(run) > 0)
+    before = contents(run / ".hydra")
+    second = start(*TINY_RUN, "seed=7", "wandb.mode=disabled", "hydra.run.dir=run")
+    assert second.end() == 2
+    assert "hydra.run.dir is 'run'" in second.console
+    assert "used by another process" in second.console
+    running.process.send_signal(signal.SIGINT)
+    running.end()
+    assert contents(run / ".hydra") == before
+    third = start(*TINY_RUN, "seed=7", "wandb.mode=disabled", "hydra.run.dir=run")
+    assert third.end() == 2
+    assert "already contains a run" in third.console
+    assert contents(run / ".hydra") == before
+
+
+def test_relative_paths_hold_where_hydra_changes_the_working_directory(train_rude, tmp_path):
+    end = train_rude("hydra.job.chdir=true")
+    assert end.status == 0
+    assert "run_dir=run\n" in end.stdout
+    assert summary_of(tmp_path / "run")["status"] == "finished"
+    again = train_rude("hydra.job.chdir=true", "hydra.run.dir=again", "train.start_policy=run")
+    assert again.status == 0, again.stderr
+    config = json.dumps((tmp_path / "again" / "config.yaml").read_text())
+    assert str(tmp_path / "run") in config
