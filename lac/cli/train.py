@@ -11,7 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from lac.config.checks import ConfigError, choice_errors, config_errors
+from lac.config.checks import ConfigError, config_errors, override_errors
 from lac.config.commands import command_text
 from lac.config.disturbances import disturbance_fit_errors
 from lac.envs.checks import smoke_test_errors
@@ -50,7 +50,9 @@ def run(cfg: DictConfig) -> float | None:
     Raises:
         ConfigError: The config cannot be run.
     """
-    errors = config_errors(cfg) + choice_errors(HydraConfig.get().overrides.task)
+    # Unresolved, since to Hydra's config an override with an interpolation is one itself.
+    overrides: list[str] = OmegaConf.to_container(HydraConfig.get().overrides.task)  # type: ignore[assignment]
+    errors = config_errors(cfg) + override_errors(overrides)
     if errors:
         raise ConfigError(errors)
     if cfg.seed is None:

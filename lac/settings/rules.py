@@ -7,6 +7,11 @@ from difflib import get_close_matches
 from numbers import Real
 from typing import Protocol
 
+LARGEST, SMALLEST = 3.4e38, 1.2e-38
+"""Numbers become float32, which holds nothing beyond these but infinity and 0."""
+LARGEST_WHOLE = 2**53
+"""Whole numbers are stored and shown as float64, which does not hold all of those beyond."""
+
 
 class Rule(Protocol):
     """Accepts some values; its text completes the sentence "it must be ..."."""
@@ -17,7 +22,7 @@ class Rule(Protocol):
 
 @dataclass(frozen=True)
 class Number:
-    """A finite number between ``low`` and ``high``, both included."""
+    """A finite number between ``low`` and ``high``, both included, that single precision can hold."""
 
     low: float = -math.inf
     high: float = math.inf
@@ -32,7 +37,7 @@ class Number:
             return False
         if self.whole and not isinstance(value, int):
             return False
-        return math.isfinite(value) and self.low <= value <= self.high
+        return abs(value) <= (LARGEST_WHOLE if self.whole else LARGEST) and self.low <= value <= self.high
 
     def __str__(self) -> str:
         kind = "a whole number" if self.whole else "a finite number"
@@ -88,9 +93,9 @@ class Numbers:
         return self._is_one(value)
 
     def _is_one(self, value: object) -> bool:
-        if not isinstance(value, Real) or isinstance(value, bool):
+        if not isinstance(value, Real) or isinstance(value, bool) or not abs(value) <= LARGEST:  # type: ignore[operator]
             return False
-        return math.isfinite(value) and float(value) >= self.low and float(value) > self.above
+        return float(value) >= self.low and float(value) - self.above >= SMALLEST
 
     def __str__(self) -> str:
         bound = f" of at least {self.low:g}" if math.isfinite(self.low) else ""
@@ -133,6 +138,7 @@ COUNT = Number(low=1, whole=True)
 FROM_ZERO = Number(low=0, whole=True)
 OPTIONAL_COUNT = Number(low=1, whole=True, optional=True)
 OPTIONAL_NUMBER = Number(optional=True)
+THREADS = Number(low=1, high=1024, whole=True)
 SEED = Number(low=0, high=2**32 - 1, whole=True, optional=True)
 
 
@@ -155,8 +161,19 @@ def value_error(name: str, value: object, rule: Rule | None) -> str | None:
     """A sentence about a value that breaks its rule; None if it does not, or if there is no rule."""
     if rule is None or rule.accepts(value):
         return None
-    hint = nearest(value, rule.options) if isinstance(value, str) and isinstance(rule, Choice) else ""
+    hint = nearest(value, rule.options) if isinstance(value, str) and isinstance(rule, Choice) else _size_hint(value)
     return f"{name} is {value!r}; it must be {rule}" + (f".{hint}" if hint else "")
+
+
+def _size_hint(value: object) -> str:
+    """What to say of a finite number that is too large or too small for what it becomes; empty for others."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value in (math.inf, -math.inf):
+        return ""
+    if isinstance(value, int):
+        return f" The largest whole number here is {LARGEST_WHOLE}." if abs(value) > LARGEST_WHOLE else ""
+    if abs(value) > LARGEST:
+        return f" The largest number here is {LARGEST:g}."
+    return f" Numbers below {SMALLEST:g} are 0 here." if 0 < abs(value) < SMALLEST else ""
 
 
 def raise_if_any(errors: Iterable[str]) -> None:

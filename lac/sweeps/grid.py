@@ -12,7 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 from tabulate import tabulate
 
-from lac.config.checks import ConfigError, choice_errors, config_errors
+from lac.config.checks import ConfigError, config_errors, override_errors
 from lac.config.naming import override_name
 from lac.runs.folder import FAILED, FINISHED, INTERRUPTED, RUNNING, read_summary, status
 from lac.settings.commands import TrainGroup
@@ -157,7 +157,7 @@ def _requested_jobs(
     jobs: dict[str, tuple[Sequence[str], dict[str, Any]]] = {}
     errors: list[str] = []
     for overrides, composed in zip(combinations, job_configs(loader, config, combinations), strict=True):
-        errors += config_errors(composed) + choice_errors(overrides)
+        errors += config_errors(composed) + override_errors(overrides)
         plain: dict[str, Any] = OmegaConf.to_container(composed, resolve=not errors)  # type: ignore[assignment]
         jobs.setdefault(config_digest(plain), (overrides, plain))
     if errors:

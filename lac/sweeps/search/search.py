@@ -10,7 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 from optuna.study import Study
 
-from lac.config.checks import ConfigError, choice_errors, config_errors
+from lac.config.checks import ConfigError, config_errors, override_errors
 from lac.config.naming import override_name, relevant_overrides
 from lac.files import write_json
 from lac.settings.search import SearchSettings
@@ -159,7 +159,7 @@ def _extreme_configs(
     configs = list(job_configs(loader, config, combinations))
     errors: list[str] = []
     for overrides, cfg in zip(combinations, configs, strict=True):
-        errors += config_errors(cfg) + choice_errors(overrides)
+        errors += config_errors(cfg) + override_errors(overrides)
     if not errors and min(cfg.train.num_test_episodes for cfg in configs) < 1:
         errors.append(
             "train.num_test_episodes is 0; a search needs test episodes to compare trials by; give at least 1"
