@@ -15,7 +15,8 @@ from lac.loggers.wandb import WandbSettings
 from lac.runs.recorder import RecordSettings, RunRecorder
 from lac.settings.algorithms import ALGORITHMS
 from lac.settings.arguments import described, from_arguments, raise_if_not_allowed, signature, training_fields
-from lac.settings.rules import nearest
+from lac.settings.consistency import Given, contradictions, unused
+from lac.settings.rules import nearest, raise_if_any
 from lac.settings.training import LoopSettings, ScheduleSettings
 from lac.training.buffers import ReplayBuffer
 from lac.training.plan import TrainingPlan
@@ -74,6 +75,7 @@ def _training_function(agent_class: type[Agent]) -> Callable[..., tuple[Agent, R
         bound = arguments.bind(*args, **kwargs)
         bound.apply_defaults()
         raise_if_not_allowed(settings, bound.arguments)
+        raise_if_any(contradictions(Given.as_arguments(bound.arguments)))
         return _train(name.lower(), bound.arguments)
 
     function.__name__ = function.__qualname__ = name.lower()
@@ -126,6 +128,7 @@ def _record_settings(name: str, logger_kwargs: Mapping[str, Any], arguments: Map
         title=exp_name,
         config={name: value for name, value in arguments.items() if isinstance(value, (int, float, str, type(None)))},
         save_freq=arguments["save_freq"],
+        unused=unused(Given.as_arguments(arguments)),
         keep_policies=logger_kwargs.get("save_checkpoints", False),
         quiet=logger_kwargs.get("quiet", False),
         columns=logger_kwargs.get("verbose_vars"),

@@ -27,6 +27,8 @@ from lac.envs.costs import reward_maximum
 from lac.envs.factory import HasSpaces, validate_spaces
 from lac.settings.algorithms import AgentSettings
 from lac.settings.arguments import agent_fields, described, raise_if_not_allowed, signature
+from lac.settings.consistency import Given, contradictions
+from lac.settings.rules import raise_if_any
 
 DEFAULT_AC_KWARGS: Mapping[str, Any] = MappingProxyType(
     {
@@ -78,6 +80,7 @@ class Agent(SavedModule, ABC):
         bound.apply_defaults()
         arguments = bound.arguments
         raise_if_not_allowed(agent_fields(self.Settings), arguments)
+        raise_if_any(contradictions(Given.as_arguments(arguments)))
         #: The settings that the agent was built with.
         self.settings: Any = self.Settings(**{f.name: arguments[f.name] for f in fields(self.Settings)})
         self._build(arguments["env"], arguments["actor_critic"], arguments["ac_kwargs"], arguments["device"])

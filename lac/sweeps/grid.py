@@ -14,11 +14,12 @@ from tabulate import tabulate
 
 from lac.config.checks import ConfigError, config_errors, override_errors
 from lac.config.naming import override_name
+from lac.config.plans import fit_errors_of_jobs
 from lac.runs.folder import FAILED, FINISHED, INTERRUPTED, RUNNING, read_summary, status
 from lac.settings.commands import TrainGroup
 from lac.sweeps.compose import job_configs
 from lac.sweeps.folder import sweep_lock
-from lac.sweeps.launchers import LaunchOverrides, run_jobs, start_ray
+from lac.sweeps.launchers import LaunchOverrides, launcher_of, run_jobs, start_ray
 from lac.sweeps.manifest import GridJob, Manifest, config_digest
 from lac.sweeps.queue import Job
 
@@ -160,9 +161,12 @@ def _requested_jobs(
         errors += config_errors(composed) + override_errors(overrides)
         plain: dict[str, Any] = OmegaConf.to_container(composed, resolve=not errors)  # type: ignore[assignment]
         jobs.setdefault(config_digest(plain), (overrides, plain))
+    errors = errors or fit_errors_of_jobs(
+        [plain for _, plain in jobs.values()], launcher_of(config.hydra.launcher).is_local
+    )
     if errors:
         raise ConfigError(list(dict.fromkeys(errors)))
     if len(combinations) > len(jobs):
         duplicates = len(combinations) - len(jobs)
         print(f"{duplicates} of {len(combinations)} jobs are duplicates, which run once", flush=True)
-    return [(overrides, digest) for digest, (overrides, _) in jobs.items()], [plain for _, plain in jobs.values()]
+    return [(overrides, digest) for digest, (overrides, _) in jobs.items()], configs

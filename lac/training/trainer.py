@@ -15,11 +15,14 @@ from torch import Tensor
 from lac.agents import Agent
 from lac.engines import Engine, choose_engine
 from lac.envs import AnyEnv, AnyVectorEnv, wrap_env, wrap_vector_env
+from lac.envs.factory import validate_spaces
 from lac.envs.vector import Spaces
 from lac.evaluation.rollouts import evaluate
+from lac.settings.rules import raise_if_any
 from lac.training.buffers import ReplayBuffer
 from lac.training.collector import Collector, Transition
 from lac.training.divergence import DivergenceError, divergence_of_loss, divergence_of_weights
+from lac.training.memory import argument_of, memory_errors
 from lac.training.plan import TrainingPlan
 from lac.training.schedules import LearningRates
 from lac.training.stopping import Stop, StopKind
@@ -67,6 +70,8 @@ def train(
     num_test_envs = min(plan.loop.num_test_episodes, MAX_TEST_ENVS)
     test_envs = [wrap_env(env_fn(), opt_type, max_ep_len) for _ in range(num_test_envs)]
     spaces = Spaces(envs.single_observation_space, envs.single_action_space)
+    observations, actions = validate_spaces(spaces)
+    raise_if_any(memory_errors(plan, observations.shape[0], actions.shape[0], argument_of))
     agent = plan.build_agent(spaces)
     buffer = plan.build_buffer(agent, spaces, seeds["replay"])
     engine = choose_engine(agent)

@@ -3,20 +3,22 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from optuna.study import Study
 
 from lac.config.checks import ConfigError, config_errors, override_errors
 from lac.config.naming import override_name, relevant_overrides
+from lac.config.plans import fit_errors_of_jobs
 from lac.files import write_json
 from lac.settings.search import SearchSettings
 from lac.sweeps.compose import job_configs
 from lac.sweeps.folder import sweep_lock
-from lac.sweeps.launchers import LaunchOverrides, number_of_slots, run_jobs, start_ray
+from lac.sweeps.launchers import LaunchOverrides, launcher_of, number_of_slots, run_jobs, start_ray
 from lac.sweeps.search.result import RESULT, Plan, conclusion, ended, is_complete, result_table, search_result
 from lac.sweeps.search.settings import search_setting_errors, search_settings, trial_number
 from lac.sweeps.search.space import Parameter, parameter_of
@@ -164,6 +166,9 @@ def _extreme_configs(
         errors.append(
             "train.num_test_episodes is 0; a search needs test episodes to compare trials by; give at least 1"
         )
+    if not errors:
+        plain: list[Any] = [OmegaConf.to_container(cfg, resolve=True) for cfg in configs]
+        errors = fit_errors_of_jobs(plain, launcher_of(config.hydra.launcher).is_local)
     if errors:
         raise ConfigError(list(dict.fromkeys(errors)))
     return configs
