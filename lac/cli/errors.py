@@ -19,7 +19,7 @@ from lac.config.help import allowed_text, options
 from lac.config.schemas import CONFIG_DIR, schema_settings
 from lac.settings.commands import config_keys, owners
 from lac.settings.fields import Leaf
-from lac.settings.rules import nearest
+from lac.settings.rules import nearest, size_hint
 
 
 def explain(error: Exception, config_name: str, arguments: Sequence[str]) -> list[str]:
@@ -124,7 +124,12 @@ def _overrides_with_groups_first(arguments: Sequence[str], is_sweep: bool, error
             key, _, value = text.partition("=")
             errors.append(f"{key} is {value!r}, several values; add -m to run one job for each")
             continue
-        parsed.append((not _is_group(override.key_or_group), list(_single_values(override, text))))
+        try:
+            values = list(_single_values(override, text))
+        except Exception as error:  # whatever Hydra raises for values that it cannot list
+            errors.append(f"{text!r} cannot be taken apart into single values: {first_line(error)}")
+            continue
+        parsed.append((not _is_group(override.key_or_group), values))
     yield from (values for _, values in sorted(parsed, key=lambda pair: pair[0]))
 
 
@@ -194,10 +199,11 @@ def _key_of_another_algorithm(error: Exception) -> str | None:
 
 
 def _whole_number_hint(value: str, leaf: Leaf) -> str:
-    """How to write a whole number such as 1e3, where it is allowed."""
+    """How to write a whole number such as 1e3, or that it is too large."""
     try:
         number = int(float(value))
     except (ValueError, OverflowError):
         return ""
-    is_meant = number == float(value) and not value.isdigit() and leaf.rule is not None and leaf.rule.accepts(number)
-    return f" Write {number}." if is_meant else ""
+    if number != float(value) or value.isdigit() or leaf.rule is None:
+        return ""
+    return f" Write {number}." if leaf.rule.accepts(number) else size_hint(number, leaf.rule)

@@ -110,8 +110,11 @@ def _of(part: str, value: T | Mapping[str, T]) -> T:
 def _observation_widths(scale: float | Sequence[float] | None, obs_dim: int) -> Tensor:
     given = torch.as_tensor(1.0 if scale is None else scale, dtype=torch.float32)
     widths = given.expand(obs_dim) if given.ndim == 0 else given
-    if widths.shape != (obs_dim,) or not bool((widths > 0).all()):
+    # Infinite in single precision, or with an infinite inverse, would blank out or blow up what the networks read.
+    is_usable = bool((widths > 0).all()) and bool(torch.isfinite(torch.stack([widths, 1.0 / widths])).all())
+    if widths.shape != (obs_dim,) or not is_usable:
         raise ValueError(
-            f"observation_scale is {scale}; it must be a positive number, or {obs_dim} of them (one per observation)"
+            f"observation_scale is {scale}; it must be a positive and finite number, or {obs_dim} of them (one per "
+            "observation)"
         )
     return widths

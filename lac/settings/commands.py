@@ -26,7 +26,7 @@ class TrainGroup(LoopSettings):
 
     seeds: int = setting(
         1,
-        Number(low=1, high=10_000, whole=True),
+        Number(low=1, limit=10_000, whole=True),
         "seeds trained one after another (seed, seed + 1, ...); the result is their mean",
     )
 
@@ -80,9 +80,9 @@ class BenchmarkCommand(Settings):
     """Everything that the command ``benchmark`` takes."""
 
     width: int = setting(
-        256, Number(low=1, high=16_384, whole=True), "width of the two hidden layers of actor and critic"
+        256, Number(low=1, limit=16_384, whole=True), "width of the two hidden layers of actor and critic"
     )
-    batch_size: int = setting(256, Number(low=1, high=1_000_000, whole=True), "transitions per update")
+    batch_size: int = setting(256, Number(low=1, limit=1_000_000, whole=True), "transitions per update")
     rounds: int = setting(15, COUNT, "rounds of the interleaved run; each times everything once")
     round_seconds: float = setting(0.2, Number(low=0), "seconds spent on each thing in a round")
     threads: int = setting(1, THREADS, "CPU threads")

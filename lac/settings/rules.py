@@ -22,11 +22,15 @@ class Rule(Protocol):
 
 @dataclass(frozen=True)
 class Number:
-    """A finite number between ``low`` and ``high``, both included, that single precision can hold."""
+    """A finite number between ``low`` and ``high``, both included.
+
+    ``limit`` is the largest number that can be used, though larger ones have a meaning.
+    """
 
     low: float = -math.inf
     high: float = math.inf
     whole: bool = False
+    limit: float = LARGEST
     optional: bool = False
 
     def accepts(self, value: object) -> bool:
@@ -37,7 +41,9 @@ class Number:
             return False
         if self.whole and not isinstance(value, int):
             return False
-        return abs(value) <= (LARGEST_WHOLE if self.whole else LARGEST) and self.low <= value <= self.high
+        return (
+            abs(value) <= min(self.limit, LARGEST_WHOLE if self.whole else LARGEST) and self.low <= value <= self.high
+        )
 
     def __str__(self) -> str:
         kind = "a whole number" if self.whole else "a finite number"
@@ -138,7 +144,7 @@ COUNT = Number(low=1, whole=True)
 FROM_ZERO = Number(low=0, whole=True)
 OPTIONAL_COUNT = Number(low=1, whole=True, optional=True)
 OPTIONAL_NUMBER = Number(optional=True)
-THREADS = Number(low=1, high=1024, whole=True)
+THREADS = Number(low=1, limit=1024, whole=True)
 SEED = Number(low=0, high=2**32 - 1, whole=True, optional=True)
 
 
@@ -161,18 +167,21 @@ def value_error(name: str, value: object, rule: Rule | None) -> str | None:
     """A sentence about a value that breaks its rule; None if it does not, or if there is no rule."""
     if rule is None or rule.accepts(value):
         return None
-    hint = nearest(value, rule.options) if isinstance(value, str) and isinstance(rule, Choice) else _size_hint(value)
+    hint = (
+        nearest(value, rule.options) if isinstance(value, str) and isinstance(rule, Choice) else size_hint(value, rule)
+    )
     return f"{name} is {value!r}; it must be {rule}" + (f".{hint}" if hint else "")
 
 
-def _size_hint(value: object) -> str:
-    """What to say of a finite number that is too large or too small for what it becomes; empty for others."""
+def size_hint(value: object, rule: Rule) -> str:
+    """What to say of a finite number that is too large or too small for its setting; empty for others."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value in (math.inf, -math.inf):
         return ""
+    largest = rule.limit if isinstance(rule, Number) else LARGEST
     if isinstance(value, int):
-        return f" The largest whole number here is {LARGEST_WHOLE}." if abs(value) > LARGEST_WHOLE else ""
-    if abs(value) > LARGEST:
-        return f" The largest number here is {LARGEST:g}."
+        largest = min(largest, LARGEST_WHOLE)
+    if abs(value) > largest:
+        return f" The largest number here is {_plain(largest) if largest <= LARGEST_WHOLE else f'{largest:g}'}."
     return f" Numbers below {SMALLEST:g} are 0 here." if 0 < abs(value) < SMALLEST else ""
 
 

@@ -39,7 +39,7 @@ class EnvSettings(Settings):
     kwargs: dict[str, Any] = setting({}, None, "arguments of the environment's constructor")
     num_envs: int = setting(
         1,
-        Number(low=1, high=10_000, whole=True),
+        Number(low=1, limit=10_000, whole=True),
         "environments that training steps side by side; steps are counted over all of them",
     )
 

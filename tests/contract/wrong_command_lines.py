@@ -127,7 +127,7 @@ WRONG_TOGETHER = {
         "infinite rate": ("algo.lr_a=inf", "algo.lr_a", "inf", ["finite"]),
         "negative final rate": ("lr_schedule.lr_c_final=-1e-9", "lr_schedule.lr_c_final", "-1e-09", ["at least 0"]),
         "negative seed": ("seed=-1", "seed", "-1", ["whole number", "4294967295"]),
-        "no threads": ("device.threads=0", "device.threads", "0", ["from 1 to 1024"]),
+        "no threads": ("device.threads=0", "device.threads", "0", ["at least 1"]),
     },
     "words": {
         "misspelt opt_type": ("algo.opt_type=maximise", "algo.opt_type", "maximise", ["Did you mean 'maximize'"]),
