@@ -87,8 +87,8 @@ def _comparable(description: Mapping[str, Any]) -> dict[str, Any]:
             per_part = value if isinstance(value, Mapping) else dict.fromkeys(_PARTS[name], value)
             result |= {f"{name}.{part}": per_part[part] for part in _PARTS[name] if part in per_part}
         elif name == "observation_scale":
-            number = 1.0 if value is None else value
-            result[name] = number if isinstance(number, list) else [number] * description.get("obs_dim", 1)
+            numbers = {1.0} if value is None else set(np.ravel(value).tolist())
+            result[name] = numbers.pop() if len(numbers) == 1 else value
         else:
             result[name] = value
     return result

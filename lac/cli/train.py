@@ -39,7 +39,7 @@ defaults:
 
 """
 
-_FAIL_FAST = "fail_fast=True (there are no other jobs: this is not a sweep)"
+_FAIL_FAST = "fail_fast=true (there are no other jobs: this is not a sweep)"
 
 
 def run(cfg: DictConfig) -> float | None:
