@@ -20,6 +20,7 @@ from lac.runs.folder import new_folder
 from lac.runs.recorder import RecordSettings, RunRecorder
 from lac.settings.algorithms import ALGORITHMS
 from lac.settings.arguments import allowed, described, from_arguments, signature, training_fields
+from lac.settings.consistency import Given, contradictions, unused
 from lac.settings.fields import setting_errors
 from lac.settings.logging import LoggerSettings
 from lac.settings.rules import nearest, plain, raise_if_any, shown
@@ -67,7 +68,9 @@ def _training_function(agent_class: type[Agent]) -> Callable[..., tuple[Agent, R
     def function(*args: Any, **kwargs: Any) -> tuple[Agent, ReplayBuffer]:
         bound = arguments.bind(*args, **kwargs)
         bound.apply_defaults()
-        return _train(name.lower(), allowed(settings, bound.arguments))
+        given = allowed(settings, bound.arguments)
+        raise_if_any(contradictions(Given.as_arguments(given)))
+        return _train(name.lower(), given)
 
     function.__name__ = function.__qualname__ = name.lower()
     function.__signature__ = arguments  # type: ignore[attr-defined]
@@ -143,6 +146,7 @@ def _record_settings(name: str, here: Path, logging: LoggerSettings, arguments: 
         title=exp_name,
         config={name: value for name, value in arguments.items() if isinstance(value, (int, float, str, type(None)))},
         save_freq=arguments["save_freq"],
+        unused=unused(Given.as_arguments(arguments)),
         keep_policies=logging.save_checkpoints,
         quiet=logging.quiet,
         columns=logging.verbose_vars,

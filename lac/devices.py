@@ -1,12 +1,21 @@
 """Devices by name, and the number of CPU threads."""
 
+import math
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import torch
 from threadpoolctl import threadpool_limits
 
 from lac.settings.rules import nearest
+
+_CONTAINER_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+"""Where Linux tells the memory of a container."""
 
 
 def torch_device(name: str) -> torch.device:
@@ -29,6 +38,21 @@ def torch_device(name: str) -> torch.device:
             f"device is {name!r}, but this machine has {torch.cuda.device_count()} CUDA GPUs; use cpu or auto"
         )
     return torch.device("cuda", int(index)) if index else torch.device("cuda")
+
+
+def memory_of_machine() -> float:
+    """Bytes of memory of this machine, or less where this process is limited to less."""
+    limits = [math.inf]
+    with suppress(ValueError, OSError, AttributeError):  # not on every system
+        limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    with suppress(ImportError):
+        import resource  # noqa: PLC0415 (not on every system)
+
+        limits += [limit for limit in resource.getrlimit(resource.RLIMIT_AS)[:1] if limit != resource.RLIM_INFINITY]
+    for file in _CONTAINER_LIMITS:
+        with suppress(OSError, ValueError):  # no such file, or the word "max"
+            limits.append(int(file.read_text()))
+    return float(min(limits))
 
 
 @contextmanager

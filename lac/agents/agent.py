@@ -33,7 +33,8 @@ from lac.envs.costs import reward_maximum
 from lac.envs.factory import HasSpaces, validate_spaces
 from lac.settings.algorithms import AgentSettings
 from lac.settings.arguments import agent_fields, allowed, described, signature
-from lac.settings.rules import Number, raise_if_wrong
+from lac.settings.consistency import Given, contradictions
+from lac.settings.rules import Number, raise_if_any, raise_if_wrong
 
 DEFAULT_AC_KWARGS: Mapping[str, Any] = MappingProxyType(
     {
@@ -85,6 +86,7 @@ class Agent(SavedModule, ABC):
         bound = inspect.signature(type(self)).bind(*args, **kwargs)
         bound.apply_defaults()
         arguments = allowed(agent_fields(self.Settings), bound.arguments)
+        raise_if_any(contradictions(Given.as_arguments(arguments)))
         #: The settings that the agent was built with.
         self.settings: Any = self.Settings(**{f.name: arguments[f.name] for f in fields(self.Settings)})
         self._build(arguments["env"], arguments["actor_critic"], arguments["ac_kwargs"], arguments["device"])

@@ -1,5 +1,6 @@
 """The description of an agent, which together with the weights suffices to rebuild it, as JSON."""
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -73,6 +74,57 @@ def described_networks(description: Mapping[str, Any]) -> dict[str, Any]:
             f"the policy uses the actor-critic {name}, not one of lac's; build the agent with it and call restore"
         )
     return {"actor_critic": _ACTOR_CRITICS[name], "ac_kwargs": ac_kwargs}
+
+
+def description_differences(own: Mapping[str, Any], saved: Mapping[str, Any]) -> list[str]:
+    """What an agent has otherwise than a saved one, as phrases.
+
+    What only one of the descriptions tells is no difference: an actor-critic of a user has its own arguments.
+    """
+    here, there = _comparable(own), _comparable(saved)
+    return [
+        f"{name} is {there[name]} there and {here[name]} here"
+        for name in here
+        if name in there and not _agree(here[name], there[name])
+    ]
+
+
+def _comparable(description: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything in a description that gives the weights their meaning, with the defaults written out."""
+    result = {name: description[name] for name in _SPACES if name in description}
+    given = description.get("ac_kwargs", {})
+    actor_critic = _ACTOR_CRITICS.get(str(description.get("actor_critic")))
+    if actor_critic is not None:
+        parameters = inspect.signature(actor_critic).parameters.values()
+        given = _to_json({p.name: p.default for p in parameters if p.default is not p.empty}) | given
+    for name, value in given.items():
+        if name in _PARTS:
+            per_part = value if isinstance(value, Mapping) else dict.fromkeys(_PARTS[name], value)
+            result |= {f"{name}.{part}": per_part[part] for part in _PARTS[name] if part in per_part}
+        elif name == "observation_scale":
+            numbers = {1.0} if value is None else set(np.ravel(value).tolist())
+            result[name] = numbers.pop() if len(numbers) == 1 else value
+        else:
+            result[name] = value
+    return result
+
+
+_SPACES = ("obs_dim", "action_low", "action_high")
+_PARTS = {
+    "hidden_sizes": ("actor", "critic"),
+    "activation": ("actor", "critic"),
+    "output_activation": ("actor",),
+}
+"""Arguments of actor-critics that are given for all parts or for each, with the parts that use them."""
+
+
+def _agree(one: Any, other: Any) -> bool:
+    """Whether two entries of descriptions mean the same; numbers may have passed through single precision."""
+    try:
+        first, second = np.asarray(one, np.float64), np.asarray(other, np.float64)
+        return first.shape == second.shape and bool(np.allclose(first, second, rtol=1e-6))
+    except (TypeError, ValueError):
+        return bool(one == other)
 
 
 def _to_json(value: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from lac.agents.description import description_differences
 from lac.agents.policy_files import policy_path, read_policy, write_policy
 from lac.settings.rules import Flag, raise_if_wrong, shown
 
@@ -53,8 +54,19 @@ class SavedModule(nn.Module):
         """
         raise_if_wrong(restore_lagrance_multipliers=(restore_lagrance_multipliers, Flag()))
         tensors, description = read_policy(path)
+        self._raise_if_other_networks(description)
         state = {**tensors, _NAME_KEY: description.get(_NAME_KEY)}
         self.load_state_dict(state, restore_lagrance_multipliers)
+
+    def _raise_if_other_networks(self, description: Mapping[str, Any]) -> None:
+        """Refuse weights that would mean something else here: their shapes do not tell activations and scales."""
+        saved_by = description.get(_NAME_KEY)
+        differences = description_differences(self._description, description)
+        if saved_by == type(self).__name__ and differences:
+            raise StateDictError(
+                f"these weights are for other networks: {', '.join(differences)}; build the agent with the spaces and "
+                "network settings of the one that was saved"
+            )
 
     def load_state_dict(  # type: ignore[override]
         self,

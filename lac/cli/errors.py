@@ -13,13 +13,13 @@ from hydra.core.override_parser.types import Glob, IntervalSweep, Override
 from hydra.errors import HydraException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, UnsupportedValueType, ValidationError
 
-from lac.config.checks import choice_errors, config_errors
+from lac.config.checks import config_errors, override_errors
 from lac.config.disturbances import unknown_disturbance_key
 from lac.config.help import allowed_text, options
 from lac.config.schemas import CONFIG_DIR, schema_settings
 from lac.settings.commands import config_keys, owners
 from lac.settings.fields import Leaf
-from lac.settings.rules import nearest
+from lac.settings.rules import nearest, size_hint
 
 
 def explain(error: Exception, config_name: str, arguments: Sequence[str]) -> list[str]:
@@ -75,7 +75,7 @@ class _MainConfig:
             compose(self.name, overrides=[*self.search, *before, text])
         except Exception as error:
             return _sentence(text, error, self.schema)
-        return next(iter(choice_errors([text])), None)
+        return next(iter(override_errors([text])), None)
 
     def errors_together(self, overrides: Sequence[str]) -> list[str]:
         """Errors of a combination of overrides that have none one by one, and of the values it gives."""
@@ -127,7 +127,12 @@ def _overrides_with_groups_first(
             hint = "add -m to run one job for each" if can_sweep else "a list is written in brackets, as [a,b]"
             errors.append(f"{key} is {value!r}, several values; {hint}")
             continue
-        parsed.append((not _is_group(override.key_or_group), list(_single_values(override, text))))
+        try:
+            values = list(_single_values(override, text))
+        except Exception as error:  # whatever Hydra raises for values that it cannot list
+            errors.append(f"{text!r} cannot be taken apart into single values: {first_line(error)}")
+            continue
+        parsed.append((not _is_group(override.key_or_group), values))
     yield from (values for _, values in sorted(parsed, key=lambda pair: pair[0]))
 
 
@@ -152,7 +157,7 @@ def _sentence(text: str, error: Exception, config_name: str) -> str:
     if foreign is not None:
         return foreign if foreign.startswith(f"{key} ") else f"{key} is {value!r}, but {foreign}"
     choices = _choices(key)
-    if choices and value not in choices:
+    if choices and value not in choices and not text.startswith("~"):
         return f"{key} is {value!r}; it must be one of {', '.join(choices)}.{nearest(value, choices)}"
     keys = config_keys(config_name)
     if key not in keys and not choices:
@@ -182,7 +187,7 @@ def _choices(group: str) -> list[str]:
 def _sentence_about_value(key: str, value: str, error: Exception, leaf: Leaf | None) -> str:
     is_type = isinstance(error.__cause__, (ValidationError, UnsupportedValueType))
     if leaf is not None and (is_type or "could not be converted" in str(error)):
-        return f"{key} is {value!r}; it must be {allowed_text(leaf)}.{_whole_number_hint(value)}"
+        return f"{key} is {value!r}; it must be {allowed_text(leaf)}.{_whole_number_hint(value, leaf)}"
     return f"{key} is {value!r}: {first_line(error)}"
 
 
@@ -196,8 +201,12 @@ def _key_of_another_algorithm(error: Exception) -> str | None:
     return f"{refused.full_key} belongs to {' and '.join(having)}, not to the chosen algorithm" if having else None
 
 
-def _whole_number_hint(value: str) -> str:
+def _whole_number_hint(value: str, leaf: Leaf) -> str:
+    """How to write a whole number such as 1e3, or that it is too large."""
     try:
-        return f" Write {int(float(value))}." if float(value).is_integer() and not value.isdigit() else ""
+        number = int(float(value))
     except (ValueError, OverflowError):
         return ""
+    if number != float(value) or value.isdigit() or leaf.rule is None:
+        return ""
+    return f" Write {number}." if leaf.rule.accepts(number) else size_hint(number, leaf.rule)

@@ -13,19 +13,19 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from lac.config.checks import ConfigError, choice_errors, config_errors
+from lac.config.checks import ConfigError, config_errors, flat, override_errors
 from lac.config.commands import override, pasteable_command
 from lac.config.disturbances import disturbance_fit_errors
 from lac.config.naming import name_on_wandb
+from lac.config.plans import fit_errors, training_plan
 from lac.envs.checks import smoke_test_errors
 from lac.envs.factory import environment_factory, validate_spaces, wrap_env
 from lac.files import relative_to
 from lac.loggers.heartbeat import heartbeat
 from lac.runs.folder import CONFIG
-from lac.settings.algorithms import ALGORITHMS
 from lac.settings.arguments import key_of_argument
-from lac.settings.rules import ArgumentError
-from lac.settings.training import LoopSettings, ScheduleSettings
+from lac.settings.consistency import Given, unused
+from lac.settings.rules import SEED, ArgumentError
 from lac.sweeps.search.settings import trial_number
 from lac.sweeps.seeds import PruningCallback, Report, objective, pruning_decision, train_seeds
 
@@ -44,6 +44,8 @@ defaults:
 
 """
 
+_FAIL_FAST = "fail_fast=true (there are no other jobs: this is not a sweep)"
+
 
 def run(cfg: DictConfig) -> float | None:
     """Train as a config says, into Hydra's output folder.
@@ -55,13 +57,18 @@ def run(cfg: DictConfig) -> float | None:
     Raises:
         ConfigError: The config cannot be run.
     """
-    errors = config_errors(cfg) + choice_errors(HydraConfig.get().overrides.task)
+    if OmegaConf.select(cfg, "train.start_policy") is not None:
+        cfg.train.start_policy = str(_typed_in() / cfg.train.start_policy)
+    # Unresolved, since to Hydra's config an override with an interpolation is one itself.
+    overrides: list[str] = OmegaConf.to_container(HydraConfig.get().overrides.task)  # type: ignore[assignment]
+    errors = config_errors(cfg) + override_errors(overrides)
+    is_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
+    if not is_sweep and cfg.get("dry_run"):
+        errors.append("dry_run is true, but this is one run; it lists the jobs of a sweep: add -m, or leave it out")
     if errors:
         raise ConfigError(errors)
-    if cfg.train.start_policy is not None:
-        cfg.train.start_policy = str(_typed_in() / cfg.train.start_policy)
     if cfg.seed is None:
-        cfg.seed = secrets.randbits(31)
+        cfg.seed = secrets.randbelow(int(SEED.high) + 2 - cfg.train.seeds)
     plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     with heartbeat(lambda: "building the environment"), chdir(Path.cwd()):
         _raise_if_not_buildable(plain)
@@ -159,22 +166,6 @@ def _saved_config(run_dir: Path) -> list[str | Path]:
     return ["--config-dir", run_dir, "--config-name", Path(CONFIG).stem]
 
 
-def training_plan(plain: Mapping[str, Any]) -> Any:
-    """The plan of the training that a config describes."""
-    from lac.training.plan import TrainingPlan  # noqa: PLC0415 (imports torch)
-
-    train = {name: value for name, value in plain["train"].items() if name != "seeds"}
-    return TrainingPlan(
-        algorithm=ALGORITHMS[plain["algo"]["name"]](**plain["algo"]),
-        seed=plain["seed"],
-        loop=LoopSettings(**train),
-        schedule=ScheduleSettings(**plain["lr_schedule"]),
-        ac_kwargs=plain["network"],
-        num_envs=plain["env"]["num_envs"],
-        device=plain["device"]["name"],
-    )
-
-
 def _raise_if_not_buildable(plain: Mapping[str, Any]) -> None:
     """Build device and environment once, to find errors that the config alone does not show.
 
@@ -209,6 +200,7 @@ def _raise_if_not_buildable(plain: Mapping[str, Any]) -> None:
                 f"network.observation_scale has {len(scale)} numbers, but {env_id} has {n_observations} observations"
             )
         errors += disturbance_fit_errors(plain, plain["disturbance"])
+        errors += [] if errors else fit_errors(plain, env)
     except ArgumentError as error:
         errors.append(f"env.id={env_id} cannot be used: {key_of_argument(error.argument)} {error.reason}")
     except Exception as error:  # whatever the code of an environment raises
@@ -229,6 +221,7 @@ def _record_settings(plain: Mapping[str, Any], run_dir: Path, should_prune: Call
         title=title,
         config=plain,
         save_freq=plain["train"]["save_freq"],
+        unused=unused(Given(flat(plain))) + ([_FAIL_FAST] if is_single and plain["fail_fast"] else []),
         # The console output of parallel jobs would be interleaved; each job has its own train.log.
         quiet=not is_single,
         next_steps=[

@@ -5,15 +5,16 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
 from lac.config.disturbances import disturbance_errors
 from lac.config.help import options
-from lac.config.schemas import schema_of
+from lac.config.schemas import CONFIG_DIR, schema_of
 from lac.envs.factory import env_errors
-from lac.settings.algorithms import ALGORITHMS
-from lac.settings.commands import COMMANDS, TrainCommand, owners
+from lac.settings.algorithms import ALGORITHMS, Algorithm
+from lac.settings.commands import COMMANDS, TrainCommand, config_keys, owners
+from lac.settings.consistency import Given, contradictions
 from lac.settings.disturbances import Disturbance
 from lac.settings.fields import setting_errors
 from lac.settings.rules import Choice, nearest
@@ -30,46 +31,101 @@ class ConfigError(ValueError):
 
 
 def config_errors(cfg: DictConfig) -> list[str]:
-    """All errors of a training config that are found without building anything."""
-    try:
-        missing = sorted(name for name in OmegaConf.missing_keys(cfg) if not name.startswith("disturbance."))
-    except InterpolationResolutionError as error:
-        return [f"{error.full_key}: {str(error).splitlines()[0]}"]
-    errors = [f"{name} is not set; {_HINTS.get(name, 'give a value')}" for name in missing]
-    errors += _value_errors(cfg) + disturbance_errors(cfg.disturbance)
-    if "env.id" in missing:
-        return errors
-    return errors + env_errors(cfg.env.id, OmegaConf.to_container(cfg.env.kwargs))  # type: ignore[arg-type]
+    """All errors of a training config that are found without building anything.
+
+    A part that is wrong itself is told and passed over, so that it does not hide what is wrong elsewhere.
+    """
+    errors: list[str] = []
+    plain = _readable(cfg, errors)
+    algorithm = _algorithm(cfg)
+    errors += _key_errors(TrainCommand, cfg, algo=algorithm)
+    errors += setting_errors(algorithm, _part(plain, "algo"), "algo.")
+    errors += setting_errors(TrainCommand, {key: value for key, value in plain.items() if key not in _CHECKED_APART})
+    errors += contradictions(Given(flat(plain)))
+    errors += _value_errors(plain, algorithm)
+    disturbance = cfg.get("disturbance") if "disturbance" in cfg else None
+    if isinstance(disturbance, DictConfig) and not any(text.startswith("disturbance.") for text in errors):
+        errors += disturbance_errors(disturbance)
+    env = _part(plain, "env")
+    if isinstance(env.get("id"), str):
+        errors += env_errors(env["id"], env.get("kwargs") or {})
+    return list(dict.fromkeys(errors))
 
 
-def choice_errors(overrides: Sequence[str]) -> list[str]:
-    """Errors in the choice of recommended settings; Hydra accepts any option, because that group is optional."""
+def override_errors(overrides: Sequence[str]) -> list[str]:
+    """Errors in overrides that Hydra accepts: unknown recommended settings, and a group that is given twice."""
     choices = options("tuned")
-    given = [text.partition("=")[2] for text in overrides if text.startswith("tuned=")]
-    return [
+    words = [text.lstrip("+").partition("=")[::2] for text in overrides]
+    given = {group: [word for name, word in words if name == group] for group, _ in words}
+    errors = [
         f"tuned is {word!r}; it must be one of {', '.join(choices)}.{nearest(word, choices)}"
-        for word in given
+        for word in given.get("tuned", [])
         if word not in choices
+    ]
+    return errors + [
+        f"{group} is given {len(chosen)} times, as {' and as '.join(chosen)}; keep one of them"
+        for group, chosen in given.items()
+        if len(chosen) > 1 and (CONFIG_DIR / group.partition("@")[0]).is_dir()
     ]
 
 
-def _value_errors(cfg: DictConfig) -> list[str]:
-    """Errors in the values of a training config, as sentences that name the key."""
-    plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    name = plain["algo"]["name"]
-    composed = next((a for a in ALGORITHMS.values() if schema_of(a) is OmegaConf.get_type(cfg.algo)), None)
-    algorithm = composed or ALGORITHMS["lac"]
-    errors = list(_unknown_keys(TrainCommand, plain, algo=algorithm))
-    errors += setting_errors(algorithm, plain["algo"], "algo.")
-    errors += setting_errors(TrainCommand, {key: value for key, value in plain.items() if key not in _CHECKED_APART})
-    if ALGORITHMS.get(name) is not composed:
+def flat(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a training config by their full keys."""
+    values = {}
+    for key in config_keys("train"):
+        *parts, name = key.split(".")
+        node: Any = plain
+        for part in parts:
+            node = node.get(part) if isinstance(node, Mapping) else None
+        if isinstance(node, Mapping) and name in node:
+            values[key] = node[name]
+    return values
+
+
+def _readable(node: DictConfig, errors: list[str], prefix: str = "") -> dict[str, Any]:
+    """The values of a config that can be read; a sentence about each that cannot is added to ``errors``."""
+    plain: dict[str, Any] = {}
+    for key in map(str, node):
+        name = f"{prefix}{key}"
+        try:
+            if OmegaConf.is_missing(node, key):
+                # A disturbance tells itself what it needs.
+                if not name.startswith("disturbance."):
+                    errors.append(f"{name} is not set; {_HINTS.get(name, 'give a value')}")
+                continue
+            value = node[key]
+            if isinstance(value, DictConfig):
+                plain[key] = _readable(value, errors, f"{name}.")
+            else:
+                plain[key] = OmegaConf.to_container(value, resolve=True) if isinstance(value, ListConfig) else value
+        except InterpolationResolutionError as error:
+            errors.append(f"{name}: {str(error).splitlines()[0]}")
+    return plain
+
+
+def _algorithm(cfg: DictConfig) -> type[Algorithm]:
+    """The settings of the algorithm whose group was composed."""
+    composed = OmegaConf.get_type(cfg.algo) if "algo" in cfg else None
+    return next((a for a in ALGORITHMS.values() if schema_of(a) is composed), ALGORITHMS["lac"])
+
+
+def _part(plain: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = plain.get(name)
+    return part if isinstance(part, Mapping) else {}
+
+
+def _value_errors(plain: Mapping[str, Any], algorithm: type[Algorithm]) -> list[str]:
+    """Errors in values that need more than the rule of a setting."""
+    errors = []
+    name, train = _part(plain, "algo").get("name"), _part(plain, "train")
+    if name is not None and ALGORITHMS.get(name) is not algorithm:
         errors.append(f"algo.name is {name!r}; it must be {Choice(tuple(ALGORITHMS))}; choose it with algo=NAME")
-    start_policy = plain["train"]["start_policy"]
+    start_policy = train.get("start_policy")
     if start_policy is not None and not Path(start_policy).exists():
         errors.append(
             f"train.start_policy is {start_policy!r}, which does not exist; give a run folder or a policy file"
         )
-    if plain["train"]["export"]:
+    if train.get("export"):
         errors.append(
             "train.export is true; export comes with a later release. Leave it out; the policy is saved anyway"
         )
@@ -78,16 +134,15 @@ def _value_errors(cfg: DictConfig) -> list[str]:
 
 def added_key_errors(cfg: DictConfig, command: str) -> list[str]:
     """Errors in keys that were added to the config of a command, which would be passed over."""
-    plain: dict[str, Any] = OmegaConf.to_container(cfg)  # type: ignore[assignment]
-    return list(_unknown_keys(COMMANDS[command], plain))
+    return list(_key_errors(COMMANDS[command], cfg))
 
 
 _CHECKED_APART = ("algo", "disturbance")
 """Groups whose settings depend on the selected option."""
 
 
-def _unknown_keys(settings: type, node: Mapping[str, Any], prefix: str = "", **parts: type) -> Iterator[str]:
-    """Errors in keys that were added with ``+``, which OmegaConf allows on structured configs.
+def _key_errors(settings: type, node: DictConfig, prefix: str = "", **parts: type) -> Iterator[str]:
+    """Errors in keys that were added with ``+`` or removed with ``~``, which OmegaConf allows on structured configs.
 
     Args:
         settings: Dataclass of the settings of the node.
@@ -96,7 +151,8 @@ def _unknown_keys(settings: type, node: Mapping[str, Any], prefix: str = "", **p
         parts: Dataclasses of groups that are more specific than ``settings`` declares.
     """
     hints = {f.name: get_type_hints(settings)[f.name] for f in fields(settings)} | parts
-    for name, value in node.items():
+    names = [str(name) for name in node]
+    for name in names:
         if name not in hints:
             holder = prefix.rstrip(".") or "the config"
             having = owners(prefix + name)
@@ -104,5 +160,6 @@ def _unknown_keys(settings: type, node: Mapping[str, Any], prefix: str = "", **p
             yield f"{prefix}{name} {known}; {holder} has {', '.join(hints)}.{nearest(name, hints)}"
         elif hints[name] is Disturbance:  # its keys depend on its kind
             continue
-        elif is_dataclass(hints[name]) and isinstance(value, Mapping):
-            yield from _unknown_keys(hints[name], value, f"{prefix}{name}.")
+        elif is_dataclass(hints[name]) and not OmegaConf.is_missing(node, name):
+            yield from _key_errors(hints[name], node[name], f"{prefix}{name}.")
+    yield from (f"{prefix}{name} was removed; leave ~{prefix}{name} out" for name in hints if name not in names)

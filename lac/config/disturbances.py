@@ -6,6 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import InterpolationResolutionError
 
 from lac.config.schemas import schema_of
 from lac.envs.disturbances import DisturbanceError, argument_errors
@@ -16,8 +17,14 @@ from lac.settings.rules import nearest
 
 def disturbance_errors(node: DictConfig) -> list[str]:
     """Errors of a disturbance that do not depend on the environment."""
-    settings: dict[str, Any] = OmegaConf.to_container(node, resolve=True)  # type: ignore[assignment]
-    return _key_errors(node) or argument_errors(settings, "disturbance.")
+    errors = _key_errors(node)
+    if errors:
+        return errors
+    try:
+        settings: dict[str, Any] = OmegaConf.to_container(node, resolve=True)  # type: ignore[assignment]
+    except InterpolationResolutionError as error:
+        return [f"{error.full_key}: {str(error).splitlines()[0]}"]
+    return argument_errors(settings, "disturbance.")
 
 
 def disturbance_fit_errors(plain: Mapping[str, Any], disturbance: Mapping[str, Any]) -> list[str]:

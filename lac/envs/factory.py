@@ -138,10 +138,10 @@ def env_errors(env_id: str, kwargs: Mapping[str, Any]) -> list[str]:
     try:
         if module:
             import_module(module)
-    except ImportError as error:
+    except Exception as error:  # whatever the code of a module raises, and what its name makes Python raise
         return [
-            f"env.id is {env_id!r}, but its module cannot be imported: {error}; install it, or put its folder on "
-            "PYTHONPATH"
+            f"env.id is {env_id!r}, but its module {module!r} cannot be imported: {error}; install it, or put its "
+            "folder on PYTHONPATH"
         ]
     spec = _spec(env_id)
     if spec is None:
@@ -150,9 +150,9 @@ def env_errors(env_id: str, kwargs: Mapping[str, Any]) -> list[str]:
         return []
     try:
         creator = spec.entry_point if callable(spec.entry_point) else load_env_creator(spec.entry_point)
-    except (ImportError, gymnasium.error.DependencyNotInstalled) as error:
+        parameters = dict(inspect.signature(creator).parameters)
+    except Exception as error:  # as above
         return [f"env.id is {env_id!r}, which cannot be loaded: {error}"]
-    parameters = _parameters(creator)
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return []
     taken = ", ".join(parameters)
@@ -168,7 +168,3 @@ def _spec(env_id: str) -> EnvSpec | None:
         return gymnasium.spec(env_id.rpartition(":")[2])
     except gymnasium.error.Error:
         return None
-
-
-def _parameters(creator: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    return dict(inspect.signature(creator).parameters)

@@ -60,6 +60,7 @@ class RecordSettings:
         keep_policies: Whether to keep each saved policy under the name of its epoch.
         quiet: Whether to print nothing on the console.
         columns: Metrics of the console's table; None selects the default columns.
+        unused: Settings that have no effect, each with the reason; told at the start.
         next_steps: Commands that are printed at the end.
         wandb: Mode, project and labels on Weights & Biases.
         start_dir: Paths are shown relative to this folder.
@@ -73,6 +74,7 @@ class RecordSettings:
     keep_policies: bool = False
     quiet: bool = False
     columns: Sequence[str] | None = None
+    unused: Sequence[str] = ()
     next_steps: Sequence[str] = ()
     wandb: WandbSettings = field(default_factory=WandbSettings)
     start_dir: Path = field(default_factory=Path.cwd)
@@ -237,6 +239,8 @@ class RunRecorder:
         ]
         if loop.update_after > loop.total_steps:
             lines.append(f"  note       the agent is not updated: the run ends before update_after={loop.update_after}")
+        if self._settings.unused:
+            lines.append(f"  unused:    {'; '.join(self._settings.unused)}")
         return "\n".join(lines)
 
     def _conclusion(self) -> str:

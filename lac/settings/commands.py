@@ -7,7 +7,7 @@ from typing import Any, get_type_hints
 from lac.settings.algorithms import ALGORITHMS, Algorithm
 from lac.settings.disturbances import Disturbance, kind_leaves
 from lac.settings.fields import REQUIRED, Leaf, Settings, group, leaves, setting
-from lac.settings.rules import COUNT, SEED, Choice, Flag, Number
+from lac.settings.rules import COUNT, SEED, THREADS, Choice, Flag, Number
 from lac.settings.training import (
     DeviceSettings,
     EnvSettings,
@@ -24,7 +24,11 @@ _ENTITY = "W&B user or team; null: your default"
 class TrainGroup(LoopSettings):
     """The group ``train``: the loop of one seed, and how many seeds."""
 
-    seeds: int = setting(1, COUNT, "seeds trained one after another (seed, seed + 1, ...); the result is their mean")
+    seeds: int = setting(
+        1,
+        Number(low=1, limit=10_000, whole=True),
+        "seeds trained one after another (seed, seed + 1, ...); the result is their mean",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,11 +86,13 @@ class EvaluateCommand(Settings):
 class BenchmarkCommand(Settings):
     """Everything that the command ``benchmark`` takes."""
 
-    width: int = setting(256, COUNT, "width of the two hidden layers of actor and critic")
-    batch_size: int = setting(256, COUNT, "transitions per update")
+    width: int = setting(
+        256, Number(low=1, limit=16_384, whole=True), "width of the two hidden layers of actor and critic"
+    )
+    batch_size: int = setting(256, Number(low=1, limit=1_000_000, whole=True), "transitions per update")
     rounds: int = setting(15, COUNT, "rounds of the interleaved run; each times everything once")
     round_seconds: float = setting(0.2, Number(low=0), "seconds spent on each thing in a round")
-    threads: int = setting(1, Number(low=1, high=1024, whole=True), "CPU threads")
+    threads: int = setting(1, THREADS, "CPU threads")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The settings of disturbances; the group ``disturbance`` of the command line, one class for each kind."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from lac.settings.fields import REQUIRED, Leaf, Settings, leaves, setting
@@ -103,4 +103,4 @@ def kind_leaves(prefix: str) -> Iterator[tuple[str, Leaf]]:
             if name not in common:
                 kinds_of.setdefault(name, (leaf, []))[1].append(kind)
     for name, (leaf, kinds) in kinds_of.items():
-        yield prefix + name, Leaf(leaf.type, leaf.rule, f"({', '.join(kinds)}) {leaf.meaning}", leaf.argument)
+        yield prefix + name, replace(leaf, meaning=f"({', '.join(kinds)}) {leaf.meaning}")

@@ -53,12 +53,14 @@ class Leaf:
         rule: What it may be; None where the type says it all.
         meaning: What it does.
         argument: Its name in the Python API.
+        default: Its default; ``REQUIRED`` where there is none.
     """
 
     type: Any
     rule: Rule | None
     meaning: str
     argument: str
+    default: Any
 
 
 def leaves(schema: type, prefix: str = "") -> Iterator[tuple[str, Leaf]]:
@@ -68,7 +70,9 @@ def leaves(schema: type, prefix: str = "") -> Iterator[tuple[str, Leaf]]:
         if is_dataclass(hints[f.name]):
             yield from leaves(hints[f.name], f"{prefix}{f.name}.")
         else:
-            yield prefix + f.name, Leaf(hints[f.name], f.metadata["rule"], f.metadata["meaning"], argument_name(f))
+            default = f.default if f.default_factory is MISSING else f.default_factory()
+            meta = f.metadata
+            yield prefix + f.name, Leaf(hints[f.name], meta["rule"], meta["meaning"], argument_name(f), default)
 
 
 def argument_name(f: "Field[Any]") -> str:

@@ -12,6 +12,11 @@ import numpy as np
 _LONGEST = 200
 """Characters of a value that are shown in a message."""
 
+LARGEST, SMALLEST = 3.4e38, 1.2e-38
+"""Numbers become float32, which holds nothing beyond these but infinity and 0."""
+LARGEST_WHOLE = 2**53
+"""Whole numbers are stored and shown as float64, which does not hold all of those beyond."""
+
 
 class Rule(Protocol):
     """Accepts some values; its text completes the sentence "it must be ..."."""
@@ -22,11 +27,15 @@ class Rule(Protocol):
 
 @dataclass(frozen=True)
 class Number:
-    """A finite number between ``low`` and ``high``, both included."""
+    """A finite number between ``low`` and ``high``, both included.
+
+    ``limit`` is the largest number that can be used, though larger ones have a meaning.
+    """
 
     low: float = -math.inf
     high: float = math.inf
     whole: bool = False
+    limit: float = LARGEST
     optional: bool = False
 
     def accepts(self, value: object) -> bool:
@@ -35,7 +44,9 @@ class Number:
             return self.optional
         if not is_number(value) or (self.whole and not isinstance(value, (int, np.integer))):
             return False
-        return self.low <= value <= self.high
+        return (
+            abs(value) <= min(self.limit, LARGEST_WHOLE if self.whole else LARGEST) and self.low <= value <= self.high
+        )
 
     def __str__(self) -> str:
         kind = "a whole number" if self.whole else "a finite number"
@@ -122,7 +133,9 @@ class Numbers:
         return self._is_one(value)
 
     def _is_one(self, value: object) -> bool:
-        return is_number(value) and float(value) >= self.low and float(value) > self.above
+        if not is_number(value) or abs(value) > LARGEST:
+            return False
+        return float(value) >= self.low and float(value) - self.above >= SMALLEST
 
     def __str__(self) -> str:
         bound = f" of at least {self.low:g}" if math.isfinite(self.low) else ""
@@ -165,6 +178,7 @@ COUNT = Number(low=1, whole=True)
 FROM_ZERO = Number(low=0, whole=True)
 OPTIONAL_COUNT = Number(low=1, whole=True, optional=True)
 OPTIONAL_NUMBER = Number(optional=True)
+THREADS = Number(low=1, limit=1024, whole=True)
 SEED = Number(low=0, high=2**31 - 1, whole=True, optional=True)  # simulators often keep it in a C int
 
 
@@ -187,7 +201,10 @@ def value_error(name: str, value: object, rule: Rule | None) -> str | None:
     """A sentence about a value that breaks its rule; None if it does not, or if there is no rule."""
     if rule is None or rule.accepts(value):
         return None
-    hint = nearest(value, rule.options) if isinstance(value, str) and isinstance(rule, Choice) else ""
+    if isinstance(value, str) and isinstance(rule, Choice):
+        hint = nearest(value, rule.options)
+    else:
+        hint = size_hint(value, rule)
     return f"{name} is {shown(value)}; it must be {rule}" + (f".{hint}" if hint else "")
 
 
@@ -226,6 +243,18 @@ def shown(value: object) -> str:
     except Exception:  # objects of users, and whole numbers of thousands of digits
         text = f"a {type(value).__name__}"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def size_hint(value: object, rule: Rule) -> str:
+    """What to say of a finite number that is too large or too small for its setting; empty for others."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value in (math.inf, -math.inf):
+        return ""
+    largest = rule.limit if isinstance(rule, Number) else LARGEST
+    if isinstance(value, int):
+        largest = min(largest, LARGEST_WHOLE)
+    if abs(value) > largest:
+        return f" The largest number here is {_plain(largest) if largest <= LARGEST_WHOLE else f'{largest:g}'}."
+    return f" Numbers below {SMALLEST:g} are 0 here." if 0 < abs(value) < SMALLEST else ""
 
 
 def raise_if_any(errors: Iterable[str]) -> None:

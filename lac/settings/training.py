@@ -10,8 +10,10 @@ from lac.settings.rules import (
     OPTIONAL_COUNT,
     OPTIONAL_NUMBER,
     RATE,
+    THREADS,
     Choice,
     Flag,
+    Number,
     Numbers,
     Text,
     Widths,
@@ -37,7 +39,9 @@ class EnvSettings(Settings):
     )
     kwargs: dict[str, Any] = setting({}, None, "arguments of the environment's constructor")
     num_envs: int = setting(
-        1, COUNT, "environments that training steps side by side; steps are counted over all of them"
+        1,
+        Number(low=1, limit=10_000, whole=True),
+        "environments that training steps side by side; steps are counted over all of them",
     )
 
 
@@ -106,7 +110,7 @@ class DeviceSettings(Settings):
 
     name: str = setting("cpu", None, "cpu, gpu, gpu:N, cuda, cuda:N or auto (a GPU if there is one)", "device")
     threads: int = setting(
-        1, COUNT, "CPU threads of this process; 1 is fastest for these networks, use processes for seeds"
+        1, THREADS, "CPU threads of this process; 1 is fastest for these networks, use processes for seeds"
     )
 
 

@@ -1,5 +1,6 @@
 """Grids: every combination of the values on the command line, each once."""
 
+import math
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,20 +10,23 @@ from typing import Any
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, RangeSweep
 from omegaconf import DictConfig, OmegaConf
 from tabulate import tabulate
 
-from lac.config.checks import ConfigError, choice_errors, config_errors
+from lac.config.checks import ConfigError, config_errors, override_errors
 from lac.config.naming import override_name
+from lac.config.plans import fit_errors_of_jobs
 from lac.runs.folder import FAILED, FINISHED, INTERRUPTED, RUNNING
 from lac.settings.commands import TrainGroup
 from lac.sweeps.compose import job_configs
 from lac.sweeps.folder import job_report, job_status, sweep_lock
-from lac.sweeps.launchers import LaunchOverrides, run_jobs, start_ray
+from lac.sweeps.launchers import LaunchOverrides, launcher_of, run_jobs, start_ray
 from lac.sweeps.manifest import GridJob, Manifest, config_digest
 from lac.sweeps.queue import Job
 
 _NOT_RUN = "not run"
+_MOST_JOBS = 100_000
 
 
 class Grid:
@@ -147,21 +151,40 @@ def _requested_jobs(
         ConfigError: A job's config cannot be run.
     """
     parsed = OverridesParser.create(loader).parse_overrides(list(arguments))
-    ranges = [text.input_line for text in parsed if text.is_sweep_override() and not text.is_discrete_sweep()]
-    if ranges:
-        raise ConfigError(
-            [f"{text}: a grid needs single values; hydra/sweeper=optuna searches a range" for text in ranges]
-        )
-    combinations = BasicSweeper.split_arguments(parsed, None)[0]
+    problems = {override.input_line: _problem_of_values(override) for override in parsed}
+    errors = [f"{text}: {problem}" for text, problem in problems.items() if problem is not None]
+    listed = [override for override in parsed if problems[override.input_line] is None]
+    number = math.prod(map(_number_of_values, listed))
+    if number > _MOST_JOBS:
+        raise ConfigError([*errors, f"the sweep has {number} jobs; give fewer values, for at most {_MOST_JOBS} jobs"])
+    combinations = BasicSweeper.split_arguments(listed, None)[0]
     jobs: dict[str, tuple[Sequence[str], dict[str, Any]]] = {}
-    errors: list[str] = []
     for overrides, composed in zip(combinations, job_configs(loader, config, combinations), strict=True):
-        errors += config_errors(composed) + choice_errors(overrides)
+        errors += config_errors(composed) + override_errors(overrides)
         plain: dict[str, Any] = OmegaConf.to_container(composed, resolve=not errors)  # type: ignore[assignment]
         jobs.setdefault(config_digest(plain), (overrides, plain))
+    configs = [plain for _, plain in jobs.values()]
+    errors = errors or fit_errors_of_jobs(configs, launcher_of(config.hydra.launcher).is_local)
     if errors:
         raise ConfigError(list(dict.fromkeys(errors)))
     if len(combinations) > len(jobs):
         duplicates = len(combinations) - len(jobs)
         print(f"{duplicates} of {len(combinations)} jobs are duplicates, which run once", flush=True)
-    return [(overrides, digest) for digest, (overrides, _) in jobs.items()], [plain for _, plain in jobs.values()]
+    return [(overrides, digest) for digest, (overrides, _) in jobs.items()], configs
+
+
+def _problem_of_values(override: Override) -> str | None:
+    """Why a grid cannot list the values of an override; None if it can."""
+    if override.is_sweep_override() and not override.is_discrete_sweep():
+        return "a grid needs single values; hydra/sweeper=optuna searches a range"
+    return None if _number_of_values(override) else "there is no such value, so that the sweep has no jobs"
+
+
+def _number_of_values(override: Override) -> int:
+    """The values of an override, counted without listing those of a range."""
+    value = override.value()
+    if isinstance(value, RangeSweep):
+        assert value.start is not None
+        assert value.stop is not None
+        return max(0, math.ceil((value.stop - value.start) / value.step))
+    return len(list(override.sweep_iterator())) if override.is_sweep_override() else 1

@@ -41,6 +41,11 @@ class Launcher:
     package: str | None = None
     extra: str | None = None
 
+    @property
+    def is_local(self) -> bool:
+        """Whether its jobs certainly run on this machine."""
+        return self.in_process or self.limit_key is not None
+
 
 _SUBMITIT = Launcher(package="hydra_submitit_launcher", extra="slurm")
 _UNKNOWN = Launcher()

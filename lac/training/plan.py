@@ -12,6 +12,7 @@ from lac.agents.loading import AGENTS
 from lac.buffers import FiniteHorizonReplayBuffer, ReplayBuffer
 from lac.envs.factory import HasSpaces
 from lac.settings.algorithms import Algorithm
+from lac.settings.rules import ArgumentError
 from lac.settings.training import LoopSettings, ScheduleSettings
 
 
@@ -40,14 +41,22 @@ class TrainingPlan:
     device: str = "cpu"
 
     def build_agent(self, spaces: HasSpaces) -> Agent:
-        """The untrained agent, or the one of ``start_policy``, for environments that return costs."""
+        """The untrained agent, or the one of ``start_policy``, for environments that return costs.
+
+        Raises:
+            ArgumentError: ``start_policy`` is for another algorithm, other spaces or other networks.
+        """
         agent_class = AGENTS[self.algorithm.name.upper()]
         settings = {f.name: getattr(self.algorithm, f.name) for f in fields(agent_class.Settings)}
         # The wrapped environment returns costs, even if the original one returns rewards.
         settings["opt_type"] = "minimize"
         agent = agent_class(spaces, self.actor_critic, self.ac_kwargs, **settings, device=self.device)
-        if self.loop.start_policy is not None:
-            agent.restore(self.loop.start_policy)
+        start_policy = self.loop.start_policy
+        try:
+            if start_policy is not None:
+                agent.restore(start_policy)
+        except ValueError as error:
+            raise ArgumentError("start_policy", f"is {str(start_policy)!r}, which does not fit: {error}") from error
         return agent
 
     def build_buffer(self, agent: Agent, spaces: HasSpaces, seed: int) -> ReplayBuffer:

@@ -15,11 +15,14 @@ from torch import Tensor
 from lac.agents import Agent
 from lac.engines import choose_engine
 from lac.envs.checks import MAX_EPISODE_STEPS
+from lac.envs.factory import validate_spaces
 from lac.envs.vector import TRAINING_SEEDS
 from lac.evaluation.rollouts import evaluate
+from lac.settings.rules import raise_if_any
 from lac.training.collector import Collector, Transition
 from lac.training.divergence import DivergenceError, divergence_of_loss, divergence_of_weights
 from lac.training.environments import EnvFn, Environments
+from lac.training.memory import argument_of, memory_errors
 from lac.training.plan import TrainingPlan
 from lac.training.schedules import LearningRates
 from lac.training.stopping import Stop, StopKind
@@ -93,6 +96,8 @@ class Trainer:
         )
         try:
             self.environments.training.action_space.seed(seeds["actions"])
+            observations, actions = validate_spaces(self.environments.spaces)
+            raise_if_any(memory_errors(plan, observations.shape[0], actions.shape[0], argument_of))
             self.agent = plan.build_agent(self.environments.spaces)
             self.buffer = plan.build_buffer(self.agent, self.environments.spaces, seeds["replay"])
             self._engine = choose_engine(self.agent)

@@ -125,6 +125,13 @@ def test_missing_id_does_not_hide_other_problems(train_here, started, tmp_path):
     assert started == []
 
 
+def test_interpolation_of_nothing_does_not_hide_other_problems(train_here, started, tmp_path):
+    # Hydra fails on it by itself where it names the folder, but not with a given one.
+    end = train_here("algo.gamma=${nothing}", "algo.polyak=2", "hydra.run.dir=run")
+    assert_refused(end, [("algo.gamma", "", ["'nothing'"]), ("algo.polyak", "2")], tmp_path)
+    assert started == []
+
+
 def test_sweep_is_refused_before_its_first_job(train_here, started, tmp_path):
     end = train_here("-m", "algo.gamma=0.9,2", "hydra.sweep.dir=sweep", "wandb.mode=disabled")
     assert_refused(end, [("algo.gamma", "2", ["from 0 to 1"])], tmp_path)

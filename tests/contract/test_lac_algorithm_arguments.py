@@ -123,7 +123,7 @@ def test_argument_batch_size(train, monkeypatch, batch_size):
     assert sizes == {batch_size}
 
 
-@pytest.mark.parametrize("replay_size", [10, 1000])
+@pytest.mark.parametrize("replay_size", [20, 1000])
 def test_argument_replay_size(train, replay_size):
     run = train(replay_size=replay_size)
     assert len(run.buffer) == min(replay_size, 60)
@@ -246,10 +246,23 @@ def test_argument_anti_windup(train):
     assert train(anti_windup=True, **settings).rows[0]["train/labda_raw"] == 1.0
 
 
+class Calming(gymnasium.Env):
+    """Every episode starts far from 0 and is at 0, without a cost, from its first step on."""
+
+    observation_space = gymnasium.spaces.Box(-10.0, 10.0, (2,))
+    action_space = gymnasium.spaces.Box(-1.0, 1.0, (1,))
+
+    def reset(self, *, seed=None, options=None):
+        return np.full(2, 10.0, np.float32), {}
+
+    def step(self, action):
+        return np.zeros(2, np.float32), 0.0, False, True, {}
+
+
 def test_argument_labda_min(train):
-    settings = {"labda": 0.01, "lr_labda": 1e-6}
-    assert train(**settings).rows[0]["train/labda"] == pytest.approx(0.01, rel=1e-3)
-    assert train(labda_min=0.1, **settings).rows[0]["train/labda"] == pytest.approx(0.1, rel=1e-4)
+    settings = {"labda": 0.5, "lr_labda": 0.1, "gamma": 0.0}
+    assert train(Calming, **settings).rows[0]["train/labda"] < 0.4
+    assert train(Calming, labda_min=0.4, **settings).rows[0]["train/labda"] == pytest.approx(0.4, rel=1e-4)
 
 
 @pytest.mark.parametrize(

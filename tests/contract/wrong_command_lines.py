@@ -1,5 +1,8 @@
 """Command lines that are refused, each with the key that is named, the value that is quoted, and hints."""
 
+from lac.settings.rules import SEED
+
+LAST_SEED = int(SEED.high)
 LR_WORDS = ["linear", "exponential", "constant"]
 
 # arguments; key that is named; value that is quoted; allowed values and hints that are told: what is told alone
@@ -46,6 +49,12 @@ WRONG = {
     # files
     "policy that is not there": ("train.start_policy=no/run", "train.start_policy", "no/run", ["does not exist"]),
     "folder that is no run": ("train.start_policy=empty", "train.start_policy", "empty", ["policy"]),
+    # settings against each other
+    "one run is no sweep": ("dry_run=true", "dry_run", "true", ["-m"]),
+    "group given twice": ("env=oscillator env=gym", "env", "", ["oscillator and as gym"]),
+    "more jobs than a list holds": ("-m seed=range(0,1000000000)", "jobs", "", ["1000000000", "100000"]),
+    "no jobs": ("-m seed=range(0)", "range(0)", "", ["no jobs"]),
+    "values that cannot be listed": ("-m seed=1,2,range(3)", "seed=1,2,range(3)", "", ["single values"]),
     # Hydra's grammar
     "unknown variable": ("algo.gamma=${oc.env:NO_SUCH_VARIABLE}", "algo.gamma", "NO_SUCH_VARIABLE", []),
     "misspelt main config": ("--config-name=trian", "--config-name", "trian", ["train"]),
@@ -63,6 +72,53 @@ WRONG_TOGETHER = {
         "added group of keys": ("+network.depth=3", "network.depth", "", ["hidden_sizes", "activation"]),
         "added key, nearly right": ("+wandb.projct=x", "wandb.projct", "", ["Did you mean 'project'"]),
         "deleted key": ("~algo.gamma", "algo.gamma", "", []),
+        "deleted single key": ("~seed", "seed", "", []),
+        "deleted part": ("~train", "train", "", []),
+        "deleted option": ("~env", "env", "", []),
+        "key below the leaves": (
+            "+network.hidden_sizes.extra=1",
+            "network.hidden_sizes.extra",
+            "",
+            ["actor", "critic"],
+        ),
+    },
+    "what could break the check itself": {
+        "module that cannot be a module": ("env=gym env.id=.:x", "env.id", ".:x", ["PYTHONPATH"]),
+        "nested sizes": ("network.hidden_sizes.actor=[[1,2],[3]]", "network.hidden_sizes.actor", "", ["[64,64]"]),
+        "interpolation of nothing": ("algo.gamma=${nothing}", "algo.gamma", "", ["'nothing'"]),
+        "interpolation of itself": ("algo.alpha=${algo.alpha}", "algo.alpha", "", []),
+        "interpolation in a list": ("wandb.tags=[${nothing}]", "wandb.tags", "", []),
+        "interpolation in a disturbance": (
+            "disturbance=impulse disturbance.magnitude=${nothing}",
+            "disturbance.magnitude",
+            "",
+            [],
+        ),
+        "missing on purpose": ("train.epochs=???", "train.epochs", "", ["not set"]),
+        "number beyond all": ("train.batch_size=1e400", "train.batch_size", "1e400", ["whole number"]),
+        "whole number beyond all": ("train.save_freq=1" + "0" * 40, "train.save_freq", "", ["9007199254740992"]),
+        "number beyond single precision": ("algo.alpha3=1e39", "algo.alpha3", "1e+39", ["3.4e+38"]),
+        "scale beyond single precision": ("network.observation_scale=1e39", "network.observation_scale", "", []),
+        "too many seeds": ("train.seeds=1e20", "train.seeds", "1e20", ["10000"]),
+        "too many threads": ("device.threads=10000000", "device.threads", "10000000", ["1024"]),
+        "too many environments": ("env.num_envs=1000000000", "env.num_envs", "1000000000", ["10000"]),
+    },
+    "settings against each other": {
+        "floor above the start": ("algo.labda=0.1 algo.labda_min=0.9", "algo.labda_min", "0.9", ["algo.labda=0.1"]),
+        "decay to 0": (
+            "lr_schedule=exponential lr_schedule.lr_a_final=0",
+            "lr_schedule.lr_a_final",
+            "0.0",
+            ["lr_schedule.lr_a_decay_type=linear"],
+        ),
+        "batch above the buffer": (
+            "train.batch_size=5000 train.replay_size=100",
+            "train.batch_size",
+            "5000",
+            ["train.replay_size=100"],
+        ),
+        "seeds past the last": (f"seed={LAST_SEED} train.seeds=3", "train.seeds", "3", [f"seed={LAST_SEED}"]),
+        "dry run": ("dry_run=true", "dry_run", "true", ["-m"]),
     },
     "options of groups": {
         "misspelt algorithm": ("algo=lax", "algo", "lax", ["Did you mean 'lac'"]),

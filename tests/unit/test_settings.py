@@ -17,14 +17,18 @@ GROUPS = (LacAlgorithm, LoopSettings, ScheduleSettings, DeviceSettings, NetworkS
 @pytest.mark.parametrize(
     ("rule", "accepted", "refused"),
     [
-        (Number(), [0, -5, 1.5, 1e300], [None, math.inf, -math.inf, math.nan, True, "1", [1]]),
+        (Number(), [0, -5, 1.5, 3e38], [None, 1e39, 10**400, math.inf, -math.inf, math.nan, True, "1", [1]]),
         (Number(low=0, high=1), [0, 1, 0.5], [-1e-9, 1.0001, None]),
-        (Number(low=1, whole=True), [1, 10**9], [0, -1, 1.0, 2.5, True]),
+        (Number(low=1, whole=True), [1, 2**53], [0, -1, 1.0, 2.5, True, 2**53 + 1, 10**400]),
         (Number(low=1, whole=True, optional=True), [None, 1], [0, "null"]),
         (Choice(("a", "b")), ["a", "b"], ["c", "", None, "A"]),
         (Choice(("a", "b"), optional=True), ["a", None], ["c"]),
         (Flag(), [True, False], [0, 1, None, "true"]),
-        (Numbers(above=0, optional=True), [None, 1, 0.5, [1, 2.0]], [0, -1, [1, 0], [], True, "1", math.nan]),
+        (
+            Numbers(above=0, optional=True),
+            [None, 1, 0.5, [1, 2.0]],
+            [0, -1, 1e39, 1e-39, math.inf, [1, 0], [], True, "1", math.nan],
+        ),
         (Widths(), [[1], [64, 64]], [[], [0], [1.5], 64, None, [True]]),
     ],
 )

@@ -3,21 +3,23 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from optuna.study import Study
 
-from lac.config.checks import ConfigError, choice_errors, config_errors
+from lac.config.checks import ConfigError, config_errors, override_errors
 from lac.config.commands import config_flags
 from lac.config.naming import override_name, relevant_overrides
+from lac.config.plans import fit_errors_of_jobs
 from lac.files import write_json
 from lac.settings.search import SearchSettings
 from lac.sweeps.compose import job_configs
 from lac.sweeps.folder import sweep_lock
-from lac.sweeps.launchers import LaunchOverrides, number_of_slots, run_jobs, start_ray
+from lac.sweeps.launchers import LaunchOverrides, launcher_of, number_of_slots, run_jobs, start_ray
 from lac.sweeps.search.result import RESULT, Plan, conclusion, ended, is_complete, result_table, search_result
 from lac.sweeps.search.settings import search_setting_errors, search_settings, trial_number
 from lac.sweeps.search.space import Parameter, parameter_of
@@ -161,11 +163,14 @@ def _extreme_configs(
     configs = list(job_configs(loader, config, combinations))
     errors: list[str] = []
     for overrides, cfg in zip(combinations, configs, strict=True):
-        errors += config_errors(cfg) + choice_errors(overrides)
+        errors += config_errors(cfg) + override_errors(overrides)
     if not errors and min(cfg.train.num_test_episodes for cfg in configs) < 1:
         errors.append(
             "train.num_test_episodes is 0; a search needs test episodes to compare trials by; give at least 1"
         )
+    if not errors:
+        plain: list[Any] = [OmegaConf.to_container(cfg, resolve=True) for cfg in configs]
+        errors = fit_errors_of_jobs(plain, launcher_of(config.hydra.launcher).is_local)
     if errors:
         raise ConfigError(list(dict.fromkeys(errors)))
     return configs
