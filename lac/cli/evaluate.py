@@ -27,7 +27,7 @@ from lac.runs.folder import CONFIG, EVALUATION, FINISHED, one_line
 from lac.settings.arguments import key_of_argument
 from lac.settings.commands import EvaluateCommand
 from lac.settings.fields import setting_errors
-from lac.settings.rules import ArgumentError
+from lac.settings.rules import SEED, ArgumentError
 
 _MAX_ENVS = 50  # test episodes side by side
 _PICTURED_EPISODES = 10  # in the picture of trajectories
@@ -133,6 +133,11 @@ def _test_of(cfg: DictConfig) -> _Test:
     usual: dict[str, Any] = OmegaConf.to_container(preset.disturbance, resolve=True)  # type: ignore[assignment]
     name = evaluation_name(cfg.policy, disturbance, usual)
     first_seed = FIRST_TEST_SEED if cfg.first_seed is None else cfg.first_seed
+    if first_seed + cfg.episodes - 1 > SEED.high:
+        last = f"the last seed, {first_seed + cfg.episodes - 1}, is above {int(SEED.high)}"
+        raise ConfigError(
+            [f"episodes is {cfg.episodes}, but from first_seed={first_seed} on {last}; lower one of them"]
+        )
     return _Test(cfg.policy, cfg.episodes, first_seed, disturbance, name)
 
 

@@ -33,22 +33,20 @@ class Boundary(gymnasium.Wrapper[Array, Array, Any, Array]):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
         """Start an episode."""
         result = self.env.reset(seed=seed, options=options)
-        try:
-            obs, info = result
-        except (TypeError, ValueError):
-            raise ValueError(f"reset() gave {_brief(result)}; it must give an observation and a dictionary") from None
+        if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], Mapping)):
+            raise ValueError(f"reset() gave {_brief(result)}; it must give an observation and a dictionary")
+        obs, info = result
         return converted_observation(obs, self.env.observation_space, "reset()"), info
 
     def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
         """One step."""
         result = self.env.step(np.array(action))
-        try:
-            obs, scalar, terminated, truncated, info = result
-        except (TypeError, ValueError):
+        if not (isinstance(result, tuple) and len(result) == 5 and isinstance(result[4], Mapping)):
             raise ValueError(
                 f"step() gave {_brief(result)}; it must give five values: observation, {self._scalar}, terminated, "
                 "truncated, and a dictionary"
-            ) from None
+            )
+        obs, scalar, terminated, truncated, info = result
         obs = converted_observation(obs, self.env.observation_space, "step()")
         return obs, converted_scalar(scalar, self._scalar, "step()"), bool(terminated), bool(truncated), info
 
@@ -110,7 +108,10 @@ def converted_observation(obs: object, space: Space[Any], source: str) -> Array:
     dtype = np.dtype(space.dtype)
     if isinstance(obs, np.ndarray) and obs.dtype == dtype and obs.shape == space.shape:
         return obs.copy()
-    array = np.asarray(obs)
+    try:
+        array = np.asarray(obs)
+    except Exception as error:  # lists of different lengths, or whatever objects of users raise
+        raise ValueError(f"{source} gave an observation that is no array: {error}") from error
     if array.shape != space.shape:
         raise ValueError(
             f"{source} gave an observation of shape {array.shape}; its observation_space has {space.shape}"
@@ -137,7 +138,7 @@ def converted_scalar(scalar: object, name: str, source: str) -> float:
         return float(scalar)
     try:
         array = np.asarray(scalar)
-    except ValueError:  # nested lists of different lengths
+    except Exception:  # lists of different lengths, or whatever objects of users raise
         array = np.empty(0)
     if array.size != 1 or array.dtype.kind not in "biuf":
         raise ValueError(f"{source} gave the {name} {scalar!r}; it must be a number")
@@ -147,5 +148,5 @@ def converted_scalar(scalar: object, name: str, source: str) -> float:
 def _brief(result: object) -> str:
     """A few words about what an environment gave."""
     if isinstance(result, tuple):
-        return f"{len(result)} values"
-    return f"a {type(result).__name__}" if isinstance(result, (np.ndarray, Mapping)) else repr(result)
+        return f"{len(result)} values, the last a {type(result[-1]).__name__}" if result else "nothing"
+    return f"a {type(result).__name__}"

@@ -10,7 +10,7 @@ from gymnasium.wrappers.utils import RunningMeanStd
 
 from lac.envs import AnyEnv, AnyVectorEnv, wrap_env, wrap_vector_env
 from lac.envs.checks import raise_if_endless
-from lac.envs.vector import Spaces
+from lac.envs.vector import SerialVectorEnv, Spaces
 
 EnvFn = Callable[[], AnyEnv | AnyVectorEnv]
 
@@ -43,12 +43,15 @@ class Environments:
         try:
             self.training = wrap_vector_env(maker, num_envs, opt_type, max_ep_len)
             self.tests = [wrap_env(maker(), opt_type, max_ep_len) for _ in range(num_test_envs)]
+            self.spaces = Spaces(self.training.single_observation_space, self.training.single_action_space)
+            members = self.training.envs if isinstance(self.training, SerialVectorEnv) else []
+            for env in (*members, *self.tests):
+                _raise_if_other_spaces(env, self.spaces)
             if self.tests:
                 raise_if_endless(self.tests[0])
         except BaseException:
             _close_all(maker.made)
             raise
-        self.spaces = Spaces(self.training.single_observation_space, self.training.single_action_space)
         names = dict.fromkeys(name for env in maker.made for name in _with_running_statistics(env))
         self.warnings = [
             f"each environment has running statistics of its own in {name}, so that training and tests see different "
@@ -121,6 +124,15 @@ def _with_running_statistics(env: Any) -> Iterator[str]:
             if any(isinstance(value, RunningMeanStd) for value in vars(layer).values()):
                 yield type(layer).__name__
             layer = layer.env
+
+
+def _raise_if_other_spaces(env: AnyEnv, first: Spaces) -> None:
+    """Raise an error for an environment that an agent of the first one cannot act in."""
+    if env.observation_space.shape != first.observation_space.shape or env.action_space != first.action_space:
+        raise ValueError(
+            f"env_fn gives environments with different spaces: {first.observation_space} and {first.action_space}, "
+            f"then {env.observation_space} and {env.action_space}"
+        )
 
 
 def _close_all(envs: list[Any]) -> None:

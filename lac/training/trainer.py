@@ -55,8 +55,7 @@ def seed_everything(seed: int) -> dict[str, int]:
     """Seed the global generators and return independent seeds for the parts of a run."""
     names = ("torch", "env", "actions", "replay")
     state = np.random.SeedSequence(seed).generate_state(len(names))
-    seeds = {name: int(value) for name, value in zip(names, state, strict=True)}
-    seeds["env"] %= TRAINING_SEEDS
+    seeds = {name: int(value) % TRAINING_SEEDS for name, value in zip(names, state, strict=True)}
     torch.manual_seed(seeds["torch"])
     # Environments from other packages may use the global generators.
     np.random.seed(seeds["env"])

@@ -88,6 +88,22 @@ def test_a_function_that_gives_no_environment_is_refused(made):
         environments(lambda: made)
 
 
+def test_environments_of_different_spaces_are_refused():
+    class Growing(Line):
+        made: ClassVar = []
+
+        def __init__(self):
+            super().__init__()
+            self.made.append(self)
+            self.observation_space = Box(-9.0, 9.0, (len(self.made),))
+
+    for uses in ((2, 0), (1, 1)):
+        Growing.made.clear()
+        with pytest.raises(ValueError, match="env_fn gives environments with different spaces"):
+            environments(Growing, *uses)
+        assert all(env.closed for env in Growing.made)
+
+
 class OnlyOnce(Line):
     """As a simulator with one connection."""
 
