@@ -62,9 +62,9 @@ def run(cfg: DictConfig) -> float | None:
     # Unresolved, since to Hydra's config an override with an interpolation is one itself.
     overrides: list[str] = OmegaConf.to_container(HydraConfig.get().overrides.task)  # type: ignore[assignment]
     errors = config_errors(cfg) + override_errors(overrides)
-    is_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
-    if not is_sweep and cfg.get("dry_run"):
-        errors.append("dry_run is true, but this is one run; it lists the jobs of a sweep: add -m, or leave it out")
+    if OmegaConf.to_container(cfg).get("dry_run") is True:  # type: ignore[union-attr]
+        # The sweepers of lac list the jobs instead of running them.
+        errors.append("dry_run is true, which lists the jobs of a sweep: add -m (with hydra/sweeper=grid or optuna)")
     if errors:
         raise ConfigError(errors)
     if cfg.seed is None:

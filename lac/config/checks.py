@@ -160,6 +160,11 @@ def _key_errors(settings: type, node: DictConfig, prefix: str = "", **parts: typ
             yield f"{prefix}{name} {known}; {holder} has {', '.join(hints)}.{nearest(name, hints)}"
         elif hints[name] is Disturbance:  # its keys depend on its kind
             continue
-        elif is_dataclass(hints[name]) and not OmegaConf.is_missing(node, name):
+        elif is_dataclass(hints[name]) and not _is_told_as_a_whole(node, name):
             yield from _key_errors(hints[name], node[name], f"{prefix}{name}.")
     yield from (f"{prefix}{name} was removed; leave ~{prefix}{name} out" for name in hints if name not in names)
+
+
+def _is_told_as_a_whole(node: DictConfig, name: str) -> bool:
+    """Whether a part of a config has no keys of its own to check."""
+    return OmegaConf.is_missing(node, name) or OmegaConf.is_interpolation(node, name) or node[name] is None

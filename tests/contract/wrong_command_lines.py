@@ -87,6 +87,7 @@ WRONG_TOGETHER = {
         "nested sizes": ("network.hidden_sizes.actor=[[1,2],[3]]", "network.hidden_sizes.actor", "", ["[64,64]"]),
         "interpolation of nothing": ("algo.gamma=${nothing}", "algo.gamma", "", ["'nothing'"]),
         "interpolation of itself": ("algo.alpha=${algo.alpha}", "algo.alpha", "", []),
+        "interpolation for a part": ("++network.activation=${nothing}", "network.activation", "", ["'nothing'"]),
         "interpolation in a list": ("wandb.tags=[${nothing}]", "wandb.tags", "", []),
         "interpolation in a disturbance": (
             "disturbance=impulse disturbance.magnitude=${nothing}",
