@@ -57,11 +57,10 @@ def run(cfg: DictConfig) -> float | None:
     Raises:
         ConfigError: The config cannot be run.
     """
-    if OmegaConf.select(cfg, "train.start_policy") is not None:
-        cfg.train.start_policy = str(_typed_in() / cfg.train.start_policy)
     # Unresolved, since to Hydra's config an override with an interpolation is one itself.
     overrides: list[str] = OmegaConf.to_container(HydraConfig.get().overrides.task)  # type: ignore[assignment]
-    errors = config_errors(cfg) + override_errors(overrides)
+    with chdir(_typed_in()):
+        errors = config_errors(cfg) + override_errors(overrides)
     if OmegaConf.to_container(cfg).get("dry_run") is True:  # type: ignore[union-attr]
         # The sweepers of lac list the jobs instead of running them.
         errors.append("dry_run is true, which lists the jobs of a sweep: add -m (with hydra/sweeper=grid or optuna)")
@@ -70,8 +69,10 @@ def run(cfg: DictConfig) -> float | None:
     if cfg.seed is None:
         cfg.seed = secrets.randbelow(int(SEED.high) + 2 - cfg.train.seeds)
     plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    with heartbeat(lambda: "building the environment"), chdir(Path.cwd()):
+    with heartbeat(lambda: "building the environment"), chdir(_typed_in()):
         _raise_if_not_buildable(plain)
+    if cfg.train.start_policy is not None:
+        cfg.train.start_policy = str(_typed_in() / cfg.train.start_policy)
 
     # Torch is imported late, so that errors in the config are reported quickly.
     from lac.devices import limited_threads  # noqa: PLC0415

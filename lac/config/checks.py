@@ -99,7 +99,7 @@ def _readable(node: DictConfig, errors: list[str], prefix: str = "") -> dict[str
             else:
                 plain[key] = OmegaConf.to_container(value, resolve=True) if isinstance(value, ListConfig) else value
         except InterpolationResolutionError as error:
-            errors.append(f"{name}: {str(error).splitlines()[0]}")
+            errors.append(f"{error.full_key or name}: {str(error).splitlines()[0]}")
     return plain
 
 

@@ -1,6 +1,6 @@
 """What a training needs in memory, known before anything is built."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -77,7 +77,7 @@ def _of_buffer(plan: TrainingPlan, obs_dim: int, act_dim: int, name: Callable[[s
 
 def _of_networks(plan: TrainingPlan, obs_dim: int, act_dim: int, name: Callable[[str], str]) -> Iterator[Need]:
     """The weights of actor and critics, where the actor-critic is one of this package."""
-    if plan.actor_critic is not None:
+    if plan.actor_critic is not None or not isinstance(plan.ac_kwargs, Mapping):
         return
     sizes = plan.ac_kwargs.get("hidden_sizes", ())
     critics = len(AGENTS[plan.algorithm.name.upper()]._default_actor_critic.CRITIC_NAMES)  # type: ignore[attr-defined]
@@ -94,9 +94,11 @@ def _of_networks(plan: TrainingPlan, obs_dim: int, act_dim: int, name: Callable[
         )
 
 
-def _widths(sizes: Sequence[int] | Mapping[str, Sequence[int]], part: str) -> list[Any]:
+def _widths(sizes: Any, part: str) -> list[int]:
     """The widths of one part; none where they are no numbers, which the networks themselves refuse."""
-    given = sizes.get(part, ()) if isinstance(sizes, Mapping) else sizes
+    given = sizes.get(part) if isinstance(sizes, Mapping) else sizes
+    if not isinstance(given, (list, tuple)):
+        return []
     return list(given) if all(isinstance(width, int) for width in given) else []
 
 

@@ -4,7 +4,8 @@ import math
 import random
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
+from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -88,7 +89,7 @@ class Trainer:
 
     def __init__(self, plan: TrainingPlan, env_fn: EnvFn) -> None:
         self._plan, self._loop = plan, plan.loop
-        seeds = seed_everything(plan.seed)
+        seeds, here = seed_everything(plan.seed), Path.cwd()
         num_test_envs = min(plan.loop.num_test_episodes, MAX_TEST_ENVS)
         self.environments = Environments(
             env_fn, plan.num_envs, num_test_envs, plan.algorithm.opt_type, plan.loop.max_ep_len
@@ -97,7 +98,8 @@ class Trainer:
             self.environments.training.action_space.seed(seeds["actions"])
             observations, actions = validate_spaces(self.environments.spaces)
             raise_if_any(memory_errors(plan, observations.shape[0], actions.shape[0], argument_of))
-            self.agent = plan.build_agent(self.environments.spaces)
+            with chdir(here):  # environments may have left the folder to which start_policy is relative
+                self.agent = plan.build_agent(self.environments.spaces)
             self.buffer = plan.build_buffer(self.agent, self.environments.spaces, seeds["replay"])
             self._engine = choose_engine(self.agent)
             self._rates = LearningRates(self.agent, plan.schedule, plan.loop)
