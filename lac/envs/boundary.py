@@ -134,15 +134,16 @@ def converted_scalar(scalar: object, name: str, source: str) -> float:
     Raises:
         ValueError: It is not one number.
     """
-    if isinstance(scalar, (float, int)):  # NumPy's float64, too
-        return float(scalar)
     try:
-        array = np.asarray(scalar)
-    except Exception:  # lists of different lengths, or whatever objects of users raise
-        array = np.empty(0)
-    if array.size != 1 or array.dtype.kind not in "biuf":
-        raise ValueError(f"{source} gave the {name} {scalar!r}; it must be a number")
-    return float(array.item())
+        if isinstance(scalar, (np.ndarray, list, tuple)):
+            array = np.asarray(scalar)
+            if array.size == 1 and array.dtype.kind in "biuf":
+                return float(array.item())
+        elif not isinstance(scalar, (str, bytes)):
+            return float(scalar)  # type: ignore[arg-type]
+    except Exception:  # whatever objects of users raise, and lists of different lengths
+        pass
+    raise ValueError(f"{source} gave the {name} {scalar!r}; it must be a number")
 
 
 def _brief(result: object) -> str:

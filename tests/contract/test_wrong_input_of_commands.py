@@ -20,6 +20,7 @@ WRONG = {
         "run_dir=. +x=1": "x is not a key",
         "-m run_dir=. disturbance=impulse disturbance.magnitude=1,5": "-m is for train",
         "run_dir=. hydra.mode=MULTIRUN": "hydra.mode=MULTIRUN is for train",
+        "run_dir=. first_seed=2147483647 episodes=2": "the last seed, 2147483648, is above 2147483647",
         "run_dir=. --config-name nothing": "--config-name is 'nothing'",
     },
     "report": {

@@ -1,10 +1,13 @@
 """What passes between an environment and the agent: copies, in the declared types, checked."""
 
+from decimal import Decimal
+from fractions import Fraction
 from typing import ClassVar
 
 import gymnasium
 import numpy as np
 import pytest
+import torch
 from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
@@ -121,14 +124,18 @@ def test_observations_that_the_space_cannot_hold_are_refused(first, dtype, told)
 
 
 @pytest.mark.parametrize(
-    "cost", [2, 2.0, np.float32(2), np.array(2.0), np.array([2.0]), [2.0], np.array([[2]]), np.int64(2)]
+    "cost",
+    [
+        *(2, 2.0, np.float32(2), np.array(2.0), np.array([2.0]), [2.0], (2,), np.array([[2]]), np.int64(2)),
+        *(Fraction(2), Decimal(2), torch.tensor([2.0])),
+    ],
 )
 def test_costs_of_one_number_are_taken(cost):
     _, taken = stepped(Given([0, 0], ([0, 0], cost)))
     assert (type(taken), taken) == (float, 2.0)
 
 
-@pytest.mark.parametrize("cost", [None, "2.0", [1.0, 2.0], [], [[1.0], [1.0, 2.0]], 1j])
+@pytest.mark.parametrize("cost", [None, "2.0", np.array(["2.0"]), [1.0, 2.0], [], [[1.0], [1.0, 2.0]], 1j])
 def test_costs_of_anything_else_are_refused(cost):
     with pytest.raises(ValueError, match=r"step\(\) gave the cost .*it must be a number"):
         stepped(Given([0, 0], ([0, 0], cost)))
