@@ -124,7 +124,7 @@ class Run:
     def closed_loop(
         self, name: str = "final", disturbance: Mapping[str, Any] | None = None, num_envs: int = 1
     ) -> tuple["Agent", list[AnyEnv]]:
-        """A policy and the environments that it acts in; see :meth:`policy` and :meth:`environment`.
+        """A policy and at most ``num_envs`` environments that it acts in; see :meth:`policy` and :meth:`environment`.
 
         Raises:
             RunError: One of them cannot be loaded, or the policy does not fit the environment.
@@ -133,7 +133,11 @@ class Run:
         agent, make = self.policy(name), self.environment(disturbance)
         envs = [make()]
         self._raise_if_unfit(self._policy_file(name), envs[0])
-        envs += [make() for _ in range(num_envs - 1)]
+        while len(envs) < num_envs:
+            try:
+                envs.append(make())
+            except RunError:  # some can exist only once; episodes are the same in fewer of them
+                break
         return agent, envs
 
     def _policy_file(self, name: str) -> Path:

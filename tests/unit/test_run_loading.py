@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 
+import gymnasium
 import numpy as np
 import pytest
 from omegaconf import OmegaConf
@@ -60,6 +61,20 @@ def test_the_environment_is_wrapped_as_for_training_and_fits_the_policy(folder):
         observation, *_, truncated, _ = env.step(agent.get_action(observation, deterministic=True))
         ends.append(truncated)
     assert ends == [False] * 6 + [True], "train.max_ep_len"
+
+
+def test_an_environment_that_can_exist_only_once_is_used_alone(folder, monkeypatch):
+    make, made = gymnasium.make, []
+
+    def make_once(*args, **kwargs):
+        if made:
+            raise RuntimeError("the port is taken")
+        made.append(make(*args, **kwargs))
+        return made[0]
+
+    monkeypatch.setattr(gymnasium, "make", make_once)
+    _, envs = load(folder).closed_loop(num_envs=3)
+    assert [env.unwrapped for env in envs] == [made[0].unwrapped]
 
 
 def test_the_scalar_of_an_environment_with_rewards_is_a_cost(folder):
