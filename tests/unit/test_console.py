@@ -84,11 +84,10 @@ def printed_within(seconds: float, capsys) -> list[str]:
 @pytest.mark.usefixtures("short_silence")
 def test_run_without_a_bar_tells_how_far_it_is(console, capsys):
     logger = console()
-    assert set(printed_within(0.3, capsys)) == {"starting, 0 s"}
+    assert printed_within(0.3, capsys)[-1].startswith("starting, ")
     logger.start(1000)
     logger.progress(300, {})
-    lines = printed_within(0.3, capsys)
-    assert set(lines) == {"past step 300 of 1000, 0 s"} | set(lines[2:])
+    assert printed_within(0.3, capsys)[-1].startswith("past step 300 of 1000, ")
     logger.log({"env_steps": 400})
     assert printed_within(0.3, capsys)[-1].startswith("past step 400 of 1000")
     logger.stop()
