@@ -1,6 +1,5 @@
 """The boundary between an environment and the agent: nothing is shared across it, and all of it has a known type."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
@@ -29,25 +28,26 @@ class Boundary(gymnasium.Wrapper[Array, Array, Any, Array]):
     def __init__(self, env: gymnasium.Env[Any, Any], scalar: str = "cost") -> None:
         super().__init__(env)
         self._scalar = scalar
+        self._space = env.observation_space  # kept, since wrappers look it up in each other
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
         """Start an episode."""
         result = self.env.reset(seed=seed, options=options)
-        if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], Mapping)):
+        if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict)):
             raise ValueError(f"reset() gave {_brief(result)}; it must give an observation and a dictionary")
         obs, info = result
-        return converted_observation(obs, self.env.observation_space, "reset()"), info
+        return converted_observation(obs, self._space, "reset()"), info
 
     def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
         """One step."""
         result = self.env.step(np.array(action))
-        if not (isinstance(result, tuple) and len(result) == 5 and isinstance(result[4], Mapping)):
+        if not (isinstance(result, tuple) and len(result) == 5 and isinstance(result[4], dict)):
             raise ValueError(
                 f"step() gave {_brief(result)}; it must give five values: observation, {self._scalar}, terminated, "
                 "truncated, and a dictionary"
             )
         obs, scalar, terminated, truncated, info = result
-        obs = converted_observation(obs, self.env.observation_space, "step()")
+        obs = converted_observation(obs, self._space, "step()")
         return obs, converted_scalar(scalar, self._scalar, "step()"), bool(terminated), bool(truncated), info
 
 
@@ -105,9 +105,10 @@ def converted_observation(obs: object, space: Space[Any], source: str) -> Array:
     Raises:
         ValueError: It has another shape, or numbers that the dtype cannot hold.
     """
-    dtype = np.dtype(space.dtype)
+    dtype = space.dtype
     if isinstance(obs, np.ndarray) and obs.dtype == dtype and obs.shape == space.shape:
         return obs.copy()
+    dtype = np.dtype(dtype)
     try:
         array = np.asarray(obs)
     except Exception as error:  # lists of different lengths, or whatever objects of users raise
@@ -134,6 +135,8 @@ def converted_scalar(scalar: object, name: str, source: str) -> float:
     Raises:
         ValueError: It is not one number.
     """
+    if isinstance(scalar, float):  # NumPy's float64, too
+        return float(scalar)
     try:
         if isinstance(scalar, (np.ndarray, list, tuple)):
             array = np.asarray(scalar)

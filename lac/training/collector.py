@@ -72,9 +72,8 @@ class Collector:
         if not are_usable(self.observations):
             self._raise_for_reset()
         obs = self.observations
-        # Copies, since the code of others may write into them.
-        actions = act(obs.copy())
-        self.observations, costs, terminations, truncations, infos = self._envs.step(actions.copy())
+        actions = act(obs.copy())  # a copy, since policies may write into it
+        self.observations, costs, terminations, truncations, infos = self._envs.step(actions)
         all_usable = are_usable(self.observations)
         is_terminated, is_truncated = terminations.tolist(), truncations.tolist()
         was_resetting, self.is_resetting = self.is_resetting, [False] * self._envs.num_envs
