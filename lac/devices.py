@@ -1,7 +1,7 @@
 """Devices by name, and the number of CPU threads."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import torch
 from threadpoolctl import threadpool_limits
@@ -40,8 +40,21 @@ def limited_threads(threads: int = 1) -> Iterator[None]:
     """
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
-    try:
-        with threadpool_limits(threads):
+    with ExitStack() as stack:
+        _LIMITS.append((threads, stack))
+        limit_loaded_libraries()
+        try:
             yield
-    finally:
-        torch.set_num_threads(before)
+        finally:
+            _LIMITS.pop()
+            torch.set_num_threads(before)
+
+
+def limit_loaded_libraries() -> None:
+    """Apply the limit of the context around, if there is one, to libraries that have been loaded in it."""
+    if _LIMITS:
+        threads, stack = _LIMITS[-1]
+        stack.enter_context(threadpool_limits(threads))
+
+
+_LIMITS: list[tuple[int, ExitStack]] = []

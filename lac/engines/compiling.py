@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+from lac.devices import limit_loaded_libraries
+
 
 @cache
 def why_no_compiler() -> str | None:
@@ -21,6 +23,7 @@ def why_no_compiler() -> str | None:
     except Exception as error:  # a numba that does not fit numpy or the platform raises errors of many kinds
         _tell(f"numba cannot be used ({error}): updates run in torch, which is several times slower\n")
         return f"numba cannot be used ({error})"
+    limit_loaded_libraries()
     return None
 
 

@@ -1,8 +1,8 @@
 """The updates of LAC, LATC and SAC, compiled; ``lac/agents`` has the same steps in torch.
 
 Equation numbers are those of Han et al. (2020), or of Haarnoja et al. (2018) where this is said; ``d_x`` is the
-gradient of a loss by x, derived by hand. Products are those of BLAS, and one pass of elementwise code follows each. Nothing is
-reordered (no fastmath), so the results are the same bits in each run.
+gradient of a loss by x, derived by hand. Products are those of BLAS, and one pass of elementwise code follows each.
+Nothing is reordered (no fastmath), so the results are the same bits in each run.
 
 All functions get a ``Form`` of the agent. ``settings`` is a record. ``actor`` and ``critic`` have a row ``[inputs,
 outputs, weights at, biases at, activation]`` for each layer, whose numbers lie in a flat vector, weights as ``[outputs,

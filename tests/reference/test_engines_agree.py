@@ -9,6 +9,7 @@ from gymnasium.spaces import Box
 from plain_updates import agent_state
 
 from lac import LAC, LATC, SAC
+from lac.devices import limited_threads
 
 UPDATES = 20
 LYAPUNOV_CHOICES = {
@@ -75,6 +76,12 @@ def batches(spaces, size, is_finite, seed):
         if is_finite:
             batch["horizon_rew"] = random.uniform(0.0, 20.0, size)
         yield {name: torch.as_tensor(column, dtype=torch.float32) for name, column in batch.items()}
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    with limited_threads():
+        yield
 
 
 @pytest.mark.parametrize("seed", range(60))
