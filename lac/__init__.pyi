@@ -46,6 +46,7 @@ class LAC(_lac.LAC):
         labda_min: float = 0.0,
         twin_drift: str = "symmetric",
         drift_weights: str = "mixed",
+        engine: str = "auto",
     ) -> None: ...
 
 class LATC(_latc.LATC):
@@ -73,6 +74,7 @@ class LATC(_latc.LATC):
         labda_min: float = 0.0,
         twin_drift: str = "symmetric",
         drift_weights: str = "mixed",
+        engine: str = "auto",
     ) -> None: ...
 
 class SAC(_sac.SAC):
@@ -91,6 +93,8 @@ class SAC(_sac.SAC):
         lr_c: float = 0.0003,
         lr_alpha: float = 0.0001,
         device: str = "cpu",
+        *,
+        engine: str = "auto",
     ) -> None: ...
 
 def lac(
@@ -144,6 +148,7 @@ def lac(
     drift_weights: str = "mixed",
     time_limit_is_terminal: bool = False,
     num_envs: int = 1,
+    engine: str = "auto",
 ) -> tuple[LAC, ReplayBuffer]: ...
 def latc(
     env_fn: Callable[[], AnyEnv | AnyVectorEnv],
@@ -196,6 +201,7 @@ def latc(
     drift_weights: str = "mixed",
     time_limit_is_terminal: bool = False,
     num_envs: int = 1,
+    engine: str = "auto",
 ) -> tuple[LATC, ReplayBuffer]: ...
 def sac(
     env_fn: Callable[[], AnyEnv | AnyVectorEnv],
@@ -237,4 +243,5 @@ def sac(
     *,
     time_limit_is_terminal: bool = False,
     num_envs: int = 1,
+    engine: str = "auto",
 ) -> tuple[SAC, ReplayBuffer]: ...

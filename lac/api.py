@@ -99,6 +99,7 @@ def _train(algorithm: str, arguments: Mapping[str, Any]) -> tuple[Agent, ReplayB
         ac_kwargs=arguments["ac_kwargs"],
         num_envs=arguments["num_envs"],
         device=arguments["device"],
+        engine=arguments["engine"],
     )
     here = Path.cwd()  # environments may change it
     with (

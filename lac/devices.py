@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import torch
@@ -64,8 +64,21 @@ def limited_threads(threads: int = 1) -> Iterator[None]:
     """
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
-    try:
-        with threadpool_limits(threads):
+    with ExitStack() as stack:
+        _LIMITS.append((threads, stack))
+        limit_loaded_libraries()
+        try:
             yield
-    finally:
-        torch.set_num_threads(before)
+        finally:
+            _LIMITS.pop()
+            torch.set_num_threads(before)
+
+
+def limit_loaded_libraries() -> None:
+    """Apply the limit of the context around, if there is one, to libraries that have been loaded in it."""
+    if _LIMITS:
+        threads, stack = _LIMITS[-1]
+        stack.enter_context(threadpool_limits(threads))
+
+
+_LIMITS: list[tuple[int, ExitStack]] = []

@@ -70,16 +70,8 @@ class LAC(Agent):
     def labda(self, value: float) -> None:
         set_log(self.log_labda, "labda", value, high=1.0)
 
-    def update(self, data: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """One gradient step of critics, actor and multipliers, in the order of algorithm 1 of the paper.
-
-        Args:
-            data: ``obs act obs_next`` as ``[B, dim]``, ``rew done`` as ``[B]``; with ``horizon_rew`` ``[B]``
-                the critic learns the finite-horizon sum (eq. 9) instead of the discounted target (eq. 8).
-
-        Returns:
-            The quantities named in ``DIAGNOSTICS``, as tensors without a graph.
-        """
+    def _update(self, data: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """One gradient step of critics, actor and multipliers, in the order of algorithm 1 of the paper."""
         data = {name: values.float() for name, values in data.items()}
         settings = self.settings
         obs, act, obs_next, cost = data["obs"], data["act"], data["obs_next"], self.cost(data)

@@ -36,15 +36,8 @@ class SAC(Agent):
     _default_actor_critic = SoftActorCritic
     _critic_names = ("Q1", "Q2")
 
-    def update(self, data: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """One gradient step of critics, actor and temperature.
-
-        Args:
-            data: ``obs act obs_next`` as ``[B, dim]``, ``rew done`` as ``[B]``.
-
-        Returns:
-            The quantities named in ``DIAGNOSTICS``, as tensors without a graph.
-        """
+    def _update(self, data: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """One gradient step of critics, actor and temperature."""
         data = {name: values.float() for name, values in data.items()}
         obs, act = data["obs"], data["act"]
 

@@ -26,6 +26,7 @@ def training_plan(plain: Mapping[str, Any]) -> Any:
         ac_kwargs=plain["network"],
         num_envs=plain["env"]["num_envs"],
         device=plain["device"]["name"],
+        engine=plain["device"]["engine"],
     )
 
 

@@ -2,23 +2,37 @@
 
 import torch
 
-from lac.agents import Agent
-from lac.engines.numpy_engine import NumpyEngine
-from lac.engines.protocol import Engine
+from lac.engines.compiled_engine import CompiledEngine
+from lac.engines.protocol import Agent, Engine
 from lac.engines.torch_engine import TorchEngine
 
 
 def choose_engine(agent: Agent, generator: torch.Generator | None = None) -> Engine:
-    """The fastest engine that can execute an agent.
+    """The engine that ``agent.engine`` asks for: the fastest that can execute the agent if it is ``auto``.
 
     Args:
-        agent: The agent; an engine keeps references to its parameters, so they must not be replaced afterwards.
+        agent: The agent.
         generator: Source of the noise; None copies the state of torch's global generator for the agent's device.
+
+    Raises:
+        ValueError: ``compiled`` is asked for and cannot be had.
     """
     if generator is None:
         generator = torch.Generator(agent.device)
         is_cpu = agent.device.type == "cpu"
         generator.set_state(torch.get_rng_state() if is_cpu else torch.cuda.get_rng_state(agent.device))
-    if NumpyEngine.supports(agent):
-        return NumpyEngine(agent, generator)
-    return TorchEngine(agent, generator)
+    return CompiledEngine(agent, generator) if can_compile(agent) else TorchEngine(agent, generator)
+
+
+def can_compile(agent: Agent) -> bool:
+    """Whether an agent runs compiled.
+
+    Raises:
+        ValueError: ``compiled`` is asked for and cannot be had.
+    """
+    if agent.engine == "torch":
+        return False
+    reason = CompiledEngine.why_not(agent)
+    if reason is not None and agent.engine == "compiled":
+        raise ValueError(f"engine is 'compiled', but {reason}; use auto or torch")
+    return reason is None

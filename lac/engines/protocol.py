@@ -1,13 +1,48 @@
-"""The interface of an engine."""
+"""The interface of an engine, and what it needs to know of an agent."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
 Batch = Mapping[str, Tensor]
+
+
+class Agent(Protocol):
+    """What engines use of an agent; see :class:`lac.agents.agent.Agent`."""
+
+    DIAGNOSTICS: ClassVar[tuple[str, ...]]
+    ac: Any
+    ac_targ: Any
+    critics: tuple[Any, ...]
+    target_critics: tuple[Any, ...]
+    settings: Any
+    act_dim: int
+    critic_optimizer: Any
+    policy_optimizer: Any
+    engine: str
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the networks."""
+
+    @property
+    def target_entropy(self) -> float:
+        """The entropy to which the temperature is adapted."""
+
+    def cost(self, data: Any) -> Any:
+        """The scalar of a batch as a cost."""
+
+    def bounded(self, action: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Actions clipped to the box, in the dtype of the environment."""
+
+    def get_action(self, s: npt.ArrayLike, deterministic: bool = False) -> npt.NDArray[Any]:
+        """Actions of the policy."""
+
+    def update(self, data: Batch) -> dict[str, Tensor]:
+        """One gradient step."""
 
 
 class Engine(Protocol):
@@ -22,7 +57,7 @@ class Engine(Protocol):
     """
 
     name: str
-    generator: torch.Generator
+    generator: Any
 
     def get_action(self, obs: npt.NDArray[Any], deterministic: bool = False) -> npt.NDArray[Any]:
         """Actions ``[..., act_dim]`` in their box for observations ``[..., obs_dim]``."""

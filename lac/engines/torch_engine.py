@@ -8,12 +8,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lac.agents import Agent
-from lac.engines.protocol import Batch
+from lac.engines.protocol import Agent, Batch
 
 
 class TorchEngine:
-    """Calls the methods of an agent.
+    """Calls the methods of an agent, which computes in torch from now on.
 
     Networks draw their noise from torch's global generator. During a call it has the state of ``generator``, so that
     other code in the process that draws random numbers does not change the training.
@@ -26,6 +25,7 @@ class TorchEngine:
     name = "torch"
 
     def __init__(self, agent: Agent, generator: torch.Generator) -> None:
+        agent.engine = self.name
         self._agent, self.generator = agent, generator
 
     def get_action(self, obs: npt.NDArray[Any], deterministic: bool = False) -> npt.NDArray[Any]:

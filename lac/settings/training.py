@@ -19,6 +19,7 @@ from lac.settings.rules import (
     Widths,
 )
 
+ENGINE = Choice(("auto", "torch", "compiled"))
 ACTIVATIONS = ("relu", "tanh", "elu", "gelu", "silu", "softplus", "identity")
 DECAY_TYPES = ("linear", "exponential", "constant")
 _ACTIVATION = Choice(ACTIVATIONS)
@@ -109,6 +110,12 @@ class DeviceSettings(Settings):
     """Where and how to compute."""
 
     name: str = setting("cpu", None, "cpu, gpu, gpu:N, cuda, cuda:N or auto (a GPU if there is one)", "device")
+    engine: str = setting(
+        "auto",
+        ENGINE,
+        "what executes the updates: torch; compiled, which is fastest and knows the networks of this package on a CPU; "
+        "or auto, which is compiled wherever possible",
+    )
     threads: int = setting(
         1, THREADS, "CPU threads of this process; 1 is fastest for these networks, use processes for seeds"
     )

@@ -29,6 +29,7 @@ class TrainingPlan:
         ac_kwargs: Its keyword arguments.
         num_envs: Number of environments that are stepped together.
         device: Device of the networks.
+        engine: What executes the updates, see :attr:`Agent.engine <lac.agents.agent.Agent.engine>`.
     """
 
     algorithm: Algorithm
@@ -39,6 +40,7 @@ class TrainingPlan:
     ac_kwargs: Mapping[str, Any] = field(default_factory=lambda: DEFAULT_AC_KWARGS)
     num_envs: int = 1
     device: str = "cpu"
+    engine: str = "auto"
 
     def build_agent(self, spaces: HasSpaces) -> Agent:
         """The untrained agent, or the one of ``start_policy``, for environments that return costs.
@@ -50,7 +52,8 @@ class TrainingPlan:
         settings = {f.name: getattr(self.algorithm, f.name) for f in fields(agent_class.Settings)}
         # The wrapped environment returns costs, even if the original one returns rewards.
         settings["opt_type"] = "minimize"
-        agent = agent_class(spaces, self.actor_critic, self.ac_kwargs, **settings, device=self.device)
+        settings |= {"device": self.device, "engine": self.engine}
+        agent = agent_class(spaces, self.actor_critic, self.ac_kwargs, **settings)
         start_policy = self.loop.start_policy
         try:
             if start_policy is not None:

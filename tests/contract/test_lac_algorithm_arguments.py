@@ -14,7 +14,7 @@ from lac import (
     ReplayBuffer,
     load_agent,
 )
-from lac.engines import NumpyEngine
+from lac.engines import CompiledEngine
 
 
 @pytest.mark.parametrize("name", ["alpha", "labda"])
@@ -112,13 +112,13 @@ def test_argument_lr_decay_ref(train, lr_decay_ref, expected):
 
 @pytest.mark.parametrize("batch_size", [3, 40])
 def test_argument_batch_size(train, monkeypatch, batch_size):
-    sizes, update = set(), NumpyEngine.update
+    sizes, update = set(), CompiledEngine.update
 
     def watched(self, data):
         sizes.update(len(column) for column in data.values())
         return update(self, data)
 
-    monkeypatch.setattr(NumpyEngine, "update", watched)
+    monkeypatch.setattr(CompiledEngine, "update", watched)
     train(batch_size=batch_size)
     assert sizes == {batch_size}
 

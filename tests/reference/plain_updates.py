@@ -11,7 +11,6 @@ from torch.distributions import Normal
 from torch.nn import functional
 
 from lac.buffers import FiniteHorizonReplayBuffer, ReplayBuffer
-from lac.engines import NumpyEngine
 
 OBS_DIM, ACT_DIM, BATCH, UPDATES = 5, 2, 32, 5
 LOW, HIGH = torch.tensor([-2.0, 0.0]), torch.tensor([2.0, 1.0])
@@ -228,10 +227,8 @@ def batches(horizon_length, number=UPDATES):
 
 
 def update_with(agent, fast):
-    """Let the numpy engine execute the updates of an agent, if ``fast``; it draws from torch's global generator."""
-    if fast:
-        assert NumpyEngine.supports(agent)
-        agent.update = NumpyEngine(agent, torch.default_generator).update
+    """Let an agent run compiled, if ``fast``, or in torch."""
+    agent.engine = "compiled" if fast else "torch"
 
 
 def built(agent_class, fast=True, **kwargs):

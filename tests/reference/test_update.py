@@ -31,7 +31,7 @@ SETTINGS = {"alpha3": 0.3, "gamma": 0.9, "polyak": 0.8, "target_entropy": -1.5}
 RATES = {"lr_a": 1e-3, "lr_c": 2e-3, "lr_alpha": 3e-3, "lr_labda": 4e-3}
 
 
-@pytest.mark.parametrize("fast", [True, False], ids=["numpy", "torch"])
+@pytest.mark.parametrize("fast", [True, False], ids=["compiled", "torch"])
 @pytest.mark.parametrize("horizon_length", [0, 4], ids=["infinite", "finite"])
 @pytest.mark.parametrize("actor_critic", [LyapunovActorCritic, LyapunovActorTwinCritic], ids=["single", "twin"])
 @pytest.mark.parametrize("adaptive", [True, False], ids=["adaptive", "fixed"])
@@ -52,7 +52,7 @@ def test_five_updates_give_the_weights_of_the_reference(fast, horizon_length, ac
     assert set(start) - moved == (set() if adaptive else {"log_alpha"})
 
 
-@pytest.mark.parametrize("fast", [True, False], ids=["numpy", "torch"])
+@pytest.mark.parametrize("fast", [True, False], ids=["compiled", "torch"])
 @pytest.mark.parametrize("horizon_length", [0, 4], ids=["infinite", "finite"])
 @pytest.mark.parametrize("twin_drift", ["asymmetric", "symmetric"])
 @pytest.mark.parametrize("drift_weights", ["mixed", "before", "after"])
@@ -77,7 +77,7 @@ def one_feature_twins(fast, first, second, **kwargs):
     return agent
 
 
-@pytest.mark.parametrize("fast", [True, False], ids=["numpy", "torch"])
+@pytest.mark.parametrize("fast", [True, False], ids=["compiled", "torch"])
 @pytest.mark.parametrize(
     ("settings", "drift"),
     [
@@ -99,7 +99,7 @@ def test_forms_of_the_drift_by_hand(fast, settings, drift):
     assert agent.update(batch)["decrease"].item() == pytest.approx(drift + 50.0, rel=1e-5)
 
 
-@pytest.mark.parametrize("fast", [True, False], ids=["numpy", "torch"])
+@pytest.mark.parametrize("fast", [True, False], ids=["compiled", "torch"])
 def test_latc_is_lac_with_the_twin_critic(fast):
     twins, other = built(LATC, fast), an_agent(fast, actor_critic=LyapunovActorTwinCritic)
     for agent in (twins, other):
@@ -109,7 +109,7 @@ def test_latc_is_lac_with_the_twin_critic(fast):
     assert_same_state(agent_state(twins), agent_state(other))
 
 
-@pytest.mark.parametrize("fast", [True, False], ids=["numpy", "torch"])
+@pytest.mark.parametrize("fast", [True, False], ids=["compiled", "torch"])
 def test_the_default_target_entropy_and_rates_are_those_of_the_reference(fast):
     agent = an_agent(fast)
     plain = PlainLyapunovUpdate(
@@ -124,7 +124,7 @@ def test_the_default_target_entropy_and_rates_are_those_of_the_reference(fast):
     assert_updates_agree(agent, plain, batches(0))
 
 
-@pytest.mark.parametrize("fast", [True, False], ids=["numpy", "torch"])
+@pytest.mark.parametrize("fast", [True, False], ids=["compiled", "torch"])
 def test_the_multiplier_in_the_actor_loss_is_clipped_at_one(fast):
     agent = an_agent(fast, **SETTINGS, **RATES)
     with torch.no_grad():
@@ -154,7 +154,7 @@ def test_both_ways_to_update_agree_on_what_the_reference_does_not_have(extra, ho
     assert_same_state(*states)
 
 
-@pytest.mark.parametrize("fast", [True, False], ids=["numpy", "torch"])
+@pytest.mark.parametrize("fast", [True, False], ids=["compiled", "torch"])
 def test_relative_critic_loss_by_hand(fast):
     agent, (batch,) = an_agent(fast, critic_loss="relative"), batches(4, number=1)
     target = batch["horizon_rew"]
@@ -163,7 +163,7 @@ def test_relative_critic_loss_by_hand(fast):
     assert float(agent.update(batch)["critic_loss"]) == pytest.approx(float(expected), rel=1e-4)
 
 
-@pytest.mark.parametrize("fast", [True, False], ids=["numpy", "torch"])
+@pytest.mark.parametrize("fast", [True, False], ids=["compiled", "torch"])
 def test_anti_windup_keeps_the_logarithm_at_zero_or_below(fast):
     # A demanded decrease this large is violated by every batch.
     settings = {"alpha3": 100.0, "lr_labda": 0.5}
@@ -176,7 +176,7 @@ def test_anti_windup_keeps_the_logarithm_at_zero_or_below(fast):
     assert free.labda == bounded.labda == 1.0
 
 
-@pytest.mark.parametrize("fast", [True, False], ids=["numpy", "torch"])
+@pytest.mark.parametrize("fast", [True, False], ids=["compiled", "torch"])
 def test_labda_min_is_a_floor(fast):
     agent, free = an_agent(fast, labda_min=0.5, lr_labda=0.5), an_agent(fast, lr_labda=0.5)
     for one in (agent, free):
@@ -187,7 +187,7 @@ def test_labda_min_is_a_floor(fast):
     assert agent.labda.item() == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("fast", [True, False], ids=["numpy", "torch"])
+@pytest.mark.parametrize("fast", [True, False], ids=["compiled", "torch"])
 def test_an_update_leaves_the_batch_alone(fast):
     (batch,) = batches(4, number=1)
     before = {name: column.clone() for name, column in batch.items()}
@@ -196,14 +196,14 @@ def test_an_update_leaves_the_batch_alone(fast):
         assert torch.equal(batch[name], column)
 
 
-@pytest.mark.parametrize("fast", [True, False], ids=["numpy", "torch"])
+@pytest.mark.parametrize("fast", [True, False], ids=["compiled", "torch"])
 def test_diagnostics_carry_no_graph(fast):
     (batch,) = batches(0, number=1)
     told = an_agent(fast).update(batch)
     assert all(value.shape == () and not value.requires_grad for value in told.values())
 
 
-@pytest.mark.parametrize("fast", [True, False], ids=["numpy", "torch"])
+@pytest.mark.parametrize("fast", [True, False], ids=["compiled", "torch"])
 def test_rewards_are_updated_as_their_costs(fast):
     rewarded = SimpleNamespace(**vars(SPACES), reward_max=12.0)
     costs = an_agent(fast)

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 import lac
-from lac.engines import NumpyEngine
+from lac.engines import CompiledEngine
 
 FAULTY = [
     "env=gym",
@@ -123,7 +123,7 @@ def test_nan_after_a_reset_ends_the_run(train_faulty, tmp_path, num_envs):
 
 def test_weights_that_are_not_finite_end_the_run_and_the_last_good_policy_is_kept(train_faulty, tmp_path, monkeypatch):
     rounds = []
-    update = NumpyEngine.update
+    update = CompiledEngine.update
 
     def poisoned(engine, batch):
         diagnostics = update(engine, batch)
@@ -133,7 +133,7 @@ def test_weights_that_are_not_finite_end_the_run_and_the_last_good_policy_is_kep
                 engine._agent.ac.pi.mu_layer.weight[0, 0] = np.nan
         return diagnostics
 
-    monkeypatch.setattr(NumpyEngine, "update", poisoned)
+    monkeypatch.setattr(CompiledEngine, "update", poisoned)
     end = train_faulty()
     assert end.status == 1
     run = tmp_path / "run"

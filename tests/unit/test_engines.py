@@ -10,7 +10,7 @@ from gymnasium.spaces import Box
 from torch import nn
 
 import lac
-from lac.engines import NumpyEngine, TorchEngine, choose_engine
+from lac.engines import CompiledEngine, TorchEngine, choose_engine
 
 SPACES = SimpleNamespace(
     observation_space=Box(-np.inf, np.inf, (3,), np.float64),
@@ -20,9 +20,9 @@ SMALL = {"hidden_sizes": {"actor": [8, 8], "critic": [8, 8]}}
 OBS = np.linspace(-1.0, 1.0, 12).reshape(4, 3)
 
 
-def an_agent(agent_class=lac.LAC, **ac_kwargs):
+def an_agent(agent_class=lac.LAC, actor_critic=None, **ac_kwargs):
     torch.manual_seed(0)
-    return agent_class(SPACES, ac_kwargs=SMALL | ac_kwargs, lr_a=1e-2, lr_c=1e-2)
+    return agent_class(SPACES, actor_critic, SMALL | ac_kwargs, lr_a=1e-2, lr_c=1e-2)
 
 
 def batches(number=3, size=16):
@@ -47,15 +47,21 @@ class OfAUser(lac.LAC):
     """A subclass may update in its own way."""
 
 
+class CriticOfAUser(lac.LyapunovActorCritic):
+    """A subclass may compute something else."""
+
+
 @pytest.mark.parametrize(
     ("build", "name"),
     [
-        (an_agent, "numpy"),
-        (lambda: an_agent(lac.LATC), "numpy"),
-        (lambda: an_agent(lac.SAC), "numpy"),
-        (lambda: an_agent(activation=nn.Tanh), "torch"),
+        (an_agent, "compiled"),
+        (lambda: an_agent(lac.LATC), "compiled"),
+        (lambda: an_agent(lac.SAC), "compiled"),
+        (lambda: an_agent(activation=nn.Tanh), "compiled"),
+        (lambda: an_agent(activation=nn.ELU), "torch"),
         (lambda: an_agent().double(), "torch"),
         (lambda: an_agent(OfAUser), "torch"),
+        (lambda: an_agent(actor_critic=CriticOfAUser), "torch"),
     ],
 )
 def test_the_engine_suits_the_agent(build, name):
@@ -67,7 +73,7 @@ def test_engines_take_the_same_steps_and_act_alike(agent_class):
     agents = [an_agent(agent_class), an_agent(agent_class)]
     engines = [
         engine(agent, torch.Generator().manual_seed(5))
-        for engine, agent in zip((NumpyEngine, TorchEngine), agents, strict=True)
+        for engine, agent in zip((CompiledEngine, TorchEngine), agents, strict=True)
     ]
     for batch in batches():
         for engine in engines:
@@ -80,7 +86,7 @@ def test_engines_take_the_same_steps_and_act_alike(agent_class):
         assert one.dtype == other.dtype == SPACES.action_space.dtype
 
 
-@pytest.mark.parametrize("engine_class", [NumpyEngine, TorchEngine])
+@pytest.mark.parametrize("engine_class", [CompiledEngine, TorchEngine])
 def test_noise_comes_from_the_generator_alone(engine_class):
     def trained(disturb):
         agent = an_agent()
@@ -101,7 +107,7 @@ def test_noise_comes_from_the_generator_alone(engine_class):
 def test_optimisers_continue_from_their_state(agent_class):
     first, second, third = batches()
     agent = an_agent(agent_class)
-    engine = NumpyEngine(agent, torch.Generator().manual_seed(5))
+    engine = CompiledEngine(agent, torch.Generator().manual_seed(5))
     engine.update(first)
     engine.update(second)
     agent._set_learning_rates(lr_a=5e-3)
@@ -114,7 +120,7 @@ def test_optimisers_continue_from_their_state(agent_class):
     other.load_state_dict(weights)
     for name in optimizers:
         getattr(other, name).load_state_dict(saved[name])
-    continued = NumpyEngine(other, torch.Generator())
+    continued = CompiledEngine(other, torch.Generator())
     continued.generator.set_state(noise)
     continued.update(third)
     assert other.learning_rates == agent.learning_rates

@@ -21,7 +21,6 @@ from torch import nn
 from torch.distributions import Normal, TransformedDistribution
 from torch.distributions.transforms import TanhTransform
 
-from lac.engines.numpy_networks import ActorKernel
 from lac.networks import (
     LyapunovActorCritic,
     LyapunovActorTwinCritic,
@@ -294,8 +293,3 @@ def test_the_bounds_of_the_standard_deviation():
     torch.testing.assert_close(action, CENTRE + HALF_WIDTH * z.tanh())
     logp.sum().backward()
     assert torch.equal(actor.log_std_layer.bias.grad, torch.zeros(2))
-    in_numpy = ActorKernel(actor).sample(obs.numpy(), noise.numpy())
-    np.testing.assert_allclose(in_numpy.action, action.detach().numpy(), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(in_numpy.logp, logp.detach().numpy(), rtol=1e-4, atol=1e-5)
-    assert not in_numpy.inside.any()
-    assert np.array_equal(in_numpy.action, ActorKernel(actor).action(obs.numpy(), noise.numpy()))

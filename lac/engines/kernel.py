@@ -1,0 +1,364 @@
+"""The updates of LAC, LATC and SAC, compiled; ``lac/agents`` has the same steps in torch.
+
+Equation numbers are those of Han et al. (2020), or of Haarnoja et al. (2018) where this is said; ``d_x`` is the
+gradient of a loss by x, derived by hand. Products are those of BLAS, and one pass of elementwise code follows each.
+Nothing is reordered (no fastmath), so the results are the same bits in each run.
+
+All functions get a ``Form`` of the agent. ``settings`` is a record. ``actor`` and ``critic`` have a row ``[inputs,
+outputs, weights at, biases at, activation]`` for each layer, whose numbers lie in a flat vector, weights as ``[outputs,
+inputs]``; the actor's last layer gives ``[mu | log std]``. Rows of ``memory`` are vectors ``[actor | critics | log
+alpha, log labda]``: parameters, their gradient, both moments of Adam, the target's parameters; critics and multipliers
+lie at ``starts``. ``steps`` counts those of both optimisers. ``scaling`` has centre and inverse width of observations
+and actions, ``box`` half-width and centre of actions. ``outputs`` keeps the outputs of all layers, in a row for the
+actor and for each critic; ``spare`` is space.
+"""
+
+import math
+from collections import namedtuple
+
+import numpy as np
+from numba import njit
+
+INPUTS, OUTPUTS, WEIGHTS, BIASES, ACTIVATION = range(5)
+IDENTITY, RELU, TANH = range(3)
+PARAMETERS, GRADIENT, FIRST, SECOND, TARGET = range(5)
+MIXED, BEFORE, AFTER = range(3)
+LOG_ALPHA, LOG_LABDA = -2, -1
+
+Form = namedtuple("Form", "settings actor critic starts memory steps scaling box outputs spare")
+Policy = namedtuple("Policy", "inputs heads squashed deviation actions logp")
+
+f32 = np.float32
+ZERO, HALF, ONE, TWO = f32(0.0), f32(0.5), f32(1.0), f32(2.0)
+BETA1, BETA2, EPSILON, TINY = 0.9, 0.999, f32(1e-8), f32(1e-30)
+NEW1, OLD2, NEW2 = f32(1.0 - BETA1), f32(BETA2), f32(1.0 - BETA2)
+LOG_STD_MIN, LOG_STD_MAX, HALF_LOG_2PI = f32(-20.0), f32(2.0), f32(0.5 * math.log(2.0 * math.pi))
+LOG_2, LOG_2_HIGH, LOG_2_LOW = f32(math.log(2.0)), f32(0.693359375), f32(math.log(2.0) - 0.693359375)
+C2, C3, C4, C5, C6, C7 = (f32(1.0 / math.factorial(k)) for k in range(2, 8))
+T3, T5, T7, T9, T11, T13 = (f32(1.0 / k) for k in range(3, 14, 2))
+SMALL = 1_000_000  # OpenBLAS does not pack the factors of a product with fewer multiplications
+
+part = njit(error_model="numpy")
+
+
+def lyapunov_update(a, obs, act, obs_next, cost, done, sums, noise):
+    """One update of LAC or LATC; returns its diagnostics. ``sums`` are those of the finite horizon, or empty."""
+    s, batch, log_alpha, log_labda = a.settings[0], len(obs), a.memory[0, LOG_ALPHA], a.memory[0, LOG_LABDA]
+    alpha, labda = math.exp(log_alpha), np.minimum(math.exp(log_labda), ONE)
+
+    # Target: eq. 9, summed by the buffer, or eq. 8.
+    target = sums
+    if len(sums) == 0:
+        act_next = policy(a, TARGET, obs_next, noise[:batch]).actions
+        target = cost + s.gamma * (ONE - done) * largest(values(a, TARGET, joined(a, obs_next, act_next)))
+
+    # Critics: eq. 7.
+    now = joined(a, obs, act)
+    l = values(a, PARAMETERS, now)  # noqa: E741
+    critic_loss, l_mean = critic_gradient(a, now, l, target), l[0].mean()
+    if s.drift != BEFORE:
+        step_critics(a)
+    drift = values(a, PARAMETERS, now) if s.drift == AFTER else l
+    l_now = largest(drift) if s.symmetric else drift[0]
+
+    # Actor: eqs. 11 and 12. Actions at s raise the entropy, actions at s' lower L.
+    p = policy(a, PARAMETERS, np.concatenate((obs, obs_next)), noise[-2 * batch :])
+    d_actions, d_logp = np.zeros_like(p.actions), np.zeros_like(p.logp)
+    l_next = action_gradient(a, obs_next, p.actions[batch:], labda / batch, d_actions[batch:])
+    d_logp[:batch] = alpha / batch
+    actor_gradient(a, p, d_actions, d_logp)
+    decrease, logp = (l_next - l_now + s.alpha3 * cost).mean(), p.logp[:batch].mean()
+
+    # Multipliers: eq. 17 of Haarnoja, and the text below eq. 14. A loss of log alpha equals its derivative.
+    alpha_loss, labda_loss = -alpha * (logp + s.target_entropy), -log_labda * decrease
+    step_policy(a, alpha_loss, -decrease)
+    if s.drift == BEFORE:
+        step_critics(a)
+
+    average_targets(a)
+    actor_loss = labda * decrease + alpha * logp
+    return np.array([critic_loss, actor_loss, alpha_loss, labda_loss, decrease, l_mean, -logp], f32)
+
+
+def soft_update(a, obs, act, obs_next, cost, done, noise):
+    """One update of SAC; returns its diagnostics. Equations are those of Haarnoja."""
+    s, batch, alpha = a.settings[0], len(obs), math.exp(a.memory[PARAMETERS, LOG_ALPHA])
+
+    # Target: eq. 3.
+    p = policy(a, PARAMETERS, obs_next, noise[:batch])
+    q_next = largest(values(a, TARGET, joined(a, obs_next, p.actions)))
+    target = cost + s.gamma * (ONE - done) * (q_next + alpha * p.logp)
+
+    # Critics: eq. 5.
+    now = joined(a, obs, act)
+    q = values(a, PARAMETERS, now)
+    critic_loss, q_mean = critic_gradient(a, now, q, target), q[0].mean()
+    step_critics(a)
+
+    # Actor: eq. 7.
+    p = policy(a, PARAMETERS, obs, noise[batch:])
+    d_actions, d_logp = np.zeros_like(p.actions), np.full_like(p.logp, f32(alpha / batch))
+    q_new = action_gradient(a, obs, p.actions, ONE / batch, d_actions)
+    actor_gradient(a, p, d_actions, d_logp)
+    logp = p.logp.mean()
+
+    # Temperature: eq. 17.
+    alpha_loss = -alpha * (logp + s.target_entropy)
+    step_policy(a, alpha_loss, ZERO)
+
+    average_targets(a)
+    return np.array([critic_loss, q_new.mean() + alpha * logp, alpha_loss, q_mean, -logp], f32)
+
+
+def actions(a, obs, noise):
+    """Actions in their box ``[B, act_dim]``: samples with noise, means with zeros."""
+    return policy(a, PARAMETERS, obs, noise).actions
+
+
+@part
+def policy(a, which, obs, noise):
+    """Samples of the policy and their log-probabilities, which are those before the scaling to the box."""
+    (batch, n), x = noise.shape, joined(a, obs, obs[:, :0])
+    heads = forward(a.actor, a.memory[which], x, a.outputs[0])
+    deviation, squashed, act = heads[:, n:].copy(), heads[:, :n].copy(), np.empty_like(noise)
+    terms, logp = np.empty_like(noise), np.zeros(batch, f32)
+    eps, std, z, log = noise.reshape(-1), deviation.reshape(-1), squashed.reshape(-1), terms.reshape(-1)
+    for i in range(noise.size):
+        log_std = min(max(std[i], LOG_STD_MIN), LOG_STD_MAX)  # NaN stays
+        scale, e = exponential(log_std)
+        std[i] = (scale * e + scale) * eps[i]
+        z[i] += std[i]
+        # log(1 - tanh(z)^2) = 2 (log 2 - |z| - log(1 + exp(-2 |z|)))
+        scale, e = exponential(-TWO * abs(z[i]))
+        log_squash = TWO * (LOG_2 - abs(z[i]) - log1p(scale * e + scale))
+        log[i] = -HALF * eps[i] * eps[i] - log_std - HALF_LOG_2PI - log_squash
+        z[i] = tanh(z[i])
+    for i in range(batch):
+        for j in range(n):
+            logp[i] += terms[i, j]
+            act[i, j] = a.box[1, j] + squashed[i, j] * a.box[0, j]
+    return Policy(x, heads, squashed, deviation, act, logp)
+
+
+@part
+def actor_gradient(a, p, d_actions, d_logp):
+    """The gradient by the actor's parameters, given those by actions and log-probabilities."""
+    batch, n = p.actions.shape
+    d_heads = rows(a.spare[0], 0, batch, 2 * n)
+    for i in range(batch):
+        for j in range(n):
+            # d log(1 - tanh(z)^2) / dz = -2 tanh(z); the Gaussian's density at its sample depends on log std alone.
+            t, is_inside = p.squashed[i, j], LOG_STD_MIN <= p.heads[i, n + j] <= LOG_STD_MAX
+            d_z = d_actions[i, j] * a.box[0, j] * (ONE - t * t) + TWO * d_logp[i] * t
+            d_heads[i, j] = d_z
+            d_heads[i, n + j] = d_z * p.deviation[i, j] - d_logp[i] if is_inside else ZERO
+    backward(a.actor, a.memory[PARAMETERS], a.memory[GRADIENT], p.inputs, a.outputs[0], a.spare)
+
+
+@part
+def values(a, which, x):
+    """The values of all critics ``[critics, B]``."""
+    result = np.zeros((len(a.outputs) - 1, len(x)), f32)
+    for c in range(len(result)):
+        y = forward(a.critic, network(a, which, c), x, a.outputs[1 + c])
+        result[c] = np.dot(y * y, np.ones(y.shape[1], f32)) if a.settings[0].quadratic else y[:, 0]
+    return result
+
+
+@part
+def largest(of_critics):
+    """The pessimistic value ``[B]`` of one or two critics."""
+    return np.maximum(of_critics[0], of_critics[-1])
+
+
+@part
+def critic_gradient(a, x, of_critics, target):
+    """The gradient of eq. 7 by the critics' parameters; returns its value."""
+    loss = ZERO
+    for c in range(len(of_critics)):
+        error = of_critics[c] - target
+        weighted = error / (ONE + target) if a.settings[0].relative else error
+        loss += HALF * (weighted * error).mean()
+        value_gradient(a, c, weighted / f32(len(error)))
+        backward(a.critic, network(a, PARAMETERS, c), network(a, GRADIENT, c), x, a.outputs[1 + c], a.spare)
+    return loss
+
+
+@part
+def action_gradient(a, obs, act, factor, d_act):
+    """The gradient of ``factor`` times the sum of the largest values by the actions; returns these values."""
+    x, n_obs = joined(a, obs, act), obs.shape[1]
+    of_critics = values(a, PARAMETERS, x)
+    result, n_largest = largest(of_critics), np.zeros(len(x), f32)
+    for c in range(len(of_critics)):
+        n_largest += of_critics[c] == result
+    for c in range(len(of_critics)):  # critics with the same value share the gradient, as in torch
+        value_gradient(a, c, np.where(of_critics[c] == result, f32(factor) / n_largest, ZERO))
+        d_x = backward(a.critic, network(a, PARAMETERS, c), x[0, :0], x, a.outputs[1 + c], a.spare)
+        for i in range(d_act.shape[0]):
+            for j in range(d_act.shape[1]):
+                d_act[i, j] += d_x[i, n_obs + j] * a.scaling[1, n_obs + j]
+    return result
+
+
+@part
+def value_gradient(a, c, d_value):
+    """The gradient by a critic's last outputs, into the spare space."""
+    batch, n = len(d_value), a.critic[-1, OUTPUTS]
+    y, d_y = rows(a.outputs[1 + c], batch * (a.critic[:, OUTPUTS].sum() - n), batch, n), rows(a.spare[0], 0, batch, n)
+    for i in range(batch):
+        for k in range(n):
+            d_y[i, k] = TWO * d_value[i] * y[i, k] if a.settings[0].quadratic else d_value[i]
+
+
+@part
+def network(a, which, c):
+    """The part of a vector that belongs to a critic."""
+    return a.memory[which, a.starts[c] : a.starts[c + 1]]
+
+
+@part
+def rows(space, at, n, width):
+    """A matrix at a place of a vector."""
+    return space[at : at + n * width].reshape(n, width)
+
+
+@part
+def layer(net, k, vector):
+    """Weights and biases of a layer."""
+    at, n = net[k, BIASES], net[k, OUTPUTS]
+    return rows(vector, net[k, WEIGHTS], n, net[k, INPUTS]), vector[at : at + n]
+
+
+@part
+def joined(a, obs, act):
+    """Scaled observations and actions side by side."""
+    x, n = np.empty((len(obs), obs.shape[1] + act.shape[1]), f32), obs.shape[1]
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            x[i, j] = ((obs[i, j] if j < n else act[i, j - n]) - a.scaling[0, j]) * a.scaling[1, j]
+    return x
+
+
+@part
+def forward(net, vector, x, outputs):
+    """The outputs of the last layer ``[B, n]``; those of all layers lie one after the other."""
+    at = 0
+    for k in range(len(net)):
+        (weight, bias), kind = layer(net, k, vector), net[k, ACTIVATION]
+        y = rows(outputs, at, len(x), len(bias))
+        product(x, weight.T, y)
+        for i in range(y.shape[0]):
+            for j in range(y.shape[1]):
+                y[i, j] += bias[j]
+            if kind == RELU:
+                for j in range(y.shape[1]):
+                    y[i, j] = ZERO if y[i, j] < ZERO else y[i, j]  # NaN stays
+            elif kind == TANH:
+                for j in range(y.shape[1]):
+                    y[i, j] = tanh(y[i, j])
+        at += y.size
+        x = y
+    return x
+
+
+@part
+def backward(net, vector, gradient, x, outputs, spare):
+    """From the gradient by the last outputs to those by the parameters, or if none are wanted by the inputs."""
+    batch, d_y, d_x, at = len(x), spare[0], spare[1], len(x) * net[:, OUTPUTS].sum()
+    for k in range(len(net) - 1, -1, -1):
+        n_in, n_out, kind = net[k, INPUTS], net[k, OUTPUTS], net[k, ACTIVATION]
+        at -= batch * n_out
+        y, d_sums = rows(outputs, at, batch, n_out), rows(d_y, 0, batch, n_out)
+        for i in range(batch):
+            if kind == RELU:
+                for j in range(n_out):
+                    d_sums[i, j] = d_sums[i, j] if y[i, j] > ZERO else ZERO
+            elif kind == TANH:
+                for j in range(n_out):
+                    d_sums[i, j] *= ONE - y[i, j] * y[i, j]
+        if len(gradient) > 0:
+            d_weight, d_bias = layer(net, k, gradient)
+            np.dot(d_sums.T, rows(outputs, at - batch * n_in, batch, n_in) if k > 0 else x, d_weight)
+            np.dot(np.ones(batch, f32), d_sums, d_bias)
+        if k > 0 or len(gradient) == 0:
+            product(d_sums, layer(net, k, vector)[0], rows(d_x, 0, batch, n_in))
+            d_y, d_x = d_x, d_y
+    return rows(d_y, 0, batch, net[0, INPUTS])
+
+
+@part
+def product(x, w, y):
+    """The product ``x w``, in blocks of rows that OpenBLAS multiplies fastest."""
+    block = SMALL // w.size
+    if block < 64:
+        np.dot(x, w, y)
+    else:
+        w = np.ascontiguousarray(w)
+        for i in range(0, len(x), block):
+            np.dot(x[i : i + block], w, y[i : i + block])
+
+
+@part
+def exponential(x):
+    """Numbers ``scale, e`` of ``exp(x) = scale (1 + e)``; in contrast to the library's, it is vectorised in loops."""
+    x = f32(-87.0) if x < f32(-87.0) else (f32(87.0) if x > f32(87.0) else x)
+    k = np.floor(x / LOG_2 + HALF)
+    r = (x - k * LOG_2_HIGH) - k * LOG_2_LOW
+    e = r * (ONE + r * (C2 + r * (C3 + r * (C4 + r * (C5 + r * (C6 + r * C7))))))
+    exponent = np.int32(ZERO if np.isnan(k) else k) + np.int32(127)
+    return np.int32(exponent << np.int32(23)).view(f32), e
+
+
+@part
+def tanh(x):
+    """The hyperbolic tangent, also of small numbers, as ``(1 - e^-2|x|) / (1 + e^-2|x|)``."""
+    scale, e = exponential(-TWO * abs(x))
+    return math.copysign(((ONE - scale) - scale * e) / ((ONE + scale) + scale * e), x)
+
+
+@part
+def log1p(x):
+    """``log(1 + x)`` for x from 0 to 1: the series of ``2 artanh(x / (2 + x))``."""
+    t = x / (TWO + x)
+    q = t * t
+    return TWO * t * (ONE + q * (T3 + q * (T5 + q * (T7 + q * (T9 + q * (T11 + q * T13))))))
+
+
+@part
+def step_critics(a):
+    """One step for the critics."""
+    a.steps[0] += ONE
+    adam(a, a.starts[0], a.starts[-1], a.settings[0].lr_c, a.steps[0])
+
+
+@part
+def step_policy(a, d_log_alpha, d_log_labda):
+    """One step for actor, temperature and multiplier, which stays in its bounds."""
+    s, end = a.settings[0], a.starts[-1]
+    a.memory[GRADIENT, LOG_ALPHA], a.memory[GRADIENT, LOG_LABDA] = d_log_alpha, d_log_labda
+    a.steps[1] += ONE
+    adam(a, 0, a.starts[0], s.lr_a, a.steps[1])
+    adam(a, end, end + 1, s.lr_alpha, a.steps[1])
+    adam(a, end + 1, end + 2, s.lr_labda, a.steps[1])
+    a.memory[PARAMETERS, LOG_LABDA] = min(max(a.memory[PARAMETERS, LOG_LABDA], s.log_labda_low), s.log_labda_high)
+
+
+@part
+def adam(a, start, stop, rate, steps):
+    """Kingma and Ba (2015), algorithm 1, on a part of the parameters."""
+    p, g, m, v = a.memory[0, start:stop], a.memory[1, start:stop], a.memory[2, start:stop], a.memory[3, start:stop]
+    length, root = f32(rate / (1.0 - BETA1**steps)), f32(math.sqrt(1.0 - BETA2**steps))
+    for i in range(len(p)):
+        first = m[i] + NEW1 * (g[i] - m[i])
+        m[i] = ZERO if abs(first) < TINY else first  # processors are slow with the smallest numbers
+        v[i] = OLD2 * v[i] + NEW2 * g[i] * g[i]
+        p[i] -= length * m[i] / (np.sqrt(v[i]) / root + EPSILON)
+
+
+@part
+def average_targets(a):
+    """The moving average; that of the multipliers is not used."""
+    p, target, new = a.memory[PARAMETERS], a.memory[TARGET], ONE - a.settings[0].polyak
+    for i in range(len(p)):
+        target[i] += new * (p[i] - target[i])
