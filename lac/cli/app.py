@@ -23,7 +23,7 @@ from lac.config.naming import run_name, sweep_name
 from lac.config.schemas import CONFIG_DIR, register_schemas
 from lac.runs.folder import abandon_claim
 from lac.sweeps.job import run_sweep_job
-from lac.sweeps.shutdown import exit_on_signal, ignore_signal
+from lac.sweeps.shutdown import exit_on_signal, ignore_signals
 
 T = TypeVar("T")
 
@@ -82,9 +82,17 @@ def run_app(config_name: str, task: Callable[[DictConfig], Any]) -> NoReturn:
             raise
         refuse(explain(error, config_name, sys.argv[1:]) or [_sentence(error)])
     except KeyboardInterrupt:
-        ignore_signal(signal.SIGINT)  # another one would show a traceback of the interpreter's own clean-up
-        sys.exit(130)
+        _exit_after_signal(128 + signal.SIGINT)
+    except SystemExit as error:
+        if isinstance(error.code, int) and error.code > 128:
+            _exit_after_signal(error.code)
+        raise
     sys.exit(0)
+
+
+def _exit_after_signal(status: int) -> NoReturn:
+    ignore_signals()  # a further one would show a traceback of the interpreter's own clean-up
+    sys.exit(status)
 
 
 def with_free_keys_added(override: str) -> str:

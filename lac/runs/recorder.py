@@ -158,11 +158,11 @@ class RunRecorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        status = PRUNED if error is None and self._stop is not None else _status(error)
-        self._summary |= {"status": status, "wall_time": round(time.time() - self._started, 2)}
-        if error is not None and status == FAILED:
-            self._summary["error"] = "".join(traceback.format_exception(error))
-        with held_signals(is_ending=status == INTERRUPTED) as held:
+        with held_signals(is_ending=_status(error) == INTERRUPTED) as held:
+            status = PRUNED if error is None and self._stop is not None else _status(error)
+            self._summary |= {"status": status, "wall_time": round(time.time() - self._started, 2)}
+            if error is not None and status == FAILED:
+                self._summary["error"] = "".join(traceback.format_exception(error))
             steps: dict[str, Callable[[], object]] = {
                 "the summary": self._write_end,
                 "the progress bar": self._console.stop,

@@ -24,8 +24,7 @@ class Terminated(SystemExit):
 
 
 def exit_on_signal(number: int, _frame: FrameType | None) -> NoReturn:
-    """A signal handler that raises SystemExit, so that all open contexts clean up; once is enough."""
-    ignore_signal(number)
+    """A signal handler that raises SystemExit, so that all open contexts clean up."""
     raise SystemExit(128 + number)
 
 
@@ -128,14 +127,14 @@ _busy = threading.Lock()
 
 
 def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
-    for each in _SIGNALS:
-        ignore_signal(each)  # the job must finish writing its files
+    ignore_signals()  # the job must finish writing its files
     raise Terminated(128 + number)
 
 
-def ignore_signal(number: int) -> None:
-    """Ignore a signal; unlike SIG_IGN, without an error message of Python if one is already pending."""
-    signal.signal(number, lambda _number, _frame: None)
+def ignore_signals() -> None:
+    """Ignore Ctrl-C and SIGTERM; unlike SIG_IGN, without an error message of Python if one is already pending."""
+    for number in _SIGNALS:
+        signal.signal(number, lambda _number, _frame: None)
 
 
 @cache
