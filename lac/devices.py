@@ -64,14 +64,14 @@ def limited_threads(threads: int = 1) -> Iterator[None]:
     """
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
-    with ExitStack() as stack:
-        _LIMITS.append((threads, stack))
-        limit_loaded_libraries()
-        try:
+    try:
+        with ExitStack() as stack:
+            _LIMITS.append((threads, stack))
+            stack.callback(_LIMITS.pop)
+            limit_loaded_libraries()
             yield
-        finally:
-            _LIMITS.pop()
-            torch.set_num_threads(before)
+    finally:
+        torch.set_num_threads(before)
 
 
 def limit_loaded_libraries() -> None:

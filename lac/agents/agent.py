@@ -3,7 +3,7 @@
 import copy
 import inspect
 import math
-from abc import ABC, abstractmethod
+from abc import ABC
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
@@ -27,16 +27,15 @@ from lac.agents.checks import (
     try_actor_critic,
 )
 from lac.agents.description import describe
+from lac.agents.executed import ExecutedModule
 from lac.agents.saving import SavedModule
 from lac.devices import torch_device
-from lac.engines import CompiledEngine, can_compile
 from lac.envs.costs import reward_maximum
 from lac.envs.factory import HasSpaces, validate_spaces
 from lac.settings.algorithms import AgentSettings
 from lac.settings.arguments import agent_fields, allowed, described, signature
 from lac.settings.consistency import Given, contradictions
 from lac.settings.rules import Number, raise_if_any, raise_if_wrong
-from lac.settings.training import ENGINE
 
 DEFAULT_AC_KWARGS: Mapping[str, Any] = MappingProxyType(
     {
@@ -56,7 +55,7 @@ _OPTIONAL_RATE = Number(low=0, optional=True)
 _SMALLEST = 1e-37  # keeps the logarithm of a multiplier of zero finite
 
 
-class Agent(SavedModule, ABC):
+class Agent(ExecutedModule, SavedModule, ABC):
     """An actor-critic ``ac``, its Polyak target ``ac_targ`` and an entropy temperature.
 
     Subclasses declare their settings and their critics, add their multipliers in :meth:`_build_multipliers`, return
@@ -76,8 +75,6 @@ class Agent(SavedModule, ABC):
     _default_actor_critic: ClassVar[type[nn.Module]]
     _critic_names: ClassVar[tuple[str, ...]]
     _fewest_critics: ClassVar[int] = 1
-    _own_engine: CompiledEngine | None
-    _has_chosen: bool
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -124,36 +121,6 @@ class Agent(SavedModule, ABC):
         self.to(self._device)
         try_actor_critic(self.ac, self._names_of_critics(self.ac), self._observation_space.shape[0], self.act_dim)
         self._build_optimisers({name: getattr(settings, name) for name in self.RATES})
-
-    @property
-    def engine(self) -> str:
-        """What computes: ``torch``, ``compiled``, or ``auto``, which is compiled wherever that is possible."""
-        return self._engine
-
-    @engine.setter
-    def engine(self, name: str) -> None:
-        raise_if_wrong(engine=(name, ENGINE))
-        self._engine = name
-        self._forget_compiled()
-
-    def _compiled(self) -> CompiledEngine | None:
-        """What executes this agent compiled, with torch's global generator; None if it runs in torch."""
-        if not self._has_chosen:
-            self._own_engine = CompiledEngine(self, None) if can_compile(self) else None
-            self._has_chosen = True
-        return self._own_engine
-
-    def _forget_compiled(self) -> None:
-        self._has_chosen, self._own_engine = False, None
-
-    def __getstate__(self) -> dict[str, Any]:
-        # A copy has parameters of its own, and finds out anew how to compute with them.
-        return {**self.__dict__, "_has_chosen": False, "_own_engine": None, "_memory": None}
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Agent":
-        # Called when a module moves to another device or dtype.
-        self._forget_compiled()
-        return super()._apply(fn, recurse)  # type: ignore[no-any-return, no-untyped-call]
 
     def _build_multipliers(self) -> None:
         """Add the multipliers that are adapted in addition to the temperature."""
@@ -235,23 +202,6 @@ class Agent(SavedModule, ABC):
         return inside.astype(space.dtype, copy=False)
 
     # Updating -------------------------------------------------------------------------------------
-
-    def update(self, data: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """One gradient step on a batch, of critics, actor and multipliers.
-
-        Args:
-            data: ``obs act obs_next`` as ``[B, dim]``, ``rew done`` as ``[B]``; for LAC and LATC with ``horizon_rew``
-                ``[B]`` the critic learns the finite-horizon sum (eq. 9) instead of the discounted target (eq. 8).
-
-        Returns:
-            The quantities named in ``DIAGNOSTICS``, as tensors without a graph.
-        """
-        compiled = self._compiled()
-        return self._update(data) if compiled is None else compiled.update(data)
-
-    @abstractmethod
-    def _update(self, data: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The same in torch: the text of the algorithm."""
 
     def cost(self, data: Mapping[str, Tensor]) -> Tensor:
         """The scalar of the batch as a cost."""

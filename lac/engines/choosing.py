@@ -5,6 +5,7 @@ import torch
 from lac.engines.compiled_engine import CompiledEngine
 from lac.engines.protocol import Agent, Engine
 from lac.engines.torch_engine import TorchEngine
+from lac.settings.rules import ArgumentError
 
 
 def choose_engine(agent: Agent, generator: torch.Generator | None = None) -> Engine:
@@ -34,5 +35,5 @@ def can_compile(agent: Agent) -> bool:
         return False
     reason = CompiledEngine.why_not(agent)
     if reason is not None and agent.engine == "compiled":
-        raise ValueError(f"engine is 'compiled', but {reason}; use auto or torch")
+        raise ArgumentError("engine", f"is 'compiled', but {reason}; use auto or torch")
     return reason is None

@@ -29,7 +29,7 @@ def why_no_compiler() -> str | None:
 
 def compiled(name: str, arguments: tuple[Any, ...]) -> Callable[..., Any]:
     """A function of the kernel, ready for arguments of these types; a compilation is told."""
-    with _told():
+    with _told("policy" if name == "actions" else "update"):
         try:
             return _compiled(name, arguments, cached=True)
         except Exception:  # no folder can be written, the disk is full, a file is damaged
@@ -54,7 +54,7 @@ def _function(name: str, cached: bool) -> Any:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _told(what: str) -> Iterator[None]:
     """Tell if something is compiled inside the context, and how long it took."""
     from numba.core import event  # noqa: PLC0415
 
@@ -64,7 +64,7 @@ def _told() -> Iterator[None]:
         def on_start(self, event: object) -> None:
             if self.started is None:
                 self.started = time.monotonic()
-                _tell("compiling the update, once: ")
+                _tell(f"compiling the {what}, once: ")
 
         def on_end(self, event: object) -> None:
             """Functions that a function calls end before it; the context tells the time."""

@@ -5,12 +5,11 @@ gradient of a loss by x, derived by hand. Products are those of BLAS, and one pa
 Nothing is reordered (no fastmath), so the results are the same bits in each run.
 
 All functions get a ``Form`` of the agent. ``settings`` is a record. ``actor`` and ``critic`` have a row ``[inputs,
-outputs, weights at, biases at, activation]`` for each layer, whose numbers lie in a flat vector, weights as ``[outputs,
-inputs]``; the actor's last layer gives ``[mu | log std]``. Rows of ``memory`` are vectors ``[actor | critics | log
-alpha, log labda]``: parameters, their gradient, both moments of Adam, the target's parameters; critics and multipliers
-lie at ``starts``. ``steps`` counts those of both optimisers. ``scaling`` has centre and inverse width of observations
-and actions, ``box`` half-width and centre of actions. ``outputs`` keeps the outputs of all layers, in a row for the
-actor and for each critic; ``spare`` is space.
+outputs, weights at, biases at, activation]`` for each layer (weights as ``[outputs, inputs]``; the actor's last layer
+gives mu and log std). Rows of ``memory`` are vectors ``[actor | critics | log alpha, log labda]``: parameters, their
+gradient, both moments of Adam, the target; critics and multipliers lie at ``starts``. ``steps`` counts those of both
+optimisers. ``scaling`` has centre and inverse width of the inputs, ``box`` half-width and centre of actions.
+``outputs`` keeps the outputs of all layers, in a row for the actor and for each critic; ``spare`` is space.
 """
 
 import math
@@ -20,22 +19,19 @@ import numpy as np
 from numba import njit
 
 INPUTS, OUTPUTS, WEIGHTS, BIASES, ACTIVATION = range(5)
-IDENTITY, RELU, TANH = range(3)
 PARAMETERS, GRADIENT, FIRST, SECOND, TARGET = range(5)
-MIXED, BEFORE, AFTER = range(3)
-LOG_ALPHA, LOG_LABDA = -2, -1
+RELU, TANH, BEFORE, AFTER, LOG_ALPHA, LOG_LABDA = 1, 2, 1, 2, -2, -1
 
 Form = namedtuple("Form", "settings actor critic starts memory steps scaling box outputs spare")
 Policy = namedtuple("Policy", "inputs heads squashed deviation actions logp")
 
 f32 = np.float32
-ZERO, HALF, ONE, TWO = f32(0.0), f32(0.5), f32(1.0), f32(2.0)
-BETA1, BETA2, EPSILON, TINY = 0.9, 0.999, f32(1e-8), f32(1e-30)
+ZERO, HALF, ONE, TWO, TINY = f32(0.0), f32(0.5), f32(1.0), f32(2.0), f32(1e-30)
+BETA1, BETA2, EPSILON = 0.9, 0.999, f32(1e-8)
 NEW1, OLD2, NEW2 = f32(1.0 - BETA1), f32(BETA2), f32(1.0 - BETA2)
 LOG_STD_MIN, LOG_STD_MAX, HALF_LOG_2PI = f32(-20.0), f32(2.0), f32(0.5 * math.log(2.0 * math.pi))
 LOG_2, LOG_2_HIGH, LOG_2_LOW = f32(math.log(2.0)), f32(0.693359375), f32(math.log(2.0) - 0.693359375)
 C2, C3, C4, C5, C6, C7 = (f32(1.0 / math.factorial(k)) for k in range(2, 8))
-T3, T5, T7, T9, T11, T13 = (f32(1.0 / k) for k in range(3, 14, 2))
 SMALL = 1_000_000  # OpenBLAS does not pack the factors of a product with fewer multiplications
 
 part = njit(error_model="numpy")
@@ -45,37 +41,32 @@ def lyapunov_update(a, obs, act, obs_next, cost, done, sums, noise):
     """One update of LAC or LATC; returns its diagnostics. ``sums`` are those of the finite horizon, or empty."""
     s, batch, log_alpha, log_labda = a.settings[0], len(obs), a.memory[0, LOG_ALPHA], a.memory[0, LOG_LABDA]
     alpha, labda = math.exp(log_alpha), np.minimum(math.exp(log_labda), ONE)
-
     # Target: eq. 9, summed by the buffer, or eq. 8.
     target = sums
     if len(sums) == 0:
         act_next = policy(a, TARGET, obs_next, noise[:batch]).actions
-        target = cost + s.gamma * (ONE - done) * largest(values(a, TARGET, joined(a, obs_next, act_next)))
-
-    # Critics: eq. 7.
+        l_next = values(a, TARGET, joined(a, obs_next, act_next))
+        target = cost + s.gamma * (ONE - done) * np.maximum(l_next[0], l_next[-1])  # of one or two critics
+    # Critics: eq. 7. A step moves the targets, too.
     now = joined(a, obs, act)
     l = values(a, PARAMETERS, now)  # noqa: E741
     critic_loss, l_mean = critic_gradient(a, now, l, target), l[0].mean()
     if s.drift != BEFORE:
         step_critics(a)
     drift = values(a, PARAMETERS, now) if s.drift == AFTER else l
-    l_now = largest(drift) if s.symmetric else drift[0]
-
+    l_now = np.maximum(drift[0], drift[-1]) if s.symmetric else drift[0]
     # Actor: eqs. 11 and 12. Actions at s raise the entropy, actions at s' lower L.
     p = policy(a, PARAMETERS, np.concatenate((obs, obs_next)), noise[-2 * batch :])
     d_actions, d_logp = np.zeros_like(p.actions), np.zeros_like(p.logp)
-    l_next = action_gradient(a, obs_next, p.actions[batch:], labda / batch, d_actions[batch:])
+    l_new = action_gradient(a, obs_next, p.actions[batch:], labda / batch, d_actions[batch:])
     d_logp[:batch] = alpha / batch
     actor_gradient(a, p, d_actions, d_logp)
-    decrease, logp = (l_next - l_now + s.alpha3 * cost).mean(), p.logp[:batch].mean()
-
+    decrease, logp = (l_new - l_now + s.alpha3 * cost).mean(), p.logp[:batch].mean()
     # Multipliers: eq. 17 of Haarnoja, and the text below eq. 14. A loss of log alpha equals its derivative.
     alpha_loss, labda_loss = -alpha * (logp + s.target_entropy), -log_labda * decrease
     step_policy(a, alpha_loss, -decrease)
     if s.drift == BEFORE:
         step_critics(a)
-
-    average_targets(a)
     actor_loss = labda * decrease + alpha * logp
     return np.array([critic_loss, actor_loss, alpha_loss, labda_loss, decrease, l_mean, -logp], f32)
 
@@ -83,30 +74,24 @@ def lyapunov_update(a, obs, act, obs_next, cost, done, sums, noise):
 def soft_update(a, obs, act, obs_next, cost, done, noise):
     """One update of SAC; returns its diagnostics. Equations are those of Haarnoja."""
     s, batch, alpha = a.settings[0], len(obs), math.exp(a.memory[PARAMETERS, LOG_ALPHA])
-
     # Target: eq. 3.
     p = policy(a, PARAMETERS, obs_next, noise[:batch])
-    q_next = largest(values(a, TARGET, joined(a, obs_next, p.actions)))
-    target = cost + s.gamma * (ONE - done) * (q_next + alpha * p.logp)
-
-    # Critics: eq. 5.
+    q_next = values(a, TARGET, joined(a, obs_next, p.actions))
+    target = cost + s.gamma * (ONE - done) * (np.maximum(q_next[0], q_next[-1]) + alpha * p.logp)
+    # Critics: eq. 5. A step moves the targets, too.
     now = joined(a, obs, act)
     q = values(a, PARAMETERS, now)
     critic_loss, q_mean = critic_gradient(a, now, q, target), q[0].mean()
     step_critics(a)
-
     # Actor: eq. 7.
     p = policy(a, PARAMETERS, obs, noise[batch:])
     d_actions, d_logp = np.zeros_like(p.actions), np.full_like(p.logp, f32(alpha / batch))
     q_new = action_gradient(a, obs, p.actions, ONE / batch, d_actions)
     actor_gradient(a, p, d_actions, d_logp)
     logp = p.logp.mean()
-
     # Temperature: eq. 17.
     alpha_loss = -alpha * (logp + s.target_entropy)
     step_policy(a, alpha_loss, ZERO)
-
-    average_targets(a)
     return np.array([critic_loss, q_new.mean() + alpha * logp, alpha_loss, q_mean, -logp], f32)
 
 
@@ -120,22 +105,21 @@ def policy(a, which, obs, noise):
     """Samples of the policy and their log-probabilities, which are those before the scaling to the box."""
     (batch, n), x = noise.shape, joined(a, obs, obs[:, :0])
     heads = forward(a.actor, a.memory[which], x, a.outputs[0])
-    deviation, squashed, act = heads[:, n:].copy(), heads[:, :n].copy(), np.empty_like(noise)
-    terms, logp = np.empty_like(noise), np.zeros(batch, f32)
-    eps, std, z, log = noise.reshape(-1), deviation.reshape(-1), squashed.reshape(-1), terms.reshape(-1)
+    act, squashed, deviation = np.empty_like(noise), heads[:, :n].copy(), heads[:, n:].copy()
+    eps, q, t, std = noise.reshape(-1), act.reshape(-1), squashed.reshape(-1), deviation.reshape(-1)
     for i in range(noise.size):
-        log_std = min(max(std[i], LOG_STD_MIN), LOG_STD_MAX)  # NaN stays
-        scale, e = exponential(log_std)
-        std[i] = (scale * e + scale) * eps[i]
-        z[i] += std[i]
-        # log(1 - tanh(z)^2) = 2 (log 2 - |z| - log(1 + exp(-2 |z|)))
-        scale, e = exponential(-TWO * abs(z[i]))
-        log_squash = TWO * (LOG_2 - abs(z[i]) - log1p(scale * e + scale))
-        log[i] = -HALF * eps[i] * eps[i] - log_std - HALF_LOG_2PI - log_squash
-        z[i] = tanh(z[i])
+        scale, e = exponential(min(max(std[i], LOG_STD_MIN), LOG_STD_MAX))  # NaN stays
+        std[i] = (scale + scale * e) * eps[i]
+        scale, e = exponential(-TWO * abs(t[i] + std[i]))
+        q[i] = scale + scale * e
+        t[i] = math.copysign((ONE - q[i]) / (ONE + q[i]), t[i] + std[i])
+    logp = np.zeros(batch, f32)
     for i in range(batch):
         for j in range(n):
-            logp[i] += terms[i, j]
+            # log(1 - tanh(z)^2) = 2 (log 2 - |z| - log(1 + exp(-2 |z|)))
+            log_squash = TWO * (LOG_2 - abs(heads[i, j] + deviation[i, j]) - math.log(ONE + act[i, j]))
+            log_std = min(max(heads[i, n + j], LOG_STD_MIN), LOG_STD_MAX)
+            logp[i] -= HALF * noise[i, j] * noise[i, j] + log_std + HALF_LOG_2PI + log_squash
             act[i, j] = a.box[1, j] + squashed[i, j] * a.box[0, j]
     return Policy(x, heads, squashed, deviation, act, logp)
 
@@ -166,12 +150,6 @@ def values(a, which, x):
 
 
 @part
-def largest(of_critics):
-    """The pessimistic value ``[B]`` of one or two critics."""
-    return np.maximum(of_critics[0], of_critics[-1])
-
-
-@part
 def critic_gradient(a, x, of_critics, target):
     """The gradient of eq. 7 by the critics' parameters; returns its value."""
     loss = ZERO
@@ -189,7 +167,7 @@ def action_gradient(a, obs, act, factor, d_act):
     """The gradient of ``factor`` times the sum of the largest values by the actions; returns these values."""
     x, n_obs = joined(a, obs, act), obs.shape[1]
     of_critics = values(a, PARAMETERS, x)
-    result, n_largest = largest(of_critics), np.zeros(len(x), f32)
+    result, n_largest = np.maximum(of_critics[0], of_critics[-1]), np.zeros(len(x), f32)
     for c in range(len(of_critics)):
         n_largest += of_critics[c] == result
     for c in range(len(of_critics)):  # critics with the same value share the gradient, as in torch
@@ -250,13 +228,8 @@ def forward(net, vector, x, outputs):
         product(x, weight.T, y)
         for i in range(y.shape[0]):
             for j in range(y.shape[1]):
-                y[i, j] += bias[j]
-            if kind == RELU:
-                for j in range(y.shape[1]):
-                    y[i, j] = ZERO if y[i, j] < ZERO else y[i, j]  # NaN stays
-            elif kind == TANH:
-                for j in range(y.shape[1]):
-                    y[i, j] = tanh(y[i, j])
+                z = y[i, j] + bias[j]
+                y[i, j] = tanh(z) if kind == TANH else (ZERO if kind == RELU and z < ZERO else z)  # NaN stays
         at += y.size
         x = y
     return x
@@ -271,12 +244,9 @@ def backward(net, vector, gradient, x, outputs, spare):
         at -= batch * n_out
         y, d_sums = rows(outputs, at, batch, n_out), rows(d_y, 0, batch, n_out)
         for i in range(batch):
-            if kind == RELU:
-                for j in range(n_out):
-                    d_sums[i, j] = d_sums[i, j] if y[i, j] > ZERO else ZERO
-            elif kind == TANH:
-                for j in range(n_out):
-                    d_sums[i, j] *= ONE - y[i, j] * y[i, j]
+            for j in range(n_out):
+                slope = ONE - y[i, j] * y[i, j] if kind == TANH else ONE
+                d_sums[i, j] = ZERO if kind == RELU and y[i, j] <= ZERO else d_sums[i, j] * slope
         if len(gradient) > 0:
             d_weight, d_bias = layer(net, k, gradient)
             np.dot(d_sums.T, rows(outputs, at - batch * n_in, batch, n_in) if k > 0 else x, d_weight)
@@ -318,23 +288,15 @@ def tanh(x):
 
 
 @part
-def log1p(x):
-    """``log(1 + x)`` for x from 0 to 1: the series of ``2 artanh(x / (2 + x))``."""
-    t = x / (TWO + x)
-    q = t * t
-    return TWO * t * (ONE + q * (T3 + q * (T5 + q * (T7 + q * (T9 + q * (T11 + q * T13))))))
-
-
-@part
 def step_critics(a):
-    """One step for the critics."""
+    """One step for the critics and their targets."""
     a.steps[0] += ONE
     adam(a, a.starts[0], a.starts[-1], a.settings[0].lr_c, a.steps[0])
 
 
 @part
 def step_policy(a, d_log_alpha, d_log_labda):
-    """One step for actor, temperature and multiplier, which stays in its bounds."""
+    """One step for actor, its target, temperature and multiplier, which stays in its bounds."""
     s, end = a.settings[0], a.starts[-1]
     a.memory[GRADIENT, LOG_ALPHA], a.memory[GRADIENT, LOG_LABDA] = d_log_alpha, d_log_labda
     a.steps[1] += ONE
@@ -346,19 +308,13 @@ def step_policy(a, d_log_alpha, d_log_labda):
 
 @part
 def adam(a, start, stop, rate, steps):
-    """Kingma and Ba (2015), algorithm 1, on a part of the parameters."""
+    """Kingma and Ba (2015), algorithm 1, on a part of the parameters, and the moving average of their targets."""
     p, g, m, v = a.memory[0, start:stop], a.memory[1, start:stop], a.memory[2, start:stop], a.memory[3, start:stop]
+    target, new = a.memory[TARGET, start:stop], ONE - a.settings[0].polyak
     length, root = f32(rate / (1.0 - BETA1**steps)), f32(math.sqrt(1.0 - BETA2**steps))
     for i in range(len(p)):
         first = m[i] + NEW1 * (g[i] - m[i])
         m[i] = ZERO if abs(first) < TINY else first  # processors are slow with the smallest numbers
         v[i] = OLD2 * v[i] + NEW2 * g[i] * g[i]
         p[i] -= length * m[i] / (np.sqrt(v[i]) / root + EPSILON)
-
-
-@part
-def average_targets(a):
-    """The moving average; that of the multipliers is not used."""
-    p, target, new = a.memory[PARAMETERS], a.memory[TARGET], ONE - a.settings[0].polyak
-    for i in range(len(p)):
         target[i] += new * (p[i] - target[i])
