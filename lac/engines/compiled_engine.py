@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from lac.engines.compiling import compiled, why_no_compiler
 from lac.engines.memory import memory_of, why_not_compiled
-from lac.engines.protocol import Agent, Batch
+from lac.engines.protocol import Agent, Batch, Diagnostics
 from lac.settings.algorithms import LyapunovSettings
 
 SETTINGS = np.dtype(
@@ -41,7 +40,7 @@ class CompiledEngine:
         self._agent, self.generator = agent, generator
         self._settings = _settings(agent)
         self._rates = [
-            (name, group)
+            (self._settings[name], group)
             for optimizer in (agent.critic_optimizer, agent.policy_optimizer)
             for name, group in optimizer.groups.items()
         ]
@@ -66,7 +65,7 @@ class CompiledEngine:
         actions = self._call("actions", len(rows), rows, noise)
         return self._agent.bounded(actions.reshape(*observations.shape[:-1], -1))
 
-    def update(self, data: Batch) -> dict[str, Tensor]:
+    def update(self, data: Batch) -> Diagnostics:
         """One gradient step of the agent on a batch; returns its ``DIAGNOSTICS``."""
         columns = {name: np.ascontiguousarray(values.numpy(), np.float32) for name, values in data.items()}
         obs, act, obs_next, done = (columns[name] for name in ("obs", "act", "obs_next", "done"))
@@ -74,10 +73,10 @@ class CompiledEngine:
         if self._update == "lyapunov_update":
             batch.append(columns.get("horizon_rew", done[:0]))
         draws = 3 if self._update == "lyapunov_update" and "horizon_rew" not in columns else 2
-        for name, group in self._rates:
-            self._settings[name] = group.lr
+        for rate, group in self._rates:
+            rate[0] = group.lr
         told = self._call(self._update, len(obs), *batch, self._noise(draws, len(obs)))
-        return dict(zip(self._agent.DIAGNOSTICS, torch.from_numpy(told).unbind(), strict=True))
+        return Diagnostics(self._agent.DIAGNOSTICS, told)
 
     def _call(self, name: str, batch: int, *arguments: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         if batch > self._batch or not self._memory.is_current():

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lac.agents import Agent
-from lac.engines import choose_engine
+from lac.engines import Diagnostics, choose_engine
 from lac.envs.checks import MAX_EPISODE_STEPS
 from lac.envs.vector import TRAINING_SEEDS
 from lac.evaluation.rollouts import evaluate
@@ -102,7 +102,7 @@ class Trainer:
             self.environments.close()
             raise
         self._updates = 0
-        self._diagnostics: list[dict[str, Tensor]] = []
+        self._diagnostics: list[Mapping[str, Tensor]] = []
         self._has_told_unfinished = False
         self._clock = _Clock()
 
@@ -275,10 +275,15 @@ class _Clock:
         return metrics
 
 
-def _means(diagnostics: list[dict[str, Tensor]]) -> Metrics:
+def _means(diagnostics: list[Mapping[str, Tensor]]) -> Metrics:
     """The mean of each quantity over the updates of an epoch, copied to the CPU in one transfer."""
     if not diagnostics:
         return {}
     names = list(diagnostics[0])
-    table = torch.stack([torch.stack([update[name] for name in names]) for update in diagnostics])
-    return dict(zip(names, table.mean(dim=0).tolist(), strict=True))
+    rows = [
+        torch.from_numpy(update.numbers)
+        if isinstance(update, Diagnostics)
+        else torch.stack([update[name] for name in names])
+        for update in diagnostics
+    ]
+    return dict(zip(names, torch.stack(rows).mean(dim=0).tolist(), strict=True))
