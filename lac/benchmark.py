@@ -4,15 +4,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from lac.agents import LAC
+from lac.agents import LAC, SAC, Agent
 from lac.buffers import Batch, ReplayBuffer
 from lac.engines import TorchEngine, choose_engine
 from lac.envs import AnyEnv, make_env, wrap_env
+
+A = TypeVar("A", bound=Agent)
 
 PRODUCT_SIZE = 256
 """The machine's limit is read off a square matrix product of this size."""
@@ -24,7 +27,7 @@ class Timing:
 
     Attributes:
         name: What was timed.
-        seconds: Seconds per call in each round.
+        seconds: Seconds of the CPU per call in each round.
         calls_per_step: How often it happens per environment step of a training run; 0 if it does not.
     """
 
@@ -51,8 +54,9 @@ def run_benchmark(width: int, batch_size: int, rounds: int, round_seconds: float
         The first entry is the floor: the products of one update, at the speed of a large one.
     """
     env = wrap_env(make_env("lac/Oscillator-v1"))
-    agent = _agent(env, width)
-    engine, torch_engine = choose_engine(agent), TorchEngine(_agent(env, width), torch.Generator())
+    agent = _agent(LAC, env, width)
+    engine, torch_engine = choose_engine(agent), TorchEngine(_agent(LAC, env, width), torch.Generator())
+    soft_engine = choose_engine(_agent(SAC, env, width))
     buffer = _filled_buffer(agent)
     batches = buffer.sample_batches(32, batch_size)
     observation, _ = env.reset(seed=0)
@@ -61,8 +65,9 @@ def run_benchmark(width: int, batch_size: int, rounds: int, round_seconds: float
 
     things: dict[str, tuple[Callable[[], object], float]] = {
         "matrix products of an update (floor)": (floor, 0.0),
-        "update": (_Cycle(engine.update, batches), 1.0),
-        "update in torch": (_Cycle(torch_engine.update, batches), 0.0),
+        f"update of LAC ({engine.name})": (_Cycle(engine.update, batches), 1.0),
+        "update of LAC (torch)": (_Cycle(torch_engine.update, batches), 0.0),
+        f"update of SAC ({soft_engine.name})": (_Cycle(soft_engine.update, batches), 0.0),
         "action": (partial(engine.get_action, observation), 1.0),
         "environment step": (partial(_step, env, action), 1.0),
         "storing a transition": (partial(buffer.store, observation, action, 1.0, observation, False), 1.0),
@@ -132,9 +137,9 @@ class _Cycle:
         return self._function(self._batches[self._next])
 
 
-def _agent(env: AnyEnv, width: int) -> LAC:
+def _agent(agent_class: type[A], env: AnyEnv, width: int) -> A:
     sizes = {"actor": [width, width], "critic": [width, width]}
-    return LAC(env, ac_kwargs={"hidden_sizes": sizes})
+    return agent_class(env, ac_kwargs={"hidden_sizes": sizes})
 
 
 def _filled_buffer(agent: LAC) -> ReplayBuffer:
@@ -154,9 +159,10 @@ def _step(env: AnyEnv, action: object) -> None:
 
 
 def _seconds_per_call(call: Callable[[], object], at_least: float) -> float:
+    """Seconds of the CPU, which other processes disturb less than those of the clock."""
     call()
-    started, calls = time.perf_counter(), 0
-    while calls == 0 or time.perf_counter() - started < at_least:
+    started, calls = time.process_time(), 0
+    while calls == 0 or time.process_time() - started < at_least:
         call()
         calls += 1
-    return (time.perf_counter() - started) / calls
+    return (time.process_time() - started) / calls

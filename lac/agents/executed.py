@@ -55,7 +55,7 @@ class ExecutedModule(nn.Module):
         self._forget_compiled()
         return super()._apply(fn, recurse)  # type: ignore[no-any-return, no-untyped-call]
 
-    def update(self, data: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def update(self, data: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """One gradient step on a batch, of critics, actor and multipliers.
 
         Args:

@@ -2,7 +2,7 @@
 
 from lac.engines.choosing import can_compile, choose_engine
 from lac.engines.compiled_engine import CompiledEngine
-from lac.engines.protocol import Engine
+from lac.engines.protocol import Diagnostics, Engine
 from lac.engines.torch_engine import TorchEngine
 
-__all__ = ["CompiledEngine", "Engine", "TorchEngine", "can_compile", "choose_engine"]
+__all__ = ["CompiledEngine", "Diagnostics", "Engine", "TorchEngine", "can_compile", "choose_engine"]

@@ -22,7 +22,11 @@ def choose_engine(agent: Agent, generator: torch.Generator | None = None) -> Eng
         generator = torch.Generator(agent.device)
         is_cpu = agent.device.type == "cpu"
         generator.set_state(torch.get_rng_state() if is_cpu else torch.cuda.get_rng_state(agent.device))
-    return CompiledEngine(agent, generator) if can_compile(agent) else TorchEngine(agent, generator)
+    if not can_compile(agent):
+        return TorchEngine(agent, generator)
+    engine = CompiledEngine(agent, generator)
+    engine.prepare()
+    return engine
 
 
 def can_compile(agent: Agent) -> bool:

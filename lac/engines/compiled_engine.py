@@ -1,17 +1,16 @@
 """The engine for the networks of this package on the CPU: compiled functions on the memory of the parameters."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from lac.engines.compiling import compiled, why_no_compiler
 from lac.engines.memory import memory_of, why_not_compiled
-from lac.engines.protocol import Agent, Batch
+from lac.engines.protocol import Agent, Batch, Diagnostics
 from lac.settings.algorithms import LyapunovSettings
 
 SETTINGS = np.dtype(
@@ -22,6 +21,9 @@ SETTINGS = np.dtype(
 """The settings of an update as the kernel reads them; ``quadratic`` tells L, a sum of squares, from Q."""
 
 UPDATES = {"LAC": "lyapunov_update", "LATC": "lyapunov_update", "SAC": "soft_update"}
+_ARGUMENTS = {"actions": "mm", "lyapunov_update": "mmmvvvm", "soft_update": "mmmvvm"}
+"""The arguments of each function after the form: matrices and vectors."""
+_COLUMNS = ("obs", "act", "obs_next", "rew", "done", "horizon_rew")
 _DRIFTS = ("mixed", "before", "after")
 _NORMAL_BLOCK = 16
 """``torch.randn`` draws numbers in blocks of this size: one call gives the same as several, if all are whole blocks."""
@@ -41,11 +43,12 @@ class CompiledEngine:
         self._agent, self.generator = agent, generator
         self._settings = _settings(agent)
         self._rates = [
-            (name, group)
+            (self._settings[name], group)
             for optimizer in (agent.critic_optimizer, agent.policy_optimizer)
             for name, group in optimizer.groups.items()
         ]
         self._update = UPDATES[type(agent).__name__]
+        self._obs_dim = int(agent.ac.pi.net[0].in_features)
         self._functions: dict[str, Callable[..., Any]] = {}
         self._bind(batch=1)
 
@@ -59,32 +62,53 @@ class CompiledEngine:
 
     def get_action(self, obs: npt.NDArray[Any], deterministic: bool = False) -> npt.NDArray[Any]:
         """Actions ``[..., act_dim]`` in their box for observations ``[..., obs_dim]``."""
-        observations = np.ascontiguousarray(obs, np.float32)
-        rows = observations.reshape(-1, observations.shape[-1])
+        observations = np.array(obs, np.float32)  # a copy, since an array that must not be written has another type
+        rows = observations.reshape(-1, self._obs_dim)
         shape = (len(rows), self._agent.act_dim)
         noise = np.zeros(shape, np.float32) if deterministic else torch.randn(shape, generator=self.generator).numpy()
         actions = self._call("actions", len(rows), rows, noise)
-        return self._agent.bounded(actions.reshape(*observations.shape[:-1], -1))
+        return self._agent.bounded(actions.reshape(*observations.shape[:-1], self._agent.act_dim))
 
-    def update(self, data: Batch) -> dict[str, Tensor]:
+    def update(self, data: Batch) -> Diagnostics:
         """One gradient step of the agent on a batch; returns its ``DIAGNOSTICS``."""
-        columns = {name: np.ascontiguousarray(values.numpy(), np.float32) for name, values in data.items()}
+        columns = {
+            name: np.ascontiguousarray(data[name].detach().numpy(), np.float32) for name in _COLUMNS if name in data
+        }
+        self._raise_if_other_shapes(columns)
         obs, act, obs_next, done = (columns[name] for name in ("obs", "act", "obs_next", "done"))
         batch = [obs, act, obs_next, self._agent.cost(columns), done]
         if self._update == "lyapunov_update":
             batch.append(columns.get("horizon_rew", done[:0]))
         draws = 3 if self._update == "lyapunov_update" and "horizon_rew" not in columns else 2
-        for name, group in self._rates:
-            self._settings[name] = group.lr
+        for rate, group in self._rates:
+            rate[0] = group.lr
         told = self._call(self._update, len(obs), *batch, self._noise(draws, len(obs)))
-        return dict(zip(self._agent.DIAGNOSTICS, torch.from_numpy(told).unbind(), strict=True))
+        return Diagnostics(self._agent.DIAGNOSTICS, told)
+
+    def _raise_if_other_shapes(self, columns: Mapping[str, npt.NDArray[np.float32]]) -> None:
+        """Compiled code does not notice that it reads beyond an array."""
+        batch = len(columns["obs"])
+        widths = {"obs": (self._obs_dim,), "obs_next": (self._obs_dim,), "act": (self._agent.act_dim,)}
+        for name, column in columns.items():
+            expected = (batch, *widths.get(name, ()))
+            if column.shape != expected:
+                raise ValueError(f"{name} of the batch has the shape {column.shape}; it must be {expected}")
+
+    def prepare(self) -> None:
+        """Compile what training needs before it starts."""
+        for name in ("actions", self._update):
+            self._compiled(name)
+
+    def _compiled(self, name: str) -> Callable[..., Any]:
+        matrix, vector = np.zeros((1, 1), np.float32), np.zeros(1, np.float32)
+        types = {"m": matrix, "v": vector}
+        self._functions[name] = compiled(name, (self._form, *(types[letter] for letter in _ARGUMENTS[name])))
+        return self._functions[name]
 
     def _call(self, name: str, batch: int, *arguments: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         if batch > self._batch or not self._memory.is_current():
             self._bind(max(batch, self._batch))
-        function = self._functions.get(name)
-        if function is None:
-            function = self._functions[name] = compiled(name, (self._form, *arguments))
+        function = self._functions.get(name) or self._compiled(name)
         result: npt.NDArray[np.float32] = function(self._form, *arguments)
         return result
 

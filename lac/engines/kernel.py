@@ -1,8 +1,7 @@
 """The updates of LAC, LATC and SAC, compiled; ``lac/agents`` has the same steps in torch.
 
-Equation numbers are those of Han et al. (2020), or of Haarnoja et al. (2018) where this is said; ``d_x`` is the
-gradient of a loss by x, derived by hand. Products are those of BLAS, and one pass of elementwise code follows each.
-Nothing is reordered (no fastmath), so the results are the same bits in each run.
+Equations are those of Han et al. (2020), or of Haarnoja et al. (2018) where this is said; ``d_x`` is the gradient of a
+loss by x, derived by hand. Products are BLAS's. No fastmath: the results are the same bits in each run.
 
 All functions get a ``Form`` of the agent. ``settings`` is a record. ``actor`` and ``critic`` have a row ``[inputs,
 outputs, weights at, biases at, activation]`` for each layer (weights as ``[outputs, inputs]``; the actor's last layer
@@ -33,7 +32,6 @@ LOG_STD_MIN, LOG_STD_MAX, HALF_LOG_2PI = f32(-20.0), f32(2.0), f32(0.5 * math.lo
 LOG_2, LOG_2_HIGH, LOG_2_LOW = f32(math.log(2.0)), f32(0.693359375), f32(math.log(2.0) - 0.693359375)
 C2, C3, C4, C5, C6, C7 = (f32(1.0 / math.factorial(k)) for k in range(2, 8))
 SMALL = 1_000_000  # OpenBLAS does not pack the factors of a product with fewer multiplications
-
 part = njit(error_model="numpy")
 
 
@@ -89,8 +87,7 @@ def soft_update(a, obs, act, obs_next, cost, done, noise):
     q_new = action_gradient(a, obs, p.actions, ONE / batch, d_actions)
     actor_gradient(a, p, d_actions, d_logp)
     logp = p.logp.mean()
-    # Temperature: eq. 17.
-    alpha_loss = -alpha * (logp + s.target_entropy)
+    alpha_loss = -alpha * (logp + s.target_entropy)  # eq. 17
     step_policy(a, alpha_loss, ZERO)
     return np.array([critic_loss, q_new.mean() + alpha * logp, alpha_loss, q_mean, -logp], f32)
 
@@ -144,7 +141,7 @@ def values(a, which, x):
     """The values of all critics ``[critics, B]``."""
     result = np.zeros((len(a.outputs) - 1, len(x)), f32)
     for c in range(len(result)):
-        y = forward(a.critic, network(a, which, c), x, a.outputs[1 + c])
+        y = forward(a.critic, a.memory[which, a.starts[c] :], x, a.outputs[1 + c])
         result[c] = np.dot(y * y, np.ones(y.shape[1], f32)) if a.settings[0].quadratic else y[:, 0]
     return result
 
@@ -158,7 +155,8 @@ def critic_gradient(a, x, of_critics, target):
         weighted = error / (ONE + target) if a.settings[0].relative else error
         loss += HALF * (weighted * error).mean()
         value_gradient(a, c, weighted / f32(len(error)))
-        backward(a.critic, network(a, PARAMETERS, c), network(a, GRADIENT, c), x, a.outputs[1 + c], a.spare)
+        parameters, gradient = a.memory[PARAMETERS, a.starts[c] :], a.memory[GRADIENT, a.starts[c] :]
+        backward(a.critic, parameters, gradient, x, a.outputs[1 + c], a.spare)
     return loss
 
 
@@ -172,7 +170,7 @@ def action_gradient(a, obs, act, factor, d_act):
         n_largest += of_critics[c] == result
     for c in range(len(of_critics)):  # critics with the same value share the gradient, as in torch
         value_gradient(a, c, np.where(of_critics[c] == result, f32(factor) / n_largest, ZERO))
-        d_x = backward(a.critic, network(a, PARAMETERS, c), x[0, :0], x, a.outputs[1 + c], a.spare)
+        d_x = backward(a.critic, a.memory[PARAMETERS, a.starts[c] :], x[0, :0], x, a.outputs[1 + c], a.spare)
         for i in range(d_act.shape[0]):
             for j in range(d_act.shape[1]):
                 d_act[i, j] += d_x[i, n_obs + j] * a.scaling[1, n_obs + j]
@@ -187,12 +185,6 @@ def value_gradient(a, c, d_value):
     for i in range(batch):
         for k in range(n):
             d_y[i, k] = TWO * d_value[i] * y[i, k] if a.settings[0].quadratic else d_value[i]
-
-
-@part
-def network(a, which, c):
-    """The part of a vector that belongs to a critic."""
-    return a.memory[which, a.starts[c] : a.starts[c + 1]]
 
 
 @part
@@ -249,7 +241,7 @@ def backward(net, vector, gradient, x, outputs, spare):
                 d_sums[i, j] = ZERO if kind == RELU and y[i, j] <= ZERO else d_sums[i, j] * slope
         if len(gradient) > 0:
             d_weight, d_bias = layer(net, k, gradient)
-            np.dot(d_sums.T, rows(outputs, at - batch * n_in, batch, n_in) if k > 0 else x, d_weight)
+            contraction(d_sums, rows(outputs, at - batch * n_in, batch, n_in) if k > 0 else x, d_weight)
             np.dot(np.ones(batch, f32), d_sums, d_bias)
         if k > 0 or len(gradient) == 0:
             product(d_sums, layer(net, k, vector)[0], rows(d_x, 0, batch, n_in))
@@ -260,13 +252,21 @@ def backward(net, vector, gradient, x, outputs, spare):
 @part
 def product(x, w, y):
     """The product ``x w``, in blocks of rows that OpenBLAS multiplies fastest."""
-    block = SMALL // w.size
-    if block < 64:
+    if 64 * w.size > SMALL:
         np.dot(x, w, y)
     else:
-        w = np.ascontiguousarray(w)
+        w, block = np.ascontiguousarray(w), SMALL // w.size
         for i in range(0, len(x), block):
             np.dot(x[i : i + block], w, y[i : i + block])
+
+
+@part
+def contraction(d, x, w):
+    """The product ``d^T x`` in such blocks."""
+    block = SMALL // w.size if 64 * w.size <= SMALL else len(x)
+    np.dot(d[:block].T, x[:block], w)
+    for i in range(block, len(x), block):
+        w += np.dot(d[i : i + block].T, x[i : i + block])
 
 
 @part

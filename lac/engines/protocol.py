@@ -1,13 +1,37 @@
 """The interface of an engine, and what it needs to know of an agent."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
 Batch = Mapping[str, Tensor]
+
+
+class Diagnostics(Mapping[str, Tensor]):
+    """What an update returns by name; tensors are made when they are read, since most are only averaged.
+
+    Args:
+        names: The names.
+        numbers: The values in this order, ``[n]``.
+    """
+
+    def __init__(self, names: tuple[str, ...], numbers: npt.NDArray[np.float32]) -> None:
+        self._names, self.numbers = names, numbers
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self._names:
+            raise KeyError(name)
+        return torch.tensor(self.numbers[self._names.index(name)])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 class Agent(Protocol):
@@ -41,7 +65,7 @@ class Agent(Protocol):
     def get_action(self, s: npt.ArrayLike, deterministic: bool = False) -> npt.NDArray[Any]:
         """Actions of the policy."""
 
-    def update(self, data: Batch) -> dict[str, Tensor]:
+    def update(self, data: Batch) -> Mapping[str, Tensor]:
         """One gradient step."""
 
 
@@ -62,5 +86,5 @@ class Engine(Protocol):
     def get_action(self, obs: npt.NDArray[Any], deterministic: bool = False) -> npt.NDArray[Any]:
         """Actions ``[..., act_dim]`` in their box for observations ``[..., obs_dim]``."""
 
-    def update(self, data: Batch) -> dict[str, Tensor]:
+    def update(self, data: Batch) -> Mapping[str, Tensor]:
         """One gradient step of the agent on a batch; returns its ``DIAGNOSTICS``."""

@@ -1,6 +1,6 @@
 """The engine that calls the agent's methods in torch; for any actor-critic and any device."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,7 +33,7 @@ class TorchEngine:
         with _drawing_from(self.generator):
             return self._agent.get_action(obs, deterministic)
 
-    def update(self, data: Batch) -> dict[str, Tensor]:
+    def update(self, data: Batch) -> Mapping[str, Tensor]:
         """One gradient step of the agent on a batch; returns its ``DIAGNOSTICS``."""
         with _drawing_from(self.generator):
             return self._agent.update(data)

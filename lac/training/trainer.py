@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from lac.agents import Agent
-from lac.engines import choose_engine
+from lac.engines import Diagnostics, choose_engine
 from lac.envs.checks import MAX_EPISODE_STEPS
 from lac.envs.factory import validate_spaces
 from lac.envs.vector import TRAINING_SEEDS
@@ -108,7 +108,7 @@ class Trainer:
             self.environments.close()
             raise
         self._updates = 0
-        self._diagnostics: list[dict[str, Tensor]] = []
+        self._diagnostics: list[Mapping[str, Tensor]] = []
         self._has_told_unfinished = False
         self._clock = _Clock()
 
@@ -281,10 +281,15 @@ class _Clock:
         return metrics
 
 
-def _means(diagnostics: list[dict[str, Tensor]]) -> Metrics:
+def _means(diagnostics: list[Mapping[str, Tensor]]) -> Metrics:
     """The mean of each quantity over the updates of an epoch, copied to the CPU in one transfer."""
     if not diagnostics:
         return {}
     names = list(diagnostics[0])
-    table = torch.stack([torch.stack([update[name] for name in names]) for update in diagnostics])
-    return dict(zip(names, table.mean(dim=0).tolist(), strict=True))
+    rows = [
+        torch.from_numpy(update.numbers)
+        if isinstance(update, Diagnostics)
+        else torch.stack([update[name] for name in names])
+        for update in diagnostics
+    ]
+    return dict(zip(names, torch.stack(rows).mean(dim=0).tolist(), strict=True))

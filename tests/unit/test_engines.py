@@ -125,3 +125,108 @@ def test_optimisers_continue_from_their_state(agent_class):
     continued.update(third)
     assert other.learning_rates == agent.learning_rates
     assert all(torch.equal(one, two) for one, two in zip(agent.parameters(), other.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("agent_class", [lac.LAC, lac.SAC])
+def test_engine_and_torch_share_the_numbers(agent_class):
+    agent = an_agent(agent_class)
+    parameters = dict(agent.named_parameters())
+    before = {name: value.detach().clone() for name, value in parameters.items()}
+    agent.update(batches()[0])
+    assert all(agent.get_parameter(name) is value for name, value in parameters.items())
+    assert all(not torch.equal(value, before[name]) for name, value in parameters.items())
+    group = agent.critic_optimizer.groups["lr_c"]
+    assert all(moment.any() for moment in group.first_moments)
+    assert agent.critic_optimizer.steps == agent.policy_optimizer.steps == 1
+
+
+def test_an_agent_may_change_its_engine_between_updates():
+    first, second, third = batches()
+    states = []
+    for names in (("torch", "torch", "torch"), ("compiled", "torch", "auto")):
+        agent = an_agent()
+        torch.manual_seed(3)
+        for name, batch in zip(names, (first, second, third), strict=True):
+            agent.engine = name
+            agent.update(batch)
+        states.append([value.clone() for value in agent.parameters()])
+    for one, other in zip(*states, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
+
+
+def test_a_copy_learns_for_itself():
+    agent = an_agent()
+    agent.update(batches()[0])
+    twin = copy.deepcopy(agent)
+    kept = [value.clone() for value in agent.parameters()]
+    twin.update(batches()[1])
+    assert all(torch.equal(one, other) for one, other in zip(agent.parameters(), kept, strict=True))
+    assert not torch.equal(twin.ac.pi.mu_layer.weight, agent.ac.pi.mu_layer.weight)
+    assert twin.critic_optimizer.steps == 2
+    assert agent.critic_optimizer.steps == 1
+
+
+def test_weights_that_replace_others_are_trained():
+    agent, other = an_agent(), an_agent()
+    agent.update(batches()[0])
+    agent.load_state_dict(copy.deepcopy(other.state_dict()), assign=True)
+    agent.update(batches()[1])
+    moved = [not torch.equal(one, two) for one, two in zip(agent.parameters(), other.parameters(), strict=True)]
+    assert all(moved)
+
+
+def test_an_agent_that_moves_to_another_dtype_goes_on_in_torch():
+    agent = an_agent()
+    agent.get_action(OBS)
+    agent.double()
+    assert agent._compiled() is None
+
+
+def test_a_compiled_form_that_is_asked_for_and_does_not_exist_is_an_error():
+    with pytest.raises(ValueError, match="engine is 'compiled', but the activation ELU is none of ReLU and Tanh"):
+        lac.LAC(SPACES, ac_kwargs=SMALL | {"activation": "elu"}, engine="compiled")
+
+
+def test_an_update_is_the_same_bits_in_each_run():
+    def trained():
+        agent = an_agent()
+        torch.manual_seed(4)
+        for batch in batches():
+            agent.update(batch)
+        return list(agent.parameters())
+
+    assert all(torch.equal(one, other) for one, other in zip(trained(), trained(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("obs", lambda column: column[:, :2]),
+        ("act", lambda column: column[:5]),
+        ("rew", lambda column: column[:, None]),
+        ("horizon_rew", lambda column: column[:3]),
+    ],
+)
+def test_a_batch_of_other_shapes_is_refused(name, change):
+    batch = batches()[0]
+    batch["horizon_rew"] = batch["rew"]
+    with pytest.raises(ValueError, match=f"{name} of the batch has the shape"):
+        an_agent().update({**batch, name: change(batch[name])})
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_batches_of_other_dtypes_and_strides_give_the_same(dtype):
+    (batch,) = batches(1)
+    states = []
+    for columns in (batch, {name: column.to(dtype).flip(0).flip(0) for name, column in batch.items()}):
+        agent = an_agent()
+        torch.manual_seed(4)
+        agent.update({**columns, "done": columns["done"].bool()})
+        states.append(list(agent.parameters()))
+    assert all(torch.equal(one, other) for one, other in zip(*states, strict=True))
+
+
+def test_observations_that_must_not_be_written_are_read():
+    agent, obs = an_agent(), OBS.astype(np.float32)
+    obs.flags.writeable = False
+    assert np.array_equal(agent.get_action(obs, True), agent.get_action(OBS, True))
