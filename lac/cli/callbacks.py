@@ -6,6 +6,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, read_write
+from omegaconf.errors import OmegaConfBaseException
 
 from lac.cli.app import refuse
 from lac.runs.folder import claimed_folder, new_folder
@@ -17,7 +18,10 @@ class ClaimFolder(Callback):
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Claim the folder that the command line names, or make one that did not exist."""
         HydraConfig.instance().set_config(config)  # as Hydra does later: the folder's name depends on it
-        folder = Path(config.hydra.run.dir).absolute()
+        try:
+            folder = Path(config.hydra.run.dir).absolute()
+        except OmegaConfBaseException:
+            return  # Hydra raises it again, and not as a warning
         is_named = any(text.lstrip("+").startswith("hydra.run.dir=") for text in config.hydra.overrides.hydra)
         try:
             if is_named:
