@@ -181,7 +181,11 @@ class Agent(ExecutedModule, SavedModule, ABC):
         Raises:
             ValueError: The observations have another width.
         """
-        obs = torch.as_tensor(s, dtype=torch.float32, device=self._device)
+        # A copy, since the actor of a user may write into it.
+        if isinstance(s, Tensor):
+            obs = s.detach().to(self._device, torch.float32, copy=True)
+        else:
+            obs = torch.as_tensor(np.array(s, np.float32), device=self._device)
         if obs.shape[-1:] != self._observation_space.shape:
             raise ValueError(
                 f"s has the shape {tuple(obs.shape)}; it must be one observation {self._observation_space.shape}, or "

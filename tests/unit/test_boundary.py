@@ -11,7 +11,7 @@ import torch
 from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from lac import LAC
+from lac import LAC, LyapunovActorCritic
 from lac.envs import wrap_env, wrap_vector_env
 from lac.evaluation.rollouts import rollout
 from lac.training.collector import Collector
@@ -88,6 +88,19 @@ def test_policies_share_no_array_with_what_is_stored():
 
     collector = Collector(wrap_vector_env(Scaling, 1, "minimize", None), 0)
     assert [t.obs.tolist() for t in collector.step(writing)] == [[0.0]]
+
+
+@pytest.mark.parametrize("convert", [np.array, torch.tensor])
+def test_actors_share_no_array_with_their_caller(convert):
+    class Writing(LyapunovActorCritic):
+        def act(self, obs, deterministic=False):
+            action = super().act(obs, deterministic)
+            obs += 7.0
+            return action
+
+    obs = convert([1.0], dtype=np.float32 if convert is np.array else torch.float32)
+    LAC(Scaling(), Writing, {"hidden_sizes": {"actor": [4], "critic": [4]}}).get_action(obs)
+    assert obs.tolist() == [1.0]
 
 
 @pytest.mark.parametrize("first", [[1, 2], (1, 2), np.array([1, 2]), np.array([1.0, 2.0]), np.array([True, True])])
