@@ -15,7 +15,9 @@ _CONTAINER_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
-"""Where Linux tells the memory of a container."""
+"""Where Linux has the memory of a container."""
+_LIMITS: list[tuple[int, ExitStack]] = []
+"""The contexts of :func:`limited_threads` that are open."""
 
 
 def torch_device(name: str) -> torch.device:
@@ -79,6 +81,3 @@ def limit_loaded_libraries() -> None:
     if _LIMITS:
         threads, stack = _LIMITS[-1]
         stack.enter_context(threadpool_limits(threads))
-
-
-_LIMITS: list[tuple[int, ExitStack]] = []

@@ -24,7 +24,7 @@ def relative_to(path: Path, folder: Path) -> Path:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file atomically; numbers that JSON does not have (NaN, infinity) become null."""
-    write_bytes(path, (json.dumps(_finite(content), indent=2, allow_nan=False) + "\n").encode())
+    write_bytes(path, (json_text(content, indent=2) + "\n").encode())
 
 
 def overwrite_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -33,12 +33,17 @@ def overwrite_json(path: Path, content: Mapping[str, Any]) -> None:
     Raises:
         OSError: There is no such file.
     """
-    text = json.dumps(_finite(content), allow_nan=False).encode()
+    text = json_text(content).encode()
     if len(text) > path.stat().st_size:
         raise OSError(f"{path} has no room for {len(text)} bytes")
     with path.open("r+b") as stream:
         stream.write(text)
         stream.truncate()
+
+
+def json_text(content: Mapping[str, Any], indent: int | None = None) -> str:
+    """Strict JSON; numbers that it does not have (NaN, infinity) become null."""
+    return json.dumps(_finite(content), indent=indent, allow_nan=False)
 
 
 def _finite(content: Any) -> Any:
@@ -73,7 +78,7 @@ def _remove_temporary_files(path: Path) -> None:
 
 
 def _is_alive(pid: str) -> bool:
-    """Whether a process with this id is running; true where that cannot be told."""
+    """Whether a process with this id is running; true where that cannot be found out."""
     if os.name == "nt":  # where signal 0 is Ctrl-C
         return True
     try:

@@ -19,6 +19,13 @@ _RULES: Mapping[str, Rule] = {
     "action_high": Numbers(),
     "action_dtype": Choice(("float16", "float32", "float64")),
 }
+_SPACES = ("obs_dim", "action_low", "action_high")
+_PARTS = {
+    "hidden_sizes": ("actor", "critic"),
+    "activation": ("actor", "critic"),
+    "output_activation": ("actor",),
+}
+"""Arguments of actor-critics that are given for all parts or for each, with the parts that use them."""
 _ACTIVATION_NAMES = {cls: name for name, cls in ACTIVATIONS.items()}
 
 
@@ -79,7 +86,7 @@ def described_networks(description: Mapping[str, Any]) -> dict[str, Any]:
 def description_differences(own: Mapping[str, Any], saved: Mapping[str, Any]) -> list[str]:
     """What an agent has otherwise than a saved one, as phrases.
 
-    What only one of the descriptions tells is no difference: an actor-critic of a user has its own arguments.
+    What only one of the descriptions contains is no difference: an actor-critic of a user has its own arguments.
     """
     here, there = _comparable(own), _comparable(saved)
     return [
@@ -107,15 +114,6 @@ def _comparable(description: Mapping[str, Any]) -> dict[str, Any]:
         else:
             result[name] = value
     return result
-
-
-_SPACES = ("obs_dim", "action_low", "action_high")
-_PARTS = {
-    "hidden_sizes": ("actor", "critic"),
-    "activation": ("actor", "critic"),
-    "output_activation": ("actor",),
-}
-"""Arguments of actor-critics that are given for all parts or for each, with the parts that use them."""
 
 
 def _agree(one: Any, other: Any) -> bool:

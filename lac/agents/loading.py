@@ -64,10 +64,11 @@ def _layers(description: Mapping[str, Any]) -> Iterator[list[int]]:
         return
     ac_kwargs = description.get("ac_kwargs")
     hidden = ac_kwargs.get("hidden_sizes") if isinstance(ac_kwargs, Mapping) else None
-    yield [1, obs_dim, *_widths(hidden, "actor"), len(low)]
-    yield [1, obs_dim + len(low), *_widths(hidden, "critic")]
+    yield [1, obs_dim, *hidden_widths(hidden, "actor"), len(low)]
+    yield [1, obs_dim + len(low), *hidden_widths(hidden, "critic")]
 
 
-def _widths(hidden_sizes: Any, part: str) -> list[int]:
-    widths = hidden_sizes.get(part) if isinstance(hidden_sizes, Mapping) else hidden_sizes
-    return widths if isinstance(widths, list) and Widths().accepts(widths) else []
+def hidden_widths(hidden_sizes: Any, part: str) -> list[int]:
+    """The widths of one part of an actor-critic; none where they are not allowed, which the networks refuse."""
+    widths: Any = hidden_sizes.get(part) if isinstance(hidden_sizes, Mapping) else hidden_sizes
+    return list(widths) if Widths().accepts(widths) else []

@@ -59,7 +59,7 @@ class SavedModule(nn.Module):
         self.load_state_dict(state, restore_lagrance_multipliers)
 
     def _raise_if_other_networks(self, description: Mapping[str, Any]) -> None:
-        """Refuse weights that would mean something else here: their shapes do not tell activations and scales."""
+        """Refuse weights that would mean something else here: their shapes do not show activations and scales."""
         saved_by = description.get(_NAME_KEY)
         differences = description_differences(self._description, description)
         if saved_by == type(self).__name__ and differences:

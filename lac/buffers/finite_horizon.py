@@ -9,9 +9,7 @@ import numpy as np
 import torch
 
 from lac.buffers.replay import Array, ReplayBuffer
-from lac.settings.rules import COUNT, raise_if_wrong
-
-_LARGEST = float(np.finfo(np.float32).max)
+from lac.settings.rules import COUNT, FLOAT32_MAX, raise_if_wrong
 
 
 @dataclass
@@ -47,21 +45,11 @@ class FiniteHorizonReplayBuffer(ReplayBuffer):
     def _extra_columns(self) -> dict[str, int]:
         return {"horizon_rew": 0}
 
-    def store(
-        self,
-        obs: Array,
-        act: Array,
-        rew: float,
-        obs_next: Array,
-        done: bool,
-        env_index: int = 0,
-    ) -> None:
-        """Add a transition to the running episode; the oldest one waiting there may become complete."""
-        row = np.empty_like(self._new)
-        self._write(row, obs, act, rew, obs_next, done, env_index)
-        episode = self._episodes[int(env_index)]
-        episode.waiting.append(row)
-        self._extend(episode, float(rew))
+    def _add(self, row: Array, rew: float, env_index: int) -> None:
+        """Add a row to the running episode; the oldest one waiting there may become complete."""
+        episode = self._episodes[env_index]
+        episode.waiting.append(row.copy())
+        self._extend(episode, rew)
 
     def finish_episode(self, env_index: int = 0) -> None:
         """Complete the waiting transitions by repeating the last scalar."""
@@ -90,7 +78,7 @@ class FiniteHorizonReplayBuffer(ReplayBuffer):
         if len(episode.window) == self._horizon:
             row = episode.waiting.popleft()
             total = sum(episode.window)
-            if abs(total) > _LARGEST:
+            if abs(total) > FLOAT32_MAX:
                 raise ValueError(f"{self._horizon} scalars sum to {total}, beyond float32; scale them down")
             row[-1] = total
             self._rows[self._next] = row

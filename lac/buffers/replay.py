@@ -95,7 +95,11 @@ class ReplayBuffer:
             ValueError: An argument has a wrong type or shape, or is not finite in float32; nothing is stored.
         """
         self._write(self._new, obs, act, rew, obs_next, done, env_index)
-        self._rows[self._next] = self._new
+        self._add(self._new, float(rew), int(env_index))
+
+    def _add(self, row: Array, rew: float, env_index: int) -> None:
+        """Add a row that was written; it is overwritten by the next one."""
+        self._rows[self._next] = row
         self._advance()
 
     def finish_episode(self, env_index: int = 0) -> None:
@@ -134,7 +138,7 @@ class ReplayBuffer:
         self._size, self._next = len(rows), state["next"]
         self._rng.bit_generator.state = state["rng"]
 
-    @np.errstate(over="ignore")  # told as an error
+    @np.errstate(over="ignore")  # which is an error below
     def _write(
         self,
         row: Array,
@@ -166,10 +170,8 @@ class ReplayBuffer:
             np.concatenate((obs, act, obs_next, (rew, done, *self._extra_zeros)), out=row)
             # If a number is not finite, neither is the sum of squares, which may also overflow.
             is_finite = math.isfinite(row.dot(row)) or bool(np.isfinite(row).all())
-        except (
-            TypeError,
-            RuntimeWarning,
-        ):  # an array of no numbers; a number beyond float32, where warnings are errors
+        # An array of no numbers, or a number beyond float32 where warnings are errors.
+        except (TypeError, RuntimeWarning):
             is_finite = False
         if not is_finite:
             self._raise_if_wrong(obs, act, rew, obs_next, done, env_index)

@@ -43,7 +43,7 @@ class _Test:
         episodes: Number of episodes.
         first_seed: Reset seed of the first; the others follow it.
         disturbance: Part ``disturbance`` of a config.
-        name: What tells the test from others of the same run; empty for the final policy without a disturbance.
+        name: What distinguishes the test from others of the same run; empty for the final policy without a disturbance.
     """
 
     policy: str
@@ -80,9 +80,9 @@ class _Found:
 def evaluate_runs(cfg: DictConfig) -> None:
     """Test the policies of run folders; each gets ``evaluation.json`` and ``trajectories.png``.
 
-    Of another policy or under a disturbance, the names tell which. A run that cannot be tested does not keep the
-    others from it; it is named on stderr, and the exit status is 1. Runs of a folder that are not finished are named,
-    too, which is no error.
+    The names of other policies and of disturbances are part of the file names. A run that cannot be tested does not
+    keep the others from it; it is named on stderr, and the exit status is 1. Runs of a folder that are not finished are
+    named, too, which is no error.
 
     Raises:
         ConfigError: Settings are wrong, or no run can be tested.

@@ -22,7 +22,7 @@ from lac.envs.checks import smoke_test_errors
 from lac.envs.factory import environment_factory, validate_spaces, wrap_env
 from lac.files import relative_to
 from lac.loggers.heartbeat import heartbeat
-from lac.runs.folder import CONFIG
+from lac.runs.folder import CONFIG, one_line
 from lac.settings.arguments import key_of_argument
 from lac.settings.consistency import Given, unused
 from lac.settings.rules import SEED, ArgumentError
@@ -138,7 +138,7 @@ def _trainer(plain: Mapping[str, Any]) -> Any:
 def _unusable(env_id: str, error: Exception) -> str:
     """The sentence about an environment that has raised an error."""
     name = "" if isinstance(error, (ValueError, TypeError, gymnasium.error.Error)) else f"{type(error).__name__}: "
-    return f"env.id={env_id} cannot be used: {name}{' '.join(str(error).split())}"
+    return f"env.id={env_id} cannot be used: {name}{one_line(error)}"
 
 
 def _single(cfg: DictConfig, seed: int) -> DictConfig:
@@ -237,7 +237,7 @@ def _record_settings(plain: Mapping[str, Any], run_dir: Path, should_prune: Call
 
 
 def _wandb_settings(plain: Mapping[str, Any], run_dir: Path) -> Any:
-    """The labels of a run on W&B; its name tells it from the other runs of its sweep."""
+    """The labels of a run on W&B; its name distinguishes it from the other runs of its sweep."""
     from lac.loggers.wandb import WandbSettings  # noqa: PLC0415 (not needed by `--help`)
     from lac.loggers.wandb_environment import asked  # noqa: PLC0415
 

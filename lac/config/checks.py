@@ -33,7 +33,7 @@ class ConfigError(ValueError):
 def config_errors(cfg: DictConfig) -> list[str]:
     """All errors of a training config that are found without building anything.
 
-    A part that is wrong itself is told and passed over, so that it does not hide what is wrong elsewhere.
+    A part that is wrong itself is reported and passed over, so that it does not hide what is wrong elsewhere.
     """
     errors: list[str] = []
     plain = _readable(cfg, errors)
@@ -89,7 +89,7 @@ def _readable(node: DictConfig, errors: list[str], prefix: str = "") -> dict[str
         name = f"{prefix}{key}"
         try:
             if OmegaConf.is_missing(node, key):
-                # A disturbance tells itself what it needs.
+                # A disturbance has a check of its own for what it needs.
                 if not name.startswith("disturbance."):
                     errors.append(f"{name} is not set; {_HINTS.get(name, 'give a value')}")
                 continue
@@ -160,11 +160,11 @@ def _key_errors(settings: type, node: DictConfig, prefix: str = "", **parts: typ
             yield f"{prefix}{name} {known}; {holder} has {', '.join(hints)}.{nearest(name, hints)}"
         elif hints[name] is Disturbance:  # its keys depend on its kind
             continue
-        elif is_dataclass(hints[name]) and not _is_told_as_a_whole(node, name):
+        elif is_dataclass(hints[name]) and not _is_reported_as_a_whole(node, name):
             yield from _key_errors(hints[name], node[name], f"{prefix}{name}.")
     yield from (f"{prefix}{name} was removed; leave ~{prefix}{name} out" for name in hints if name not in names)
 
 
-def _is_told_as_a_whole(node: DictConfig, name: str) -> bool:
+def _is_reported_as_a_whole(node: DictConfig, name: str) -> bool:
     """Whether a part of a config has no keys of its own to check."""
     return OmegaConf.is_missing(node, name) or OmegaConf.is_interpolation(node, name) or node[name] is None

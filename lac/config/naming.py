@@ -24,12 +24,12 @@ def override_name(overrides: Sequence[str], *first: str) -> str:
 
 
 def name_on_wandb(env: str, algo: str, seed: int, overrides: Sequence[str]) -> str:
-    """A name for a run outside a sweep that tells it from runs with other overrides or another seed."""
+    """A name for a run outside a sweep that distinguishes it from runs with other overrides or another seed."""
     others = [text for text in _others(overrides) if not text.startswith("seed=")]
     name = _joined([*others, f"seed={seed}"], env, algo)
     if len(name) <= MAX_NAME_ON_WANDB:
         return name
-    # The end is kept, since agents of W&B put there what differs; the digest tells runs apart that differ before it.
+    # The end is kept, since agents of W&B put there what differs; the digest distinguishes runs that differ before it.
     first = f"{_joined([], env, algo)[:32]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}-"
     return first + name[len(first) - MAX_NAME_ON_WANDB :]
 
@@ -66,7 +66,7 @@ def relevant_overrides(overrides: Sequence[str]) -> list[str]:
 
 
 def evaluation_name(policy: str, disturbance: Mapping[str, Any], preset: Mapping[str, Any]) -> str:
-    """What tells a test from others of the same run; empty for the final policy without a disturbance.
+    """What distinguishes a test from others of the same run; empty for the final policy without a disturbance.
 
     Different policies and disturbances have different names, in characters that are safe in names of files.
 

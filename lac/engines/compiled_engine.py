@@ -18,7 +18,7 @@ SETTINGS = np.dtype(
     + [(name, np.float64) for name in ("lr_a", "lr_c", "lr_alpha", "lr_labda")]
     + [(name, np.int64) for name in ("quadratic", "relative", "drift", "symmetric")]
 )
-"""The settings of an update as the kernel reads them; ``quadratic`` tells L, a sum of squares, from Q."""
+"""The settings of an update as the kernel reads them; ``quadratic`` is true of L, a sum of squares, and false of Q."""
 
 UPDATES = {"LAC": "lyapunov_update", "LATC": "lyapunov_update", "SAC": "soft_update"}
 _ARGUMENTS = {"actions": "mm", "lyapunov_update": "mmmvvvm", "soft_update": "mmmvvm"}
@@ -82,8 +82,8 @@ class CompiledEngine:
         draws = 3 if self._update == "lyapunov_update" and "horizon_rew" not in columns else 2
         for rate, group in self._rates:
             rate[0] = group.lr
-        told = self._call(self._update, len(obs), *batch, self._noise(draws, len(obs)))
-        return Diagnostics(self._agent.DIAGNOSTICS, told)
+        numbers = self._call(self._update, len(obs), *batch, self._noise(draws, len(obs)))
+        return Diagnostics(self._agent.DIAGNOSTICS, numbers)
 
     def _raise_if_other_shapes(self, columns: Mapping[str, npt.NDArray[np.float32]]) -> None:
         """Compiled code does not notice that it reads beyond an array."""

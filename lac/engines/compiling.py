@@ -16,20 +16,20 @@ from lac.devices import limit_loaded_libraries
 
 @cache
 def why_no_compiler() -> str | None:
-    """Why nothing can be compiled here, which is told once; None if it can."""
+    """Why nothing can be compiled here, which is printed once; None if it can."""
     try:
         import numba  # noqa: F401, PLC0415 (takes a quarter of a second)
         import scipy.linalg.cython_blas  # noqa: F401, PLC0415 (the BLAS that numba calls)
     except Exception as error:  # a numba that does not fit numpy or the platform raises errors of many kinds
-        _tell(f"numba cannot be used ({error}): updates run in torch, which is several times slower\n")
+        _print(f"numba cannot be used ({error}): updates run in torch, which is several times slower\n")
         return f"numba cannot be used ({error})"
     limit_loaded_libraries()
     return None
 
 
 def compiled(name: str, arguments: tuple[Any, ...]) -> Callable[..., Any]:
-    """A function of the kernel, ready for arguments of these types; a compilation is told."""
-    with _told("policy" if name == "actions" else "update"):
+    """A function of the kernel, ready for arguments of these types; a compilation is reported."""
+    with _reported("policy" if name == "actions" else "update"):
         try:
             return _compiled(name, arguments, cached=True)
         except Exception:  # no folder can be written, the disk is full, a file is damaged
@@ -54,29 +54,29 @@ def _function(name: str, cached: bool) -> Any:
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Tell if something is compiled inside the context, and how long it took."""
+def _reported(what: str) -> Iterator[None]:
+    """Print that something is compiled inside the context, and how long it took."""
     from numba.core import event  # noqa: PLC0415
 
-    class Teller(event.Listener):
+    class Reporter(event.Listener):
         started: float | None = None
 
         def on_start(self, event: object) -> None:
             if self.started is None:
                 self.started = time.monotonic()
-                _tell(f"compiling the {what}, once: ")
+                _print(f"compiling the {what}, once: ")
 
         def on_end(self, event: object) -> None:
-            """Functions that a function calls end before it; the context tells the time."""
+            """Functions that a function calls end before it; the context prints the time."""
 
-    teller = Teller()
+    reporter = Reporter()
     try:
-        with event.install_listener("numba:compile", teller):
+        with event.install_listener("numba:compile", reporter):
             yield
     finally:
-        if teller.started is not None:
-            _tell(f"{time.monotonic() - teller.started:.0f} s\n")
+        if reporter.started is not None:
+            _print(f"{time.monotonic() - reporter.started:.0f} s\n")
 
 
-def _tell(text: str) -> None:
+def _print(text: str) -> None:
     print(text, end="", file=sys.stderr, flush=True)

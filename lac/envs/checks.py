@@ -11,7 +11,7 @@ import numpy.typing as npt
 from gymnasium.wrappers import TimeLimit
 
 from lac.envs.factory import AnyEnv
-from lac.settings.rules import ArgumentError
+from lac.settings.rules import FLOAT32_MAX, ArgumentError
 
 Array = npt.NDArray[Any]
 
@@ -32,8 +32,6 @@ MAX_EPISODE_STEPS = 10_000
 """An episode of a test ends after this many steps where neither the environment nor ``max_ep_len`` limits it."""
 
 _TRIAL_SECONDS = 5.0  # after which it is no longer tried whether the episodes of a slow environment end
-
-_LARGEST = float(np.finfo(np.float32).max)  # networks and replay buffers compute in float32
 
 
 def smoke_test_errors(env: AnyEnv) -> list[str]:
@@ -56,7 +54,7 @@ def smoke_test_errors(env: AnyEnv) -> list[str]:
 def raise_if_endless(env: AnyEnv) -> None:
     """Try with random actions whether an episode ends, unless a time limit says so.
 
-    An environment that is too slow to tell within some seconds is accepted.
+    An environment that is too slow to find out within some seconds is accepted.
 
     Args:
         env: A wrapped environment; it is not reset after the trial.
@@ -114,12 +112,12 @@ def cost_problem(cost: float, source: str) -> str | None:
 
 def is_valid_cost(cost: float) -> bool:
     """Whether a cost is finite, not negative, and within float32."""
-    return 0.0 <= cost <= _LARGEST  # false for NaN, too
+    return 0.0 <= cost <= FLOAT32_MAX  # false for NaN, too
 
 
 def are_valid_costs(costs: Array) -> bool:
     """Whether all costs are valid; see :func:`is_valid_cost`."""
-    return bool(((costs >= 0.0) & (costs <= _LARGEST)).all())
+    return bool(((costs >= 0.0) & (costs <= FLOAT32_MAX)).all())
 
 
 def are_usable(observations: Array) -> bool:
@@ -128,4 +126,4 @@ def are_usable(observations: Array) -> bool:
     flat = observations.ravel()
     if flat.dtype.kind == "f" and flat.dot(flat) < 1e30:
         return True
-    return bool((np.abs(observations.astype(np.float64)) <= _LARGEST).all())
+    return bool((np.abs(observations.astype(np.float64)) <= FLOAT32_MAX).all())

@@ -65,7 +65,7 @@ COLUMNS = {
 class ConsoleLogger:
     """Writes to standard output and to ``train.log``; a terminal also shows a progress bar at the bottom.
 
-    Where there is no bar, as in a file or in Jupyter, a line tells at least every ten seconds how far the run is.
+    Where there is no bar, as in a file or in Jupyter, a line says at least every ten seconds how far the run is.
 
     Args:
         log_file: Receives a copy of the console output.

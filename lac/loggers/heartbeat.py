@@ -26,7 +26,7 @@ class Heartbeat:
         self._thread.start()
 
     def note_output(self) -> None:
-        """Tell that something has been printed."""
+        """Note that something has been printed."""
         self._last_output = time.monotonic()
 
     def end(self) -> None:
@@ -36,7 +36,7 @@ class Heartbeat:
             self._thread.join(timeout=1)
 
     def _beat(self) -> None:
-        # An output that is closed is told by what the program itself prints.
+        # The program itself reports an output that is closed, at its next line.
         with suppress(OSError, ValueError):
             while not self._has_ended.wait(max(0.0, self._last_output + SILENCE - time.monotonic())):
                 if time.monotonic() < self._last_output + SILENCE:

@@ -1,10 +1,11 @@
 """The metrics of a run as a file: one JSON object per line."""
 
 import json
-import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+from lac.files import json_text
 
 
 class JsonlLogger:
@@ -15,8 +16,7 @@ class JsonlLogger:
 
     def log(self, metrics: Mapping[str, float]) -> None:
         """Write one line."""
-        json.dump({name: _to_json(value) for name, value in metrics.items()}, self._file)
-        self._file.write("\n")
+        self._file.write(json_text(metrics) + "\n")
         self._file.flush()
 
     def close(self) -> None:
@@ -61,7 +61,3 @@ def _is_number(value: object) -> bool:
 def _shortened(value: object) -> str:
     text = json.dumps(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
-
-
-def _to_json(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -131,7 +131,7 @@ def _activations(name: str, value: Any, parts: Sequence[str]) -> dict[str, Activ
 
 def _observation_widths(scale: Any, obs_dim: int) -> Tensor:
     raise_if_wrong(observation_scale=(scale, Numbers(above=0, optional=True)))
-    with np.errstate(over="ignore"):  # told below
+    with np.errstate(over="ignore"):  # which is an error below
         given = np.asarray(1.0 if scale is None else plain(scale), np.float32)
     if given.ndim > 0 and given.shape != (obs_dim,):
         raise ValueError(

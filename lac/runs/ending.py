@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""Those that ask a process to end."""
 _REPEATED_AFTER = 1.0  # seconds; a scheduler may send a signal to the process and to its group
 
 
@@ -56,7 +57,7 @@ def held_signals(is_ending: bool) -> Iterator[HeldSignals]:
     if threading.current_thread() is not threading.main_thread():
         yield held
         return
-    before = {number: signal.signal(number, held.hold) for number in _SIGNALS}
+    before = {number: signal.signal(number, held.hold) for number in SIGNALS}
     try:
         yield held
     finally:

@@ -2,7 +2,7 @@
 
 import json
 import stat
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from types import NoneType
 from typing import Any
@@ -59,18 +59,21 @@ def abandon_claim(folder: Path) -> None:
 def new_folder(wanted: Path) -> Path:
     """Make a folder that did not exist, with a number after its name if there is one already."""
     wanted.parent.mkdir(parents=True, exist_ok=True)
-    for number in count(1):
-        folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            continue
-        return folder
-    raise AssertionError("unreachable")
+    numbered = (wanted.with_name(f"{wanted.name}-{number}") for number in count(2))
+    return next(folder for folder in chain([wanted], numbered) if _is_made(folder))
+
+
+def _is_made(folder: Path) -> bool:
+    """Make a folder; false if it is there already."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return False
+    return True
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a process holds the lock of a run, as far as this process can tell."""
+    """Whether a process holds the lock of a run, as far as this process can find out."""
     try:
         # Not the singleton, which this process could take a second time.
         with FileLock(folder / _LOCK).acquire(timeout=0):

@@ -60,7 +60,7 @@ class RecordSettings:
         keep_policies: Whether to keep each saved policy under the name of its epoch.
         quiet: Whether to print nothing on the console.
         columns: Metrics of the console's table; None selects the default columns.
-        unused: Settings that have no effect, each with the reason; told at the start.
+        unused: Settings that have no effect, each with the reason; printed at the start.
         next_steps: Commands that are printed at the end.
         wandb: Mode, project and labels on Weights & Biases.
         start_dir: Paths are shown relative to this folder.
@@ -182,7 +182,7 @@ class RunRecorder:
         write_json(self._dir / SUMMARY, self._summary)
 
     def _write_end(self) -> None:
-        """Write the summary, on a full disk in the place of the last one: nothing else tells how the run ended."""
+        """Write the summary, on a full disk in the place of the last one: nothing else shows how the run ended."""
         try:
             self._write_summary()
         except OSError:

@@ -122,7 +122,7 @@ def _environments(given: Given) -> Iterator[str]:
 
 
 def unused(given: Given) -> list[str]:
-    """A phrase for each setting that has no effect beside the others, with the reason; defaults are not told."""
+    """A phrase for each setting that has no effect beside the others, with the reason; defaults are left out."""
     defaults = {key: leaf.default for key, leaf in config_keys("train").items()}
     reasons = {
         key: reason for check in (_of_algorithm, _of_rates, _of_length, _of_others) for key, reason in check(given)

@@ -12,8 +12,9 @@ import numpy as np
 _LONGEST = 200
 """Characters of a value that are shown in a message."""
 
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 LARGEST, SMALLEST = 3.4e38, 1.2e-38
-"""Numbers become float32, which holds nothing beyond these but infinity and 0."""
+"""Settings become float32, which holds nothing beyond these (rounded for messages) but infinity and 0."""
 LARGEST_WHOLE = 2**53
 """Whole numbers are stored and shown as float64, which does not hold all of those beyond."""
 

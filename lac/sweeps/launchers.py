@@ -147,6 +147,6 @@ def _ended(folder: Path) -> int:
     """How many jobs of a sweep have ended, by what they have recorded."""
     ended = 0
     for job in folder.glob("[0-9]*"):
-        with suppress(RunError):  # the end of the sweep tells what is wrong
+        with suppress(RunError):  # the end of the sweep reports it
             ended += read_summary(job).get("status") in {*ENDED, INTERRUPTED}
     return ended

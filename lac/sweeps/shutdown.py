@@ -12,9 +12,9 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from lac.runs.ending import SIGNALS
 from lac.sweeps.folder import is_busy, is_stopped, request_stop
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _POLL_SECONDS = 0.5
 _SECONDS_TO_END = 20.0  # for a job to save its policy, draw its figure and close its W&B run
 
@@ -66,7 +66,7 @@ def graceful_shutdown(folder: Path) -> Iterator[None]:
         jobs_ended.set()
         _interrupt_main_thread()
 
-    before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
+    before = {number: signal.signal(number, on_signal) for number in SIGNALS}
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     try:
@@ -107,7 +107,7 @@ def stopped_with_sweep(folder: Path) -> Iterator[None]:
                 _interrupt_main_thread()
                 return
 
-    before = {number: signal.signal(number, _terminate) for number in _SIGNALS}
+    before = {number: signal.signal(number, _terminate) for number in SIGNALS}
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     try:
@@ -133,7 +133,7 @@ def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
 
 def ignore_signals() -> None:
     """Ignore Ctrl-C and SIGTERM; unlike SIG_IGN, without an error message of Python if one is already pending."""
-    for number in _SIGNALS:
+    for number in SIGNALS:
         signal.signal(number, lambda _number, _frame: None)
 
 

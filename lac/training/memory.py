@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
-from lac.agents.loading import AGENTS
+from lac.agents.loading import AGENTS, hidden_widths
 from lac.devices import memory_of_machine
 from lac.training.plan import TrainingPlan
 
@@ -85,21 +84,13 @@ def _of_networks(plan: TrainingPlan, obs_dim: int, act_dim: int, name: Callable[
         ("actor", obs_dim, 2 * act_dim, 1),
         ("critic", obs_dim + act_dim, 1, critics),
     ):
-        widths = _widths(sizes, part)
+        widths = hidden_widths(sizes, part)
         weights = sum((one + 1) * other for one, other in pairwise([inputs, *widths, outputs]))
         yield Need(
             f"{name(f'network.hidden_sizes.{part}')} is {widths}",
             f"training the {part}",
             weights * number * _COPIES * _FLOAT,
         )
-
-
-def _widths(sizes: Any, part: str) -> list[int]:
-    """The widths of one part; none where they are no numbers, which the networks themselves refuse."""
-    given = sizes.get(part) if isinstance(sizes, Mapping) else sizes
-    if not isinstance(given, (list, tuple)):
-        return []
-    return list(given) if all(isinstance(width, int) for width in given) else []
 
 
 def _bytes(number: float) -> str:

@@ -109,7 +109,7 @@ class Trainer:
             raise
         self._updates = 0
         self._diagnostics: list[Mapping[str, Tensor]] = []
-        self._has_told_unfinished = False
+        self._has_warned_of_unfinished = False
         self._clock = _Clock()
 
     def __enter__(self) -> Self:
@@ -240,8 +240,8 @@ class Trainer:
         if not self.environments.tests:
             return {}
         results = evaluate(self._policy, self.environments.tests, self._loop.num_test_episodes)
-        if results.unfinished.any() and not self._has_told_unfinished:
-            self._has_told_unfinished = True
+        if results.unfinished.any() and not self._has_warned_of_unfinished:
+            self._has_warned_of_unfinished = True
             recorder.warn(
                 f"test episodes are ended after {MAX_EPISODE_STEPS} steps, since the environment has no time limit; "
                 "set one with max_ep_len (train.max_ep_len)"

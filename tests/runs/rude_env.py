@@ -2,12 +2,13 @@
 
 import os
 import shutil
+import sys
 
 import gymnasium
-import numpy as np
+from failing_env import Failing
 
 
-class Rude(gymnasium.Env):
+class Rude(Failing):
     """From step 70 on, counted over all episodes, it works in the folder ``move_to`` or removes the folder ``remove``.
 
     Args:
@@ -15,23 +16,17 @@ class Rude(gymnasium.Env):
         remove: A folder.
     """
 
-    observation_space = gymnasium.spaces.Box(-1.0, 1.0, (2,))
-    action_space = gymnasium.spaces.Box(-1.0, 1.0, (1,))
-
     def __init__(self, move_to: str | None = None, remove: str | None = None) -> None:
-        self._move_to, self._remove, self._steps = move_to, remove, 0
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        return np.zeros(2, np.float32), {}
+        super().__init__(fail_at=sys.maxsize)
+        self._move_to, self._remove = move_to, remove
 
     def step(self, action):
-        self._steps += 1
+        result = super().step(action)
         if self._steps >= 70 and self._move_to is not None:
             os.chdir(self._move_to)
         if self._steps == 70 and self._remove is not None:
             shutil.rmtree(self._remove)
-        return np.zeros(2, np.float32), float(np.square(action).sum()), False, False, {}
+        return result
 
 
 gymnasium.register("Rude-v0", Rude, max_episode_steps=20)
