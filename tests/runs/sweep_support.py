@@ -19,6 +19,8 @@ TINY_SWEEP = [
     "train.num_test_episodes=1",
     "wandb.mode=disabled",
 ]
+# An epoch of a second: a worker takes half of one to notice that its parent was killed.
+SLOWER_SWEEP = [*TINY_SWEEP, "train.steps_per_epoch=3000", "train.steps_per_update=20"]
 
 
 def jobs_of(sweep: Path) -> list[Path]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from run_support import checksum, contents, lines_of_metrics, metrics_without_times, processes_of_session, summary_of
-from sweep_support import TINY_SWEEP, finished, jobs_of, statuses, table_of
+from sweep_support import SLOWER_SWEEP, TINY_SWEEP, finished, jobs_of, statuses, table_of
 
 from lac.sweeps.folder import sweep_lock
 
@@ -30,9 +30,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="fi
 @pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["basic", pytest.param("joblib", marks=needs_joblib)], ids=str)
 def test_sweep_that_is_killed_three_times_has_the_results_of_one_that_is_not(launcher, start, train_here, tmp_path):
-    # An epoch of a second: a worker takes half of one to notice that its parent was killed.
-    twelve = [*TINY_SWEEP, "train.steps_per_epoch=3000", "train.steps_per_update=20"]
-    twelve += ["seed=0,1,2,3", "algo.alpha3=0.1,0.2,0.3"]
+    twelve = [*SLOWER_SWEEP, "seed=0,1,2,3", "algo.alpha3=0.1,0.2,0.3"]
     sweep, undisturbed = tmp_path / "killed", tmp_path / "undisturbed"
     command = [*twelve, f"hydra/launcher={launcher}", "hydra.sweep.dir=killed"]
 
