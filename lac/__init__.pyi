@@ -147,6 +147,7 @@ def lac(
     twin_drift: str = "symmetric",
     drift_weights: str = "mixed",
     time_limit_is_terminal: bool = False,
+    termination_cost: Any = None,
     num_envs: int = 1,
     engine: str = "auto",
 ) -> tuple[LAC, ReplayBuffer]: ...
@@ -200,6 +201,7 @@ def latc(
     twin_drift: str = "symmetric",
     drift_weights: str = "mixed",
     time_limit_is_terminal: bool = False,
+    termination_cost: Any = None,
     num_envs: int = 1,
     engine: str = "auto",
 ) -> tuple[LATC, ReplayBuffer]: ...
@@ -242,6 +244,7 @@ def sac(
     export: bool = False,
     *,
     time_limit_is_terminal: bool = False,
+    termination_cost: Any = None,
     num_envs: int = 1,
     engine: str = "auto",
 ) -> tuple[SAC, ReplayBuffer]: ...

@@ -98,6 +98,7 @@ def _train(algorithm: str, arguments: Mapping[str, Any]) -> tuple[Agent, ReplayB
         actor_critic=arguments["actor_critic"],
         ac_kwargs=arguments["ac_kwargs"],
         num_envs=arguments["num_envs"],
+        termination_cost=arguments["termination_cost"],
         device=arguments["device"],
         engine=arguments["engine"],
     )

@@ -51,11 +51,11 @@ class FiniteHorizonReplayBuffer(ReplayBuffer):
         episode.waiting.append(row.copy())
         self._extend(episode, rew)
 
-    def finish_episode(self, env_index: int = 0) -> None:
-        """Complete the waiting transitions by repeating the last scalar."""
+    def finish_episode(self, env_index: int = 0, last: float | None = None) -> None:
+        """Complete the waiting transitions by repeating ``last``, or else the scalar of the last step."""
         episode = self._episodes[env_index]
         while episode.waiting:
-            self._extend(episode, episode.window[-1])
+            self._extend(episode, episode.window[-1] if last is None else last)
         episode.window.clear()
 
     def state_dict(self) -> dict[str, Any]:

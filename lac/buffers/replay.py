@@ -102,8 +102,14 @@ class ReplayBuffer:
         self._rows[self._next] = row
         self._advance()
 
-    def finish_episode(self, env_index: int = 0) -> None:
-        """Note that the episode of an environment ended, by termination, by truncation or with the run."""
+    def finish_episode(self, env_index: int = 0, last: float | None = None) -> None:
+        """Note that the episode of an environment ended, by termination, by truncation or with the run.
+
+        Args:
+            env_index: Index of the environment.
+            last: The scalar with which the episode would go on, for buffers that sum over a horizon; None: that of
+                its last step.
+        """
 
     def sample_batch(self, batch_size: int = 256) -> Batch:
         """One minibatch: ``obs act obs_next`` are ``[B, dim]``, ``rew done`` (and ``horizon_rew``) ``[B]``."""

@@ -25,6 +25,7 @@ def training_plan(plain: Mapping[str, Any]) -> Any:
         schedule=ScheduleSettings(**plain["lr_schedule"]),
         ac_kwargs=plain["network"],
         num_envs=plain["env"]["num_envs"],
+        termination_cost=plain["env"]["termination_cost"],
         device=plain["device"]["name"],
         engine=plain["device"]["engine"],
     )

@@ -30,7 +30,7 @@ POSITIONAL = (
 
 KEYWORD_ONLY = (
     *("critic_loss", "anti_windup", "labda_min", "twin_drift", "drift_weights"),
-    *("time_limit_is_terminal", "num_envs", "engine"),
+    *("time_limit_is_terminal", "termination_cost", "num_envs", "engine"),
 )
 """Arguments that the reference implementation does not have."""
 
@@ -45,7 +45,7 @@ def agent_fields(settings: type[AgentSettings]) -> "dict[str, Field[Any]]":
 def training_fields(algorithm: type[Algorithm]) -> "dict[str, Field[Any]]":
     """The settings that are arguments of a training function, by argument."""
     found = _by_argument(algorithm) | _by_argument(LoopSettings) | _by_argument(ScheduleSettings)
-    found |= _by_argument(EnvSettings, "num_envs") | _by_argument(DeviceSettings, "name", "engine")
+    found |= _by_argument(EnvSettings, "termination_cost", "num_envs") | _by_argument(DeviceSettings, "name", "engine")
     found |= _by_argument(TrainCommand, "seed")
     if "labda" not in found:
         found = {name: f for name, f in found.items() if name not in _ONLY_FOR_LABDA}

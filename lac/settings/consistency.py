@@ -9,6 +9,7 @@ from typing import Any
 
 from lac.settings.commands import config_keys
 from lac.settings.rules import SEED
+from lac.settings.training import ABSORBING
 
 _RATES = ("lr_a", "lr_c", "lr_alpha", "lr_labda")
 _LABELS = ("wandb.project", "wandb.entity", "wandb.group", "wandb.name", "wandb.tags")
@@ -70,7 +71,8 @@ class Given:
 
 def contradictions(given: Given) -> list[str]:
     """A sentence for each setting that cannot be meant beside the others."""
-    return [sentence for check in (_floor, _decay_to_zero, _batch, _seeds, _environments) for sentence in check(given)]
+    checks = (_floor, _decay_to_zero, _batch, _seeds, _environments, _absorbing)
+    return [sentence for check in checks for sentence in check(given)]
 
 
 def _floor(given: Given) -> Iterator[str]:
@@ -121,6 +123,15 @@ def _environments(given: Given) -> Iterator[str]:
         )
 
 
+def _absorbing(given: Given) -> Iterator[str]:
+    is_absorbing = given.values.get("env.termination_cost") == ABSORBING
+    if is_absorbing and given.values.get("algo.gamma") == 1 and not given.values.get("algo.horizon_length"):
+        yield (
+            f"{given.name('env.termination_cost')} is {ABSORBING}, which is infinite with {given.word('algo.gamma')}; "
+            "give a number or a smaller discount"
+        )
+
+
 def unused(given: Given) -> list[str]:
     """A phrase for each setting that has no effect beside the others, with the reason; defaults are left out."""
     defaults = {key: leaf.default for key, leaf in config_keys("train").items()}
@@ -140,7 +151,10 @@ Unused = Iterator[tuple[str, str]]
 
 def _of_algorithm(given: Given) -> Unused:
     if given.values.get("algo.horizon_length"):
-        yield "algo.gamma", f"the horizon is finite: {given.word('algo.horizon_length')}"
+        reason = f"the horizon is finite: {given.word('algo.horizon_length')}"
+        yield "algo.gamma", reason
+        if given.values.get("env.termination_cost") == ABSORBING:
+            yield "env.termination_cost", f"{reason}, and its sums always go on with the last cost"
     if given.values.get("algo.adaptive_temperature") is False:
         reason = f"alpha is constant: {given.word('algo.adaptive_temperature')}"
         for key in ("algo.target_entropy", "algo.lr_alpha", *_schedule_of("lr_alpha")):

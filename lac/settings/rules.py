@@ -74,6 +74,21 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class NumberOrWord:
+    """A number, or one word."""
+
+    number: Number
+    word: str
+
+    def accepts(self, value: object) -> bool:
+        """Whether the setting may have this value."""
+        return value == self.word if isinstance(value, str) else self.number.accepts(value)
+
+    def __str__(self) -> str:
+        return f"{self.word}, or {self.number}"
+
+
+@dataclass(frozen=True)
 class Flag:
     """True or false."""
 

@@ -14,6 +14,7 @@ from lac.settings.rules import (
     Choice,
     Flag,
     Number,
+    NumberOrWord,
     Numbers,
     Text,
     Widths,
@@ -22,6 +23,8 @@ from lac.settings.rules import (
 ENGINE = Choice(("auto", "torch", "compiled"))
 ACTIVATIONS = ("relu", "tanh", "elu", "gelu", "silu", "softplus", "identity")
 DECAY_TYPES = ("linear", "exponential", "constant")
+ABSORBING = "absorbing"
+TERMINATION_COST = NumberOrWord(Number(low=0, optional=True), ABSORBING)
 _ACTIVATION = Choice(ACTIVATIONS)
 _OWN_DECAY = Choice(DECAY_TYPES, optional=True)
 
@@ -37,6 +40,12 @@ class EnvSettings(Settings):
     )
     reward_max: float | None = setting(
         None, OPTIONAL_NUMBER, "upper bound of the reward per step, for algo.opt_type=maximize"
+    )
+    termination_cost: Any = setting(
+        None,
+        TERMINATION_COST,
+        "added in training to the cost of a step that terminates, where ending the episode would be cheaper than "
+        "living on: a number, or absorbing, the discounted cost of staying there for ever; null: nothing",
     )
     kwargs: dict[str, Any] = setting({}, None, "arguments of the environment's constructor")
     num_envs: int = setting(

@@ -26,10 +26,11 @@ class Transition(NamedTuple):
 
 
 class Episode(NamedTuple):
-    """The cost and the length of a running or finished episode."""
+    """The cost and the length of a running or finished episode, and whether it was terminated."""
 
     cost: float
     length: int
+    terminated: bool = False
 
 
 class Collector:
@@ -116,7 +117,7 @@ class Collector:
 
     def _count(self, transition: Transition) -> None:
         i = transition.env_index
-        episode = Episode(self.running[i].cost + transition.cost, self.running[i].length + 1)
+        episode = Episode(self.running[i].cost + transition.cost, self.running[i].length + 1, transition.terminated)
         if transition.terminated or transition.truncated:
             self.finished.append(episode)
             episode = Episode(0.0, 0)

@@ -28,6 +28,8 @@ class TrainingPlan:
         actor_critic: Actor-critic class; None selects the default of the algorithm.
         ac_kwargs: Its keyword arguments.
         num_envs: Number of environments that are stepped together.
+        termination_cost: What is added to the cost of a step that terminates, see
+            :class:`~lac.training.termination.TerminationCost`.
         device: Device of the networks.
         engine: What executes the updates, see :attr:`Agent.engine <lac.agents.agent.Agent.engine>`.
     """
@@ -39,6 +41,7 @@ class TrainingPlan:
     actor_critic: type[nn.Module] | None = None
     ac_kwargs: Mapping[str, Any] = field(default_factory=lambda: DEFAULT_AC_KWARGS)
     num_envs: int = 1
+    termination_cost: float | str | None = None
     device: str = "cpu"
     engine: str = "auto"
 

@@ -27,6 +27,7 @@ from lac.training.memory import argument_of, memory_errors
 from lac.training.plan import TrainingPlan
 from lac.training.schedules import LearningRates
 from lac.training.stopping import Stop, StopKind
+from lac.training.termination import EscapeWatch, TerminationCost
 
 Metrics = dict[str, float]
 
@@ -107,6 +108,8 @@ class Trainer:
         except BaseException:
             self.environments.close()
             raise
+        self._charged = TerminationCost(plan.termination_cost, plan.algorithm)
+        self._escape = EscapeWatch(self._charged)
         self._updates = 0
         self._diagnostics: list[Mapping[str, Tensor]] = []
         self._has_warned_of_unfinished = False
@@ -184,9 +187,10 @@ class Trainer:
         """Store a transition, and run the updates and the end of the epoch that are due after it."""
         i, obs, act, cost, obs_next, terminated, truncated = transition
         is_terminal = terminated or (truncated and self._plan.algorithm.time_limit_is_terminal)
-        self.buffer.store(obs, act, cost, obs_next, is_terminal, i)
+        charged = self._charged(cost) if terminated else cost
+        self.buffer.store(obs, act, charged, obs_next, is_terminal, i)
         if terminated or truncated:
-            self.buffer.finish_episode(i)
+            self.buffer.finish_episode(i, last=cost)
         env_steps, stop = self._collector.env_steps, None
         if self._loop.is_update_round(env_steps) and len(self.buffer) > 0:
             stop = self._update_round(env_steps, recorder)
@@ -207,7 +211,7 @@ class Trainer:
         if self._rates.decay_ref == "step":
             self._rates.advance(env_steps)
         finished = self._collector.finished
-        cost, length = finished[-1] if finished else (math.nan, math.nan)
+        cost, length = finished[-1][:2] if finished else (math.nan, math.nan)
         multipliers = {name: float(value) for name, value in self.agent.multipliers().items()}
         recorder.progress(env_steps, {"cost": cost, "length": length, **multipliers})
         return None
@@ -215,7 +219,7 @@ class Trainer:
     def _end_epoch(self, env_steps: int, recorder: Recorder) -> Stop | None:
         steps_per_epoch = self._loop.steps_per_epoch
         metrics: Metrics = {"epoch": env_steps // steps_per_epoch, "env_steps": env_steps, "updates": self._updates}
-        metrics |= self._training_metrics()
+        metrics |= self._training_metrics(recorder)
         if self._diagnostics:
             diverged = divergence_of_loss(metrics["train/critic_loss"], env_steps)
             if diverged is not None:
@@ -227,9 +231,11 @@ class Trainer:
             self._rates.advance(env_steps)
         return recorder.epoch(metrics, self.agent)
 
-    def _training_metrics(self) -> Metrics:
+    def _training_metrics(self, recorder: Recorder) -> Metrics:
         episodes = self._collector.take_finished()
-        costs, lengths = zip(*episodes, strict=True) if episodes else ((math.nan,), (math.nan,))
+        if self._escape.is_learned(episodes):
+            recorder.warn(self._escape.sentence)
+        costs, lengths, _ = zip(*episodes, strict=True) if episodes else ((math.nan,), (math.nan,), ())
         metrics = {"cost_mean": float(np.mean(costs)), "ep_len_mean": float(np.mean(lengths))}
         metrics |= dict.fromkeys(self.agent.DIAGNOSTICS, math.nan) | _means(self._diagnostics)
         # Multipliers are states: the metric is their current value, not a mean over the epoch.

@@ -37,6 +37,10 @@ def test_the_defaults_are_consistent_and_all_used():
             {"env__num_envs": 7, "train__epochs": 2, "train__steps_per_epoch": 3},
             ["env.num_envs is 7", "the run has 6 steps"],
         ),
+        (
+            {"env__termination_cost": "absorbing", "algo__gamma": 1.0},
+            ["env.termination_cost is absorbing", "algo.gamma=1.0"],
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_one_sentence_with_its_keys(changes, named):
@@ -57,6 +61,8 @@ def test_what_cannot_be_meant_is_one_sentence_with_its_keys(changes, named):
             "lr_schedule__lr_c_decay_type": "linear",
         },
         {"train__batch_size": 100, "train__replay_size": 100},
+        {"env__termination_cost": "absorbing", "algo__gamma": 1.0, "algo__horizon_length": 5},
+        {"env__termination_cost": 5, "algo__gamma": 1.0},
         {"seed": None, "train__seeds": 3},
         {"env__num_envs": 6, "train__epochs": 2, "train__steps_per_epoch": 3},
         # A value that breaks its own rule is told by that rule, and is no number to compare with.
