@@ -40,6 +40,7 @@ def fit_errors(plain: Mapping[str, Any], spaces: HasSpaces, checks_memory: bool 
         checks_memory: Whether the training is to run on this machine.
     """
     from lac.training.memory import memory_errors  # noqa: PLC0415 (imports torch)
+    from lac.training.scaling import with_scale_of_start_policy  # noqa: PLC0415 (imports torch)
 
     plan = training_plan(plain)
     if checks_memory:
@@ -51,7 +52,7 @@ def fit_errors(plain: Mapping[str, Any], spaces: HasSpaces, checks_memory: bool 
         return []
     try:
         # On the CPU, since the check is the same everywhere.
-        replace(plan, device="cpu").build_agent(spaces)
+        replace(with_scale_of_start_policy(plan), device="cpu").build_agent(spaces)
     except ArgumentError as error:
         return [f"{key_of_argument(error.argument)} {error.reason}"]
     except (ValueError, FileNotFoundError) as error:

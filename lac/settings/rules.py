@@ -74,18 +74,18 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class NumberOrWord:
-    """A number, or one word."""
+class OrWord:
+    """What another rule accepts, or one word."""
 
-    number: Number
+    rule: Rule
     word: str
 
     def accepts(self, value: object) -> bool:
         """Whether the setting may have this value."""
-        return value == self.word if isinstance(value, str) else self.number.accepts(value)
+        return value == self.word if isinstance(value, str) else self.rule.accepts(value)
 
     def __str__(self) -> str:
-        return f"{self.word}, or {self.number}"
+        return f"{self.word}, or {self.rule}"
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from lac.settings.rules import (
     Choice,
     Flag,
     Number,
-    NumberOrWord,
     Numbers,
+    OrWord,
     Text,
     Widths,
 )
@@ -23,8 +23,8 @@ from lac.settings.rules import (
 ENGINE = Choice(("auto", "torch", "compiled"))
 ACTIVATIONS = ("relu", "tanh", "elu", "gelu", "silu", "softplus", "identity")
 DECAY_TYPES = ("linear", "exponential", "constant")
-ABSORBING = "absorbing"
-TERMINATION_COST = NumberOrWord(Number(low=0, optional=True), ABSORBING)
+ABSORBING, AUTO = "absorbing", "auto"
+TERMINATION_COST = OrWord(Number(low=0, optional=True), ABSORBING)
 _ACTIVATION = Choice(ACTIVATIONS)
 _OWN_DECAY = Choice(DECAY_TYPES, optional=True)
 
@@ -88,7 +88,10 @@ class NetworkSettings(Settings):
     activation: Activation = group(Activation)
     output_activation: OutputActivation = group(OutputActivation)
     observation_scale: Any = setting(
-        None, Numbers(above=0, optional=True), "observations are divided by this number, or by one each; null: by 1"
+        None,
+        OrWord(Numbers(above=0, optional=True), AUTO),
+        "observations are divided by this number, or by one each; auto: by their root mean square over 2000 random "
+        "steps before the training; null: by 1",
     )
     normalise_actions: bool = setting(False, Flag(), "whether the critic reads actions scaled to (-1, 1)")
 

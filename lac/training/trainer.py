@@ -25,6 +25,7 @@ from lac.training.divergence import DivergenceError, divergence_of_loss, diverge
 from lac.training.environments import EnvFn, Environments
 from lac.training.memory import argument_of, memory_errors
 from lac.training.plan import TrainingPlan
+from lac.training.scaling import with_scale
 from lac.training.schedules import LearningRates
 from lac.training.stopping import Stop, StopKind
 from lac.training.termination import EscapeWatch, TerminationCost
@@ -89,21 +90,22 @@ class Trainer:
     """
 
     def __init__(self, plan: TrainingPlan, env_fn: EnvFn) -> None:
-        self._plan, self._loop = plan, plan.loop
+        self._loop = plan.loop
         seeds, here = seed_everything(plan.seed), Path.cwd()
         num_test_envs = min(plan.loop.num_test_episodes, MAX_TEST_ENVS)
         self.environments = Environments(
             env_fn, plan.num_envs, num_test_envs, plan.algorithm.opt_type, plan.loop.max_ep_len
         )
         try:
-            self.environments.training.action_space.seed(seeds["actions"])
             observations, actions = validate_spaces(self.environments.spaces)
             raise_if_any(memory_errors(plan, observations.shape[0], actions.shape[0], argument_of))
             with chdir(here):  # environments may have left the folder to which start_policy is relative
+                plan = self._plan = with_scale(plan, self.environments.training, seeds["env"])
                 self.agent = plan.build_agent(self.environments.spaces)
             self.buffer = plan.build_buffer(self.agent, self.environments.spaces, seeds["replay"])
             self._engine = choose_engine(self.agent)
             self._rates = LearningRates(self.agent, plan.schedule, plan.loop)
+            self.environments.training.action_space.seed(seeds["actions"])
             self._collector = Collector(self.environments.training, seeds["env"])
         except BaseException:
             self.environments.close()

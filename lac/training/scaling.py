@@ -1,0 +1,65 @@
+"""The scale of the observations, measured before the first step of a training."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from lac.agents.policy_files import read_policy
+from lac.envs.checks import are_usable
+from lac.envs.factory import AnyVectorEnv
+from lac.settings.training import AUTO
+from lac.training.plan import TrainingPlan
+
+RANDOM_STEPS = 2000
+"""Random steps from which the scale is measured; they are not counted among those of the training."""
+
+_NARROWEST = 1e-3
+"""The smallest scale, as a share of the largest one: what hardly moves is not blown up."""
+
+
+def with_scale(plan: TrainingPlan, envs: AnyVectorEnv, seed: int) -> TrainingPlan:
+    """The plan with numbers in the place of ``observation_scale=auto``.
+
+    They are those of the policy that the training starts from, or else the root mean square of each observation over
+    random steps. From then on they are constants of the networks, and are saved with every policy.
+
+    Args:
+        plan: The plan of the training.
+        envs: The environments of the training, which are to be reset afterwards.
+        seed: Seed of their reset and of the random actions.
+    """
+    plan = with_scale_of_start_policy(plan)
+    return _with_scale(plan, _measured(envs, seed).tolist()) if _is_auto(plan) else plan
+
+
+def with_scale_of_start_policy(plan: TrainingPlan) -> TrainingPlan:
+    """The plan with the scale of the policy that the training starts from, if it is ``auto`` and there is one."""
+    if not _is_auto(plan) or plan.loop.start_policy is None:
+        return plan
+    ac_kwargs = read_policy(plan.loop.start_policy)[1].get("ac_kwargs")
+    # A policy without a description, as the reference implementation saves it, has unscaled observations.
+    return _with_scale(plan, ac_kwargs.get("observation_scale") if isinstance(ac_kwargs, Mapping) else None)
+
+
+def _is_auto(plan: TrainingPlan) -> bool:
+    scale = plan.ac_kwargs.get("observation_scale") if isinstance(plan.ac_kwargs, Mapping) else None
+    return isinstance(scale, str) and scale == AUTO
+
+
+def _with_scale(plan: TrainingPlan, scale: object) -> TrainingPlan:
+    return replace(plan, ac_kwargs={**plan.ac_kwargs, "observation_scale": scale})
+
+
+def _measured(envs: AnyVectorEnv, seed: int) -> npt.NDArray[np.float64]:
+    """The scales ``[obs_dim]`` of random steps; 1 for what was always 0, or never usable."""
+    envs.action_space.seed(seed)
+    observations = [envs.reset(seed=seed)[0]]
+    for _ in range(0, RANDOM_STEPS, envs.num_envs):
+        observations.append(envs.step(envs.action_space.sample())[0])
+    rows = np.concatenate(observations).astype(np.float64)
+    rows = rows[[are_usable(row) for row in rows]]  # what is not is the matter of the training
+    scale = np.sqrt(np.sum(rows * rows, axis=0) / max(len(rows), 1))
+    is_still = scale <= np.finfo(np.float32).tiny
+    return np.where(is_still, 1.0, np.maximum(scale, _NARROWEST * scale.max()))
