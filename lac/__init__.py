@@ -25,6 +25,7 @@ _MODULES = {
     "lac": "lac.api",
     "latc": "lac.api",
     "load_agent": "lac.agents.loading",
+    "recommended": "lac.config.recommended",
     "sac": "lac.api",
 }
 

@@ -11,6 +11,7 @@ from lac.agents import sac as _sac
 from lac.agents.loading import load_agent as load_agent
 from lac.buffers import FiniteHorizonReplayBuffer as FiniteHorizonReplayBuffer
 from lac.buffers import ReplayBuffer as ReplayBuffer
+from lac.config.recommended import recommended as recommended
 from lac.engines import choose_engine as choose_engine
 from lac.envs import AnyEnv, AnyVectorEnv
 from lac.envs.factory import HasSpaces

@@ -135,6 +135,7 @@ class RunRecorder:
         self._metrics.log(metrics)
         self._wandb.log(metrics)
         self._console.log(metrics)
+        self._console.estimate(metrics)
         report = {name.removeprefix("test/"): metrics[name] for name in _REPORTED if name in metrics}
         self._summary["final"] = report
         if "cost_mean" in report and _is_better(report, self._summary.get("best")):

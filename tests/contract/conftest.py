@@ -1,10 +1,12 @@
-"""Tiny training runs from Python."""
+"""Tiny training runs from Python, and composed configs."""
 
 import json
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
 from api_support import SMALL, oscillator
+from config_support import Compose, composing
 
 from lac import lac
 
@@ -37,3 +39,9 @@ def train(tmp_path, monkeypatch):
         return SimpleNamespace(agent=agent, buffer=buffer, rows=rows, folder=folder)
 
     return run
+
+
+@pytest.fixture
+def composed() -> Iterator[Compose]:
+    with composing() as composer:
+        yield composer

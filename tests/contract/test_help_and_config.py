@@ -4,22 +4,17 @@ import inspect
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 
 import gymnasium
 import pytest
 import torch
+from config_support import CONF, ROOT, composing, keys_of, options
 from help_support import described_names
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
 import lac
 from lac import LAC
-from lac.cli.app import register
 from lac.cli.train import training_plan
 from lac.config.checks import config_errors
 from lac.envs.factory import environment_factory
@@ -28,9 +23,7 @@ from lac.settings.commands import TrainCommand, config_keys
 from lac.settings.fields import leaves
 from lac.training.trainer import Trainer
 
-ROOT = Path(__file__).parents[2]
-CONF = ROOT / "conf"
-GROUPS = ["algo", "env", "network", "lr_schedule", "device", "disturbance", "tuned", "experiment"]
+GROUPS = ["algo", "env", "network", "lr_schedule", "device", "disturbance", "recipe", "tuned", "experiment"]
 
 # The keys of cli.md that exist by now.
 PROMISED_KEYS = {
@@ -38,7 +31,7 @@ PROMISED_KEYS = {
         "alpha alpha3 labda gamma polyak target_entropy adaptive_temperature lr_a lr_c lr_alpha lr_labda opt_type "
         "horizon_length"
     ),
-    "env": "id max_episode_steps kwargs",
+    "env": "id max_episode_steps termination_cost kwargs",
     "network": "hidden_sizes.actor hidden_sizes.critic activation.actor activation.critic output_activation.actor",
     "lr_schedule": (
         "decay_type decay_ref lr_a_final lr_c_final lr_alpha_final lr_labda_final lr_a_decay_type lr_c_decay_type "
@@ -57,17 +50,14 @@ PROMISED_KEYS = {
 EXTRAS = {"lac.envs.mujoco": "mujoco", "lac.envs.fetch": "gymnasium_robotics"}
 
 
-def options(group: str) -> list[str]:
-    return sorted(str(path.relative_to(CONF / group).with_suffix("")) for path in (CONF / group).rglob("*.yaml"))
-
-
 def overrides_for(group: str, option: str) -> list[str]:
     """What has to be said beside an option to make it a config that can be run."""
     if (group, option) == ("env", "gym"):
         return ["env=gym", "env.id=Pendulum-v1", "algo.opt_type=maximize"]
     if group == "tuned" and option != "none":
-        env, _, algo = option.rpartition("-")
-        return [f"env={env}", f"algo={algo}", f"tuned={option}"]
+        return [f"env={option}", f"tuned={option}"]
+    if group == "recipe" and option in {"latc", "sac"}:
+        return [f"algo={option}", f"recipe={option}"]
     if group == "disturbance":
         needed = {
             "noise_process": ["disturbance.dims=[0,3]"],
@@ -82,37 +72,11 @@ CHOICES = [pytest.param(group, option, id=f"{group}={option}") for group in GROU
 PRESETS = [p for p in CHOICES if p.values[0] == "experiment" or (p.values[0] == "tuned" and p.values[1] != "none")]
 OTHERS = [p for p in CHOICES if p not in PRESETS]
 
-Compose = Callable[..., DictConfig]
-
-
-@contextmanager
-def composing() -> Iterator[Compose]:
-    """Composes the training config with overrides, as the script does."""
-    register()
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        yield lambda *overrides: compose("train", overrides=list(overrides))
-
-
-@pytest.fixture
-def composed() -> Iterator[Compose]:
-    with composing() as composer:
-        yield composer
-
 
 @cache
 def defaults_of(env: str, algo: str) -> DictConfig:
     with composing() as composer:
         return composer(f"env={env}", f"algo={algo}", "tuned=none")
-
-
-def keys_of(node: object, prefix: str = "") -> Iterator[str]:
-    """The full names of the values in nested dictionaries; the free dictionary env.kwargs is one value."""
-    for name, value in node.items():
-        if isinstance(value, dict) and prefix + name != "env.kwargs":
-            yield from keys_of(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name
 
 
 def plain(cfg: DictConfig) -> dict:
@@ -245,23 +209,9 @@ def test_experiments_hold_only_what_differs_from_the_defaults(option):
     assert [key for key in keys if OmegaConf.select(defaults, key) == OmegaConf.select(preset, key)] == []
 
 
-def test_recommended_settings_come_with_the_environment(composed):
-    tuned = OmegaConf.load(CONF / "tuned" / "oscillator-lac.yaml")
-    cfg = composed("env=oscillator", "algo=lac")
-    assert {key: OmegaConf.select(cfg, key) for key in keys_of(OmegaConf.to_container(tuned))} == {
-        key: OmegaConf.select(tuned, key) for key in keys_of(OmegaConf.to_container(tuned))
-    }
-    assert cfg.algo.alpha != composed("env=oscillator", "tuned=none").algo.alpha
-
-
-def test_environment_without_recommended_settings_gets_the_defaults(composed):
-    gym = ["env=gym", "env.id=Pendulum-v1"]
-    assert composed(*gym).algo == composed(*gym, "tuned=none").algo
-
-
 def test_experiment_wins_over_tuned_and_command_line_over_both(composed):
-    presets = ["tuned=oscillator-lac", "experiment=slc2024/oscillator"]
-    tuned = OmegaConf.load(CONF / "tuned" / "oscillator-lac.yaml")
+    presets = ["tuned=oscillator", "experiment=slc2024/oscillator"]
+    tuned = OmegaConf.load(CONF / "tuned" / "oscillator.yaml")
     of_all = OmegaConf.load(CONF / "published" / "slc2024.yaml")
     published = OmegaConf.merge(of_all, OmegaConf.load(CONF / "experiment" / "slc2024" / "oscillator.yaml"))
 
@@ -283,7 +233,7 @@ def test_order_on_the_command_line_does_not_matter(composed):
 @pytest.mark.parametrize("network", ["paper", "small"])
 def test_network_on_the_command_line_wins_over_tuned_and_experiment(network, composed):
     sizes = OmegaConf.load(CONF / "network" / f"{network}.yaml").hidden_sizes
-    assert composed("tuned=oscillator-lac", f"network={network}").network.hidden_sizes == sizes
+    assert composed("tuned=oscillator", f"network={network}").network.hidden_sizes == sizes
     assert composed("experiment=slc2024/oscillator", f"network={network}").network.hidden_sizes == sizes
 
 

@@ -106,7 +106,7 @@ def test_sweeps(packages, overrides, lac, tmp_path):
 
 
 def test_presets_are_found(lac):
-    end = lac("train", "experiment=slc2024/oscillator", "tuned=oscillator-lac", "--cfg", "job")
+    end = lac("train", "experiment=slc2024/oscillator", "tuned=oscillator", "--cfg", "job")
     assert end.returncode == 0, end.stderr
     assert "alpha3" in end.stdout
 

@@ -14,7 +14,7 @@ WRONG = {
     "other algorithm forced by name": ("algo.name=sac", "algo.name", "sac", ["algo=NAME"]),
     "key of another algorithm": ("algo=sac algo.alpha3=0.1", "algo.alpha3", "", ["lac and latc"]),
     "key of another algorithm, added": ("algo=sac +algo.labda=0.1", "algo.labda", "", ["lac and latc"]),
-    "settings of another algorithm": ("algo=sac tuned=oscillator-lac", "tuned", "oscillator-lac", ["lac and latc"]),
+    "settings of another algorithm": ("algo=sac recipe=lac", "recipe", "lac", ["lac and latc"]),
     "key of one algorithm of a sweep": ("-m algo=lac,sac algo.alpha3=0.1", "algo.alpha3", "", ["algo=sac", "latc"]),
     # devices
     "misspelt device": ("device.name=cdua", "device.name", "cdua", ["cpu", "cuda", "auto"]),
