@@ -39,9 +39,9 @@ def compiled(name: str, arguments: tuple[Any, ...]) -> Callable[..., Any]:
 def _compiled(name: str, arguments: tuple[Any, ...], cached: bool) -> Callable[..., Any]:
     from numba import typeof  # noqa: PLC0415
 
-    function = _function(name, cached)
-    function.compile(tuple(typeof(argument) for argument in arguments))  # type: ignore[no-untyped-call]
-    return function  # type: ignore[no-any-return]
+    types = tuple(typeof(argument) for argument in arguments)
+    # The function for these types itself: to find them out anew at each call takes longer than to pass them.
+    return _function(name, cached).compile(types)  # type: ignore[no-any-return]
 
 
 @cache

@@ -17,21 +17,24 @@ from collections import namedtuple
 import numpy as np
 from numba import njit
 
+from lac.engines.blas import product
+
 INPUTS, OUTPUTS, WEIGHTS, BIASES, ACTIVATION = range(5)
 PARAMETERS, GRADIENT, FIRST, SECOND, TARGET = range(5)
+NOW, BOTH, OTHER = range(3)
 RELU, TANH, BEFORE, AFTER, LOG_ALPHA, LOG_LABDA = 1, 2, 1, 2, -2, -1
 
-Form = namedtuple("Form", "settings actor critic starts memory steps scaling box outputs spare")
+Form = namedtuple("Form", "settings actor critic starts memory steps scaling box inputs outputs spare")
 Policy = namedtuple("Policy", "inputs heads squashed deviation actions logp")
 
 f32 = np.float32
 ZERO, HALF, ONE, TWO, TINY = f32(0.0), f32(0.5), f32(1.0), f32(2.0), f32(1e-30)
-BETA1, BETA2, EPSILON = 0.9, 0.999, f32(1e-8)
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 NEW1, OLD2, NEW2 = f32(1.0 - BETA1), f32(BETA2), f32(1.0 - BETA2)
 LOG_STD_MIN, LOG_STD_MAX, HALF_LOG_2PI = f32(-20.0), f32(2.0), f32(0.5 * math.log(2.0 * math.pi))
 LOG_2, LOG_2_HIGH, LOG_2_LOW = f32(math.log(2.0)), f32(0.693359375), f32(math.log(2.0) - 0.693359375)
 C2, C3, C4, C5, C6, C7 = (f32(1.0 / math.factorial(k)) for k in range(2, 8))
-SMALL = 1_000_000  # OpenBLAS does not pack the factors of a product with fewer multiplications
+D3, D5, D7, D9, D11, D13 = (f32(1.0 / k) for k in range(3, 14, 2))
 part = njit(error_model="numpy")
 
 
@@ -40,13 +43,13 @@ def lyapunov_update(a, obs, act, obs_next, cost, done, sums, noise):
     s, batch, log_alpha, log_labda = a.settings[0], len(obs), a.memory[0, LOG_ALPHA], a.memory[0, LOG_LABDA]
     alpha, labda = math.exp(log_alpha), np.minimum(math.exp(log_labda), ONE)
     # Target: eq. 9, summed by the buffer, or eq. 8.
-    target = sums
+    target = sums.copy()
     if len(sums) == 0:
-        act_next = policy(a, TARGET, obs_next, noise[:batch]).actions
-        l_next = values(a, TARGET, joined(a, obs_next, act_next))
+        act_next = policy(a, TARGET, joined(a, OTHER, obs_next), noise[:batch]).actions
+        l_next = values(a, TARGET, joined(a, OTHER, obs_next, act_next))
         target = cost + s.gamma * (ONE - done) * np.maximum(l_next[0], l_next[-1])  # of one or two critics
     # Critics: eq. 7. A step moves the targets, too.
-    now = joined(a, obs, act)
+    now = joined(a, NOW, obs, act)
     l = values(a, PARAMETERS, now)  # noqa: E741
     critic_loss, l_mean = critic_gradient(a, now, l, target), l[0].mean()
     if s.drift != BEFORE:
@@ -54,7 +57,7 @@ def lyapunov_update(a, obs, act, obs_next, cost, done, sums, noise):
     drift = values(a, PARAMETERS, now) if s.drift == AFTER else l
     l_now = np.maximum(drift[0], drift[-1]) if s.symmetric else drift[0]
     # Actor: eqs. 11 and 12. Actions at s raise the entropy, actions at s' lower L.
-    p = policy(a, PARAMETERS, np.concatenate((obs, obs_next)), noise[-2 * batch :])
+    p = policy(a, PARAMETERS, joined(a, BOTH, np.concatenate((obs, obs_next))), noise[-2 * batch :])
     d_actions, d_logp = np.zeros_like(p.actions), np.zeros_like(p.logp)
     l_new = action_gradient(a, obs_next, p.actions[batch:], labda / batch, d_actions[batch:])
     d_logp[:batch] = alpha / batch
@@ -73,16 +76,16 @@ def soft_update(a, obs, act, obs_next, cost, done, noise):
     """One update of SAC; returns its diagnostics. Equations are those of Haarnoja."""
     s, batch, alpha = a.settings[0], len(obs), math.exp(a.memory[PARAMETERS, LOG_ALPHA])
     # Target: eq. 3.
-    p = policy(a, PARAMETERS, obs_next, noise[:batch])
-    q_next = values(a, TARGET, joined(a, obs_next, p.actions))
+    p = policy(a, PARAMETERS, joined(a, OTHER, obs_next), noise[:batch])
+    q_next = values(a, TARGET, joined(a, OTHER, obs_next, p.actions))
     target = cost + s.gamma * (ONE - done) * (np.maximum(q_next[0], q_next[-1]) + alpha * p.logp)
     # Critics: eq. 5. A step moves the targets, too.
-    now = joined(a, obs, act)
+    now = joined(a, NOW, obs, act)
     q = values(a, PARAMETERS, now)
     critic_loss, q_mean = critic_gradient(a, now, q, target), q[0].mean()
     step_critics(a)
     # Actor: eq. 7.
-    p = policy(a, PARAMETERS, obs, noise[batch:])
+    p = policy(a, PARAMETERS, joined(a, BOTH, obs), noise[batch:])
     d_actions, d_logp = np.zeros_like(p.actions), np.full_like(p.logp, f32(alpha / batch))
     q_new = action_gradient(a, obs, p.actions, ONE / batch, d_actions)
     actor_gradient(a, p, d_actions, d_logp)
@@ -94,29 +97,29 @@ def soft_update(a, obs, act, obs_next, cost, done, noise):
 
 def actions(a, obs, noise):
     """Actions in their box ``[B, act_dim]``: samples with noise, means with zeros."""
-    return policy(a, PARAMETERS, obs, noise).actions
+    return policy(a, PARAMETERS, joined(a, OTHER, obs), noise).actions
 
 
 @part
-def policy(a, which, obs, noise):
+def policy(a, which, x, noise):
     """Samples of the policy and their log-probabilities, which are those before the scaling to the box."""
-    (batch, n), x = noise.shape, joined(a, obs, obs[:, :0])
-    heads = forward(a.actor, a.memory[which], x, a.outputs[0])
-    act, squashed, deviation = np.empty_like(noise), heads[:, :n].copy(), heads[:, n:].copy()
-    eps, q, t, std = noise.reshape(-1), act.reshape(-1), squashed.reshape(-1), deviation.reshape(-1)
+    (batch, n), heads = noise.shape, forward(a.actor, a.memory[which], x, a.outputs[0])
+    squashed, deviation, cost, act = heads[:, :n].copy(), heads[:, n:].copy(), np.empty_like(noise), np.empty_like(noise)
+    eps, t, std, nats = noise.reshape(-1), squashed.reshape(-1), deviation.reshape(-1), cost.reshape(-1)
     for i in range(noise.size):
-        scale, e = exponential(min(max(std[i], LOG_STD_MIN), LOG_STD_MAX))  # NaN stays
+        log_std = min(max(std[i], LOG_STD_MIN), LOG_STD_MAX)  # NaN stays
+        scale, e = exponential(log_std)
         std[i] = (scale + scale * e) * eps[i]
-        scale, e = exponential(-TWO * abs(t[i] + std[i]))
-        q[i] = scale + scale * e
-        t[i] = math.copysign((ONE - q[i]) / (ONE + q[i]), t[i] + std[i])
+        z = t[i] + std[i]
+        scale, e = exponential(-TWO * abs(z))
+        q = scale + scale * e
+        t[i] = math.copysign((ONE - q) / (ONE + q), z)
+        # log(1 - tanh(z)^2) = 2 (log 2 - |z| - log(1 + exp(-2 |z|)))
+        nats[i] = HALF * eps[i] * eps[i] + log_std + HALF_LOG_2PI + TWO * (LOG_2 - abs(z) - log_of_one_and(q))
     logp = np.zeros(batch, f32)
     for i in range(batch):
         for j in range(n):
-            # log(1 - tanh(z)^2) = 2 (log 2 - |z| - log(1 + exp(-2 |z|)))
-            log_squash = TWO * (LOG_2 - abs(heads[i, j] + deviation[i, j]) - math.log(ONE + act[i, j]))
-            log_std = min(max(heads[i, n + j], LOG_STD_MIN), LOG_STD_MAX)
-            logp[i] -= HALF * noise[i, j] * noise[i, j] + log_std + HALF_LOG_2PI + log_squash
+            logp[i] -= cost[i, j]
             act[i, j] = a.box[1, j] + squashed[i, j] * a.box[0, j]
     return Policy(x, heads, squashed, deviation, act, logp)
 
@@ -142,7 +145,14 @@ def values(a, which, x):
     result = np.zeros((len(a.outputs) - 1, len(x)), f32)
     for c in range(len(result)):
         y = forward(a.critic, a.memory[which, a.starts[c] :], x, a.outputs[1 + c])
-        result[c] = np.dot(y * y, np.ones(y.shape[1], f32)) if a.settings[0].quadratic else y[:, 0]
+        if a.settings[0].quadratic:
+            squares = rows(a.spare[0], 0, *y.shape)
+            for i in range(y.shape[0]):
+                for j in range(y.shape[1]):
+                    squares[i, j] = y[i, j] * y[i, j]
+            product(squares, np.ones((y.shape[1], 1), f32), rows(result[c], 0, len(x), 1))
+        else:
+            result[c] = y[:, 0]
     return result
 
 
@@ -163,7 +173,7 @@ def critic_gradient(a, x, of_critics, target):
 @part
 def action_gradient(a, obs, act, factor, d_act):
     """The gradient of ``factor`` times the sum of the largest values by the actions; returns these values."""
-    x, n_obs = joined(a, obs, act), obs.shape[1]
+    x, n_obs = joined(a, OTHER, obs, act), obs.shape[1]
     of_critics = values(a, PARAMETERS, x)
     result, n_largest = np.maximum(of_critics[0], of_critics[-1]), np.zeros(len(x), f32)
     for c in range(len(of_critics)):
@@ -201,12 +211,16 @@ def layer(net, k, vector):
 
 
 @part
-def joined(a, obs, act):
-    """Scaled observations and actions side by side."""
-    x, n = np.empty((len(obs), obs.shape[1] + act.shape[1]), f32), obs.shape[1]
-    for i in range(x.shape[0]):
-        for j in range(x.shape[1]):
-            x[i, j] = ((obs[i, j] if j < n else act[i, j - n]) - a.scaling[0, j]) * a.scaling[1, j]
+def joined(a, place, obs, act=None):
+    """Scaled observations, and actions beside them, in one of the places for inputs."""
+    n, width = obs.shape[1], obs.shape[1] + (0 if act is None else act.shape[1])
+    x = rows(a.inputs[place], 0, len(obs), width)
+    for i in range(len(obs)):
+        for j in range(n):
+            x[i, j] = (obs[i, j] - a.scaling[0, j]) * a.scaling[1, j]
+        if act is not None:
+            for j in range(n, width):
+                x[i, j] = (act[i, j - n] - a.scaling[0, j]) * a.scaling[1, j]
     return x
 
 
@@ -235,38 +249,20 @@ def backward(net, vector, gradient, x, outputs, spare):
         n_in, n_out, kind = net[k, INPUTS], net[k, OUTPUTS], net[k, ACTIVATION]
         at -= batch * n_out
         y, d_sums = rows(outputs, at, batch, n_out), rows(d_y, 0, batch, n_out)
+        bias_sums = np.zeros(n_out, f32)
         for i in range(batch):
             for j in range(n_out):
                 slope = ONE - y[i, j] * y[i, j] if kind == TANH else ONE
                 d_sums[i, j] = ZERO if kind == RELU and y[i, j] <= ZERO else d_sums[i, j] * slope
+                bias_sums[j] += d_sums[i, j]
         if len(gradient) > 0:
             d_weight, d_bias = layer(net, k, gradient)
-            contraction(d_sums, rows(outputs, at - batch * n_in, batch, n_in) if k > 0 else x, d_weight)
-            np.dot(np.ones(batch, f32), d_sums, d_bias)
+            product(d_sums.T, rows(outputs, at - batch * n_in, batch, n_in) if k > 0 else x, d_weight)
+            d_bias[:] = bias_sums
         if k > 0 or len(gradient) == 0:
             product(d_sums, layer(net, k, vector)[0], rows(d_x, 0, batch, n_in))
             d_y, d_x = d_x, d_y
     return rows(d_y, 0, batch, net[0, INPUTS])
-
-
-@part
-def product(x, w, y):
-    """The product ``x w``, in blocks of rows that OpenBLAS multiplies fastest."""
-    if 64 * w.size > SMALL:
-        np.dot(x, w, y)
-    else:
-        w, block = np.ascontiguousarray(w), SMALL // w.size
-        for i in range(0, len(x), block):
-            np.dot(x[i : i + block], w, y[i : i + block])
-
-
-@part
-def contraction(d, x, w):
-    """The product ``d^T x`` in such blocks."""
-    block = SMALL // w.size if 64 * w.size <= SMALL else len(x)
-    np.dot(d[:block].T, x[:block], w)
-    for i in range(block, len(x), block):
-        w += np.dot(d[i : i + block].T, x[i : i + block])
 
 
 @part
@@ -278,6 +274,14 @@ def exponential(x):
     e = r * (ONE + r * (C2 + r * (C3 + r * (C4 + r * (C5 + r * (C6 + r * C7))))))
     exponent = np.int32(ZERO if np.isnan(k) else k) + np.int32(127)
     return np.int32(exponent << np.int32(23)).view(f32), e
+
+
+@part
+def log_of_one_and(x):
+    """``log(1 + x)`` for x from 0 to 1, as ``2 artanh(x / (2 + x))``; it is vectorised in loops, too."""
+    s = x / (TWO + x)
+    r = s * s
+    return TWO * s * (ONE + r * (D3 + r * (D5 + r * (D7 + r * (D9 + r * (D11 + r * D13))))))
 
 
 @part
@@ -311,10 +315,11 @@ def adam(a, start, stop, rate, steps):
     """Kingma and Ba (2015), algorithm 1, on a part of the parameters, and the moving average of their targets."""
     p, g, m, v = a.memory[0, start:stop], a.memory[1, start:stop], a.memory[2, start:stop], a.memory[3, start:stop]
     target, new = a.memory[TARGET, start:stop], ONE - a.settings[0].polyak
-    length, root = f32(rate / (1.0 - BETA1**steps)), f32(math.sqrt(1.0 - BETA2**steps))
+    root = math.sqrt(1.0 - BETA2**steps)
+    length, epsilon = f32(rate * root / (1.0 - BETA1**steps)), f32(EPSILON * root)
     for i in range(len(p)):
         first = m[i] + NEW1 * (g[i] - m[i])
         m[i] = ZERO if abs(first) < TINY else first  # processors are slow with the smallest numbers
         v[i] = OLD2 * v[i] + NEW2 * g[i] * g[i]
-        p[i] -= length * m[i] / (np.sqrt(v[i]) / root + EPSILON)
+        p[i] -= length * m[i] / (np.sqrt(v[i]) + epsilon)
         target[i] += new * (p[i] - target[i])
