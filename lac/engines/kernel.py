@@ -40,7 +40,8 @@ part = njit(error_model="numpy")
 
 def lyapunov_update(a, obs, act, obs_next, cost, done, sums, noise):
     """One update of LAC or LATC; returns its diagnostics. ``sums`` are those of the finite horizon, or empty."""
-    s, batch, log_alpha, log_labda = a.settings[0], len(obs), a.memory[0, LOG_ALPHA], a.memory[0, LOG_LABDA]
+    obs, act, obs_next, batch, s = obs.T, act.T, obs_next.T, len(obs), a.settings[0]
+    log_alpha, log_labda = a.memory[PARAMETERS, LOG_ALPHA], a.memory[PARAMETERS, LOG_LABDA]
     alpha, labda = math.exp(log_alpha), np.minimum(math.exp(log_labda), ONE)
     # Target: eq. 9, summed by the buffer, or eq. 8.
     target = sums.copy()
@@ -57,9 +58,9 @@ def lyapunov_update(a, obs, act, obs_next, cost, done, sums, noise):
     drift = values(a, PARAMETERS, now) if s.drift == AFTER else l
     l_now = np.maximum(drift[0], drift[-1]) if s.symmetric else drift[0]
     # Actor: eqs. 11 and 12. Actions at s raise the entropy, actions at s' lower L.
-    p = policy(a, PARAMETERS, joined(a, BOTH, np.concatenate((obs, obs_next))), noise[-2 * batch :])
+    p = policy(a, PARAMETERS, joined(a, BOTH, np.concatenate((obs, obs_next), 1)), noise[-2 * batch :])
     d_actions, d_logp = np.zeros_like(p.actions), np.zeros_like(p.logp)
-    l_new = action_gradient(a, obs_next, p.actions[batch:], labda / batch, d_actions[batch:])
+    l_new = action_gradient(a, obs_next, p.actions[:, batch:], labda / batch, d_actions[:, batch:])
     d_logp[:batch] = alpha / batch
     actor_gradient(a, p, d_actions, d_logp)
     decrease, logp = (l_new - l_now + s.alpha3 * cost).mean(), p.logp[:batch].mean()
@@ -74,7 +75,8 @@ def lyapunov_update(a, obs, act, obs_next, cost, done, sums, noise):
 
 def soft_update(a, obs, act, obs_next, cost, done, noise):
     """One update of SAC; returns its diagnostics. Equations are those of Haarnoja."""
-    s, batch, alpha = a.settings[0], len(obs), math.exp(a.memory[PARAMETERS, LOG_ALPHA])
+    obs, act, obs_next, batch, s = obs.T, act.T, obs_next.T, len(obs), a.settings[0]
+    alpha = math.exp(a.memory[PARAMETERS, LOG_ALPHA])
     # Target: eq. 3.
     p = policy(a, PARAMETERS, joined(a, OTHER, obs_next), noise[:batch])
     q_next = values(a, TARGET, joined(a, OTHER, obs_next, p.actions))
@@ -97,62 +99,58 @@ def soft_update(a, obs, act, obs_next, cost, done, noise):
 
 def actions(a, obs, noise):
     """Actions in their box ``[B, act_dim]``: samples with noise, means with zeros."""
-    return policy(a, PARAMETERS, joined(a, OTHER, obs), noise).actions
+    return policy(a, PARAMETERS, joined(a, OTHER, obs.T), noise).actions.T
 
 
 @part
 def policy(a, which, x, noise):
     """Samples of the policy and their log-probabilities, which are those before the scaling to the box."""
     (batch, n), heads = noise.shape, forward(a.actor, a.memory[which], x, a.outputs[0])
-    squashed, deviation, cost, act = heads[:, :n].copy(), heads[:, n:].copy(), np.empty_like(noise), np.empty_like(noise)
-    eps, t, std, nats = noise.reshape(-1), squashed.reshape(-1), deviation.reshape(-1), cost.reshape(-1)
+    eps, space = np.ascontiguousarray(noise.T).reshape(-1), np.empty((3, noise.size), f32)
+    squashed, deviation, nats = space[0], space[1], space[2]
+    mu, log_stds = heads[:n].reshape(-1), heads[n:].reshape(-1)
     for i in range(noise.size):
-        log_std = min(max(std[i], LOG_STD_MIN), LOG_STD_MAX)  # NaN stays
+        log_std = min(max(log_stds[i], LOG_STD_MIN), LOG_STD_MAX)  # NaN stays
         scale, e = exponential(log_std)
-        std[i] = (scale + scale * e) * eps[i]
-        z = t[i] + std[i]
+        deviation[i] = (scale + scale * e) * eps[i]
+        z = mu[i] + deviation[i]
         scale, e = exponential(-TWO * abs(z))
         q = scale + scale * e
-        t[i] = math.copysign((ONE - q) / (ONE + q), z)
+        squashed[i] = math.copysign((ONE - q) / (ONE + q), z)
         # log(1 - tanh(z)^2) = 2 (log 2 - |z| - log(1 + exp(-2 |z|)))
         nats[i] = HALF * eps[i] * eps[i] + log_std + HALF_LOG_2PI + TWO * (LOG_2 - abs(z) - log_of_one_and(q))
-    logp = np.zeros(batch, f32)
-    for i in range(batch):
-        for j in range(n):
-            logp[i] -= cost[i, j]
-            act[i, j] = a.box[1, j] + squashed[i, j] * a.box[0, j]
-    return Policy(x, heads, squashed, deviation, act, logp)
+    act, logp = np.empty((n, batch), f32), np.zeros(batch, f32)
+    for j in range(n):
+        for i in range(batch):
+            logp[i] -= nats[j * batch + i]
+            act[j, i] = a.box[1, j] + squashed[j * batch + i] * a.box[0, j]
+    return Policy(x, heads, rows(squashed, 0, n, batch), rows(deviation, 0, n, batch), act, logp)
 
 
 @part
 def actor_gradient(a, p, d_actions, d_logp):
     """The gradient by the actor's parameters, given those by actions and log-probabilities."""
-    batch, n = p.actions.shape
-    d_heads = rows(a.spare[0], 0, batch, 2 * n)
-    for i in range(batch):
-        for j in range(n):
+    n, batch = p.actions.shape
+    d_heads = rows(a.spare[0], 0, 2 * n, batch)
+    for j in range(n):
+        for i in range(batch):
             # d log(1 - tanh(z)^2) / dz = -2 tanh(z); the Gaussian's density at its sample depends on log std alone.
-            t, is_inside = p.squashed[i, j], LOG_STD_MIN <= p.heads[i, n + j] <= LOG_STD_MAX
-            d_z = d_actions[i, j] * a.box[0, j] * (ONE - t * t) + TWO * d_logp[i] * t
-            d_heads[i, j] = d_z
-            d_heads[i, n + j] = d_z * p.deviation[i, j] - d_logp[i] if is_inside else ZERO
+            t, is_inside = p.squashed[j, i], LOG_STD_MIN <= p.heads[n + j, i] <= LOG_STD_MAX
+            d_z = d_actions[j, i] * a.box[0, j] * (ONE - t * t) + TWO * d_logp[i] * t
+            d_heads[j, i] = d_z
+            d_heads[n + j, i] = d_z * p.deviation[j, i] - d_logp[i] if is_inside else ZERO
     backward(a.actor, a.memory[PARAMETERS], a.memory[GRADIENT], p.inputs, a.outputs[0], a.spare)
 
 
 @part
 def values(a, which, x):
     """The values of all critics ``[critics, B]``."""
-    result = np.zeros((len(a.outputs) - 1, len(x)), f32)
+    result = np.zeros((len(a.outputs) - 1, x.shape[1]), f32)
     for c in range(len(result)):
         y = forward(a.critic, a.memory[which, a.starts[c] :], x, a.outputs[1 + c])
-        if a.settings[0].quadratic:
-            squares = rows(a.spare[0], 0, *y.shape)
-            for i in range(y.shape[0]):
-                for j in range(y.shape[1]):
-                    squares[i, j] = y[i, j] * y[i, j]
-            product(squares, np.ones((y.shape[1], 1), f32), rows(result[c], 0, len(x), 1))
-        else:
-            result[c] = y[:, 0]
+        for j in range(y.shape[0]):
+            for i in range(y.shape[1]):
+                result[c, i] += y[j, i] * y[j, i] if a.settings[0].quadratic else y[j, i]
     return result
 
 
@@ -173,17 +171,17 @@ def critic_gradient(a, x, of_critics, target):
 @part
 def action_gradient(a, obs, act, factor, d_act):
     """The gradient of ``factor`` times the sum of the largest values by the actions; returns these values."""
-    x, n_obs = joined(a, OTHER, obs, act), obs.shape[1]
+    x, n_obs = joined(a, OTHER, obs, act), len(obs)
     of_critics = values(a, PARAMETERS, x)
-    result, n_largest = np.maximum(of_critics[0], of_critics[-1]), np.zeros(len(x), f32)
+    result, n_largest = np.maximum(of_critics[0], of_critics[-1]), np.zeros(x.shape[1], f32)
     for c in range(len(of_critics)):
         n_largest += of_critics[c] == result
     for c in range(len(of_critics)):  # critics with the same value share the gradient, as in torch
         value_gradient(a, c, np.where(of_critics[c] == result, f32(factor) / n_largest, ZERO))
-        d_x = backward(a.critic, a.memory[PARAMETERS, a.starts[c] :], x[0, :0], x, a.outputs[1 + c], a.spare)
-        for i in range(d_act.shape[0]):
-            for j in range(d_act.shape[1]):
-                d_act[i, j] += d_x[i, n_obs + j] * a.scaling[1, n_obs + j]
+        d_x = backward(a.critic, a.memory[PARAMETERS, a.starts[c] :], a.spare[0, :0], x, a.outputs[1 + c], a.spare)
+        for j in range(d_act.shape[0]):
+            for i in range(d_act.shape[1]):
+                d_act[j, i] += d_x[n_obs + j, i] * a.scaling[1, n_obs + j]
     return result
 
 
@@ -191,10 +189,10 @@ def action_gradient(a, obs, act, factor, d_act):
 def value_gradient(a, c, d_value):
     """The gradient by a critic's last outputs, into the spare space."""
     batch, n = len(d_value), a.critic[-1, OUTPUTS]
-    y, d_y = rows(a.outputs[1 + c], batch * (a.critic[:, OUTPUTS].sum() - n), batch, n), rows(a.spare[0], 0, batch, n)
-    for i in range(batch):
-        for k in range(n):
-            d_y[i, k] = TWO * d_value[i] * y[i, k] if a.settings[0].quadratic else d_value[i]
+    y, d_y = rows(a.outputs[1 + c], batch * (a.critic[:, OUTPUTS].sum() - n), n, batch), rows(a.spare[0], 0, n, batch)
+    for j in range(n):
+        for i in range(batch):
+            d_y[j, i] = TWO * d_value[i] * y[j, i] if a.settings[0].quadratic else d_value[i]
 
 
 @part
@@ -212,30 +210,31 @@ def layer(net, k, vector):
 
 @part
 def joined(a, place, obs, act=None):
-    """Scaled observations, and actions beside them, in one of the places for inputs."""
-    n, width = obs.shape[1], obs.shape[1] + (0 if act is None else act.shape[1])
-    x = rows(a.inputs[place], 0, len(obs), width)
-    for i in range(len(obs)):
-        for j in range(n):
-            x[i, j] = (obs[i, j] - a.scaling[0, j]) * a.scaling[1, j]
-        if act is not None:
-            for j in range(n, width):
-                x[i, j] = (act[i, j - n] - a.scaling[0, j]) * a.scaling[1, j]
+    """Scaled observations, and actions below them, in one of the places for inputs."""
+    n, batch = obs.shape
+    x = rows(a.inputs[place], 0, n + (0 if act is None else len(act)), batch)
+    for j in range(n):
+        for i in range(batch):
+            x[j, i] = (obs[j, i] - a.scaling[0, j]) * a.scaling[1, j]
+    if act is not None:
+        for j in range(n, len(x)):
+            for i in range(batch):
+                x[j, i] = (act[j - n, i] - a.scaling[0, j]) * a.scaling[1, j]
     return x
 
 
 @part
 def forward(net, vector, x, outputs):
-    """The outputs of the last layer ``[B, n]``; those of all layers lie one after the other."""
+    """The outputs of the last layer ``[n, B]``; those of all layers lie one after the other."""
     at = 0
     for k in range(len(net)):
         (weight, bias), kind = layer(net, k, vector), net[k, ACTIVATION]
-        y = rows(outputs, at, len(x), len(bias))
-        product(x, weight.T, y)
-        for i in range(y.shape[0]):
-            for j in range(y.shape[1]):
-                z = y[i, j] + bias[j]
-                y[i, j] = tanh(z) if kind == TANH else (ZERO if kind == RELU and z < ZERO else z)  # NaN stays
+        y = rows(outputs, at, len(bias), x.shape[1])
+        product(weight, x, y)
+        for j in range(y.shape[0]):
+            for i in range(y.shape[1]):
+                z = y[j, i] + bias[j]
+                y[j, i] = tanh(z) if kind == TANH else (ZERO if kind == RELU and z < ZERO else z)  # NaN stays
         at += y.size
         x = y
     return x
@@ -244,25 +243,25 @@ def forward(net, vector, x, outputs):
 @part
 def backward(net, vector, gradient, x, outputs, spare):
     """From the gradient by the last outputs to those by the parameters, or if none are wanted by the inputs."""
-    batch, d_y, d_x, at = len(x), spare[0], spare[1], len(x) * net[:, OUTPUTS].sum()
+    batch, d_y, d_x = x.shape[1], spare[0], spare[1]
+    at, ones = batch * net[:, OUTPUTS].sum(), np.ones((batch, 1), f32)
     for k in range(len(net) - 1, -1, -1):
         n_in, n_out, kind = net[k, INPUTS], net[k, OUTPUTS], net[k, ACTIVATION]
         at -= batch * n_out
-        y, d_sums = rows(outputs, at, batch, n_out), rows(d_y, 0, batch, n_out)
-        bias_sums = np.zeros(n_out, f32)
-        for i in range(batch):
-            for j in range(n_out):
-                slope = ONE - y[i, j] * y[i, j] if kind == TANH else ONE
-                d_sums[i, j] = ZERO if kind == RELU and y[i, j] <= ZERO else d_sums[i, j] * slope
-                bias_sums[j] += d_sums[i, j]
+        y, d_sums = rows(outputs, at, n_out, batch), rows(d_y, 0, n_out, batch)
+        for j in range(n_out):
+            for i in range(batch):
+                slope = ONE - y[j, i] * y[j, i] if kind == TANH else ONE
+                d_sums[j, i] = ZERO if kind == RELU and y[j, i] <= ZERO else d_sums[j, i] * slope
+        weight, _ = layer(net, k, vector)
         if len(gradient) > 0:
             d_weight, d_bias = layer(net, k, gradient)
-            product(d_sums.T, rows(outputs, at - batch * n_in, batch, n_in) if k > 0 else x, d_weight)
-            d_bias[:] = bias_sums
+            product(d_sums, (rows(outputs, at - batch * n_in, n_in, batch) if k > 0 else x).T, d_weight)
+            product(d_sums, ones, d_bias.reshape(n_out, 1))
         if k > 0 or len(gradient) == 0:
-            product(d_sums, layer(net, k, vector)[0], rows(d_x, 0, batch, n_in))
+            product(weight.T, d_sums, rows(d_x, 0, n_in, batch))
             d_y, d_x = d_x, d_y
-    return rows(d_y, 0, batch, net[0, INPUTS])
+    return rows(d_y, 0, net[0, INPUTS], batch)
 
 
 @part
