@@ -43,16 +43,16 @@ def bind_product() -> None:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def product(_: Any, x: Any, w: Any, y: Any) -> tuple[Any, Callable[..., Any]]:
-    """``y = x w`` for float32 matrices ``[m, k]``, ``[k, n]`` and ``[m, n]``; ``x`` and ``w`` may be transposed."""
+def product(_: Any, x: Any, w: Any, y: Any, kept: Any) -> tuple[Any, Callable[..., Any]]:
+    """``y = x w + kept y`` for float32 matrices ``[m, k]``, ``[k, n]``, ``[m, n]``; ``x`` and ``w`` may be transposed."""
     if any(array.ndim != 2 or array.dtype != types.float32 for array in (x, w, y)):
         raise TypingError("all must be matrices in float32")
     if not {x.layout, w.layout} <= {"C", "F"} or y.layout != "C":
         raise TypingError("all must be contiguous, and the result not transposed")
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        word, number = ir.IntType(32), ir.FloatType()
-        arrays = [context.make_array(t)(context, builder, v) for t, v in zip(signature.args, values, strict=True)]
+        word = ir.IntType(32)
+        arrays = [context.make_array(t)(context, builder, v) for t, v in zip(signature.args[:3], values, strict=False)]
         sizes = [[builder.trunc(n, word) for n in cgutils.unpack_tuple(builder, array.shape)] for array in arrays]
         (m, k), (_, n), _ = sizes
 
@@ -63,8 +63,8 @@ def product(_: Any, x: Any, w: Any, y: Any) -> tuple[Any, Callable[..., Any]]:
             return flag, arrays[i].data, distance
 
         (flag_x, data_x, ld_x), (flag_w, data_w, ld_w), (_, data_y, ld_y) = (matrix(i) for i in range(3))
-        one, zero = ir.Constant(number, 1.0), ir.Constant(number, 0.0)
-        given = (flag_w, flag_x, n, m, k, one, data_w, ld_w, data_x, ld_x, zero, data_y, ld_y)
+        one = ir.Constant(ir.FloatType(), 1.0)
+        given = (flag_w, flag_x, n, m, k, one, data_w, ld_w, data_x, ld_x, values[3], data_y, ld_y)
         pointers = [v if v.type.is_pointer else cgutils.alloca_once_value(builder, v) for v in given]
         address = cgutils.voidptr_t
         kind = ir.FunctionType(ir.VoidType(), [address] * len(pointers))
@@ -72,7 +72,7 @@ def product(_: Any, x: Any, w: Any, y: Any) -> tuple[Any, Callable[..., Any]]:
         builder.call(function, [builder.bitcast(pointer, address) for pointer in pointers])
         return context.get_dummy_value()
 
-    return types.void(x, w, y), generate
+    return types.void(x, w, y, types.float32), generate
 
 
 bind_product()

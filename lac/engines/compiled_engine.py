@@ -138,11 +138,9 @@ class CompiledEngine:
         self._memory, self._batch = memory_of(self._agent), batch
         memory, pi, critics = self._memory, self._agent.ac.pi, self._agent.critics
         scaling = critics[0].scale_input
-        actor_widths, critic_widths = memory.actor[:, 1], memory.critic[:, 1]
         n_in, n_critics = int(memory.critic[0, 0]), len(critics)
-        # The actor is evaluated at s and s' together.
-        longest = batch * max(2 * actor_widths.sum(), critic_widths.sum())
-        widest = batch * max(2 * memory.actor[:, :2].max(), memory.critic[:, :2].max())
+        longest = batch * max(memory.actor[:, 1].sum(), memory.critic[:, 1].sum())
+        widest = batch * max(memory.actor[:, :2].max(), memory.critic[:, :2].max())
         from lac.engines.kernel import Form  # noqa: PLC0415 (imports numba)
 
         self._form = Form(
@@ -154,7 +152,7 @@ class CompiledEngine:
             steps=memory.steps,
             scaling=torch.stack((scaling.centre, scaling.inverse_width)).numpy(),
             box=torch.stack((pi.act_scale, pi.act_bias)).numpy(),
-            inputs=_space(3, 2 * batch * n_in),
+            inputs=_space(3, batch * n_in),
             outputs=_space(1 + n_critics, longest),
             spare=_space(2, widest),
         )

@@ -21,7 +21,7 @@ from lac.engines.blas import product
 
 INPUTS, OUTPUTS, WEIGHTS, BIASES, ACTIVATION = range(5)
 PARAMETERS, GRADIENT, FIRST, SECOND, TARGET = range(5)
-NOW, BOTH, OTHER = range(3)
+NOW, POLICY, OTHER = range(3)
 RELU, TANH, BEFORE, AFTER, LOG_ALPHA, LOG_LABDA = 1, 2, 1, 2, -2, -1
 
 Form = namedtuple("Form", "settings actor critic starts memory steps scaling box inputs outputs spare")
@@ -57,13 +57,13 @@ def lyapunov_update(a, obs, act, obs_next, cost, done, sums, noise):
         step_critics(a)
     drift = values(a, PARAMETERS, now) if s.drift == AFTER else l
     l_now = np.maximum(drift[0], drift[-1]) if s.symmetric else drift[0]
-    # Actor: eqs. 11 and 12. Actions at s raise the entropy, actions at s' lower L.
-    p = policy(a, PARAMETERS, joined(a, BOTH, np.concatenate((obs, obs_next), 1)), noise[-2 * batch :])
-    d_actions, d_logp = np.zeros_like(p.actions), np.zeros_like(p.logp)
-    l_new = action_gradient(a, obs_next, p.actions[:, batch:], labda / batch, d_actions[:, batch:])
-    d_logp[:batch] = alpha / batch
-    actor_gradient(a, p, d_actions, d_logp)
-    decrease, logp = (l_new - l_now + s.alpha3 * cost).mean(), p.logp[:batch].mean()
+    # Actor: eqs. 11 and 12. Actions at s' lower L, actions at s raise the entropy.
+    p = policy(a, PARAMETERS, joined(a, POLICY, obs_next), noise[-batch:])
+    l_new, d_actions = action_gradient(a, obs_next, p.actions, labda / batch)
+    actor_gradient(a, p, d_actions, np.zeros(batch, f32), ZERO)
+    p = policy(a, PARAMETERS, joined(a, POLICY, obs), noise[-2 * batch : -batch])
+    actor_gradient(a, p, np.zeros_like(p.actions), np.full(batch, f32(alpha / batch)), ONE)
+    decrease, logp = (l_new - l_now + s.alpha3 * cost).mean(), p.logp.mean()
     # Multipliers: eq. 17 of Haarnoja, and the text below eq. 14. A loss of log alpha equals its derivative.
     alpha_loss, labda_loss = -alpha * (logp + s.target_entropy), -log_labda * decrease
     step_policy(a, alpha_loss, -decrease)
@@ -87,10 +87,9 @@ def soft_update(a, obs, act, obs_next, cost, done, noise):
     critic_loss, q_mean = critic_gradient(a, now, q, target), q[0].mean()
     step_critics(a)
     # Actor: eq. 7.
-    p = policy(a, PARAMETERS, joined(a, BOTH, obs), noise[batch:])
-    d_actions, d_logp = np.zeros_like(p.actions), np.full_like(p.logp, f32(alpha / batch))
-    q_new = action_gradient(a, obs, p.actions, ONE / batch, d_actions)
-    actor_gradient(a, p, d_actions, d_logp)
+    p = policy(a, PARAMETERS, joined(a, POLICY, obs), noise[batch:])
+    q_new, d_actions = action_gradient(a, obs, p.actions, ONE / batch)
+    actor_gradient(a, p, d_actions, np.full(batch, f32(alpha / batch)), ZERO)
     logp = p.logp.mean()
     alpha_loss = -alpha * (logp + s.target_entropy)  # eq. 17
     step_policy(a, alpha_loss, ZERO)
@@ -128,8 +127,8 @@ def policy(a, which, x, noise):
 
 
 @part
-def actor_gradient(a, p, d_actions, d_logp):
-    """The gradient by the actor's parameters, given those by actions and log-probabilities."""
+def actor_gradient(a, p, d_actions, d_logp, kept):
+    """The gradient by the actor's parameters, given those by actions and log-probabilities, added to a part kept."""
     n, batch = p.actions.shape
     d_heads = rows(a.spare[0], 0, 2 * n, batch)
     for j in range(n):
@@ -139,7 +138,7 @@ def actor_gradient(a, p, d_actions, d_logp):
             d_z = d_actions[j, i] * a.box[0, j] * (ONE - t * t) + TWO * d_logp[i] * t
             d_heads[j, i] = d_z
             d_heads[n + j, i] = d_z * p.deviation[j, i] - d_logp[i] if is_inside else ZERO
-    backward(a.actor, a.memory[PARAMETERS], a.memory[GRADIENT], p.inputs, a.outputs[0], a.spare)
+    backward(a.actor, a.memory[PARAMETERS], a.memory[GRADIENT], p.inputs, a.outputs[0], a.spare, kept)
 
 
 @part
@@ -164,25 +163,25 @@ def critic_gradient(a, x, of_critics, target):
         loss += HALF * (weighted * error).mean()
         value_gradient(a, c, weighted / f32(len(error)))
         parameters, gradient = a.memory[PARAMETERS, a.starts[c] :], a.memory[GRADIENT, a.starts[c] :]
-        backward(a.critic, parameters, gradient, x, a.outputs[1 + c], a.spare)
+        backward(a.critic, parameters, gradient, x, a.outputs[1 + c], a.spare, ZERO)
     return loss
 
 
 @part
-def action_gradient(a, obs, act, factor, d_act):
-    """The gradient of ``factor`` times the sum of the largest values by the actions; returns these values."""
-    x, n_obs = joined(a, OTHER, obs, act), len(obs)
+def action_gradient(a, obs, act, factor):
+    """The largest values, and the gradient of ``factor`` times their sum by the actions."""
+    x, n_obs, d_act = joined(a, OTHER, obs, act), len(obs), np.zeros_like(act)
     of_critics = values(a, PARAMETERS, x)
     result, n_largest = np.maximum(of_critics[0], of_critics[-1]), np.zeros(x.shape[1], f32)
     for c in range(len(of_critics)):
         n_largest += of_critics[c] == result
     for c in range(len(of_critics)):  # critics with the same value share the gradient, as in torch
         value_gradient(a, c, np.where(of_critics[c] == result, f32(factor) / n_largest, ZERO))
-        d_x = backward(a.critic, a.memory[PARAMETERS, a.starts[c] :], a.spare[0, :0], x, a.outputs[1 + c], a.spare)
+        d_x = backward(a.critic, a.memory[PARAMETERS, a.starts[c] :], a.spare[0, :0], x, a.outputs[1 + c], a.spare, ZERO)
         for j in range(d_act.shape[0]):
             for i in range(d_act.shape[1]):
                 d_act[j, i] += d_x[n_obs + j, i] * a.scaling[1, n_obs + j]
-    return result
+    return result, d_act
 
 
 @part
@@ -230,7 +229,7 @@ def forward(net, vector, x, outputs):
     for k in range(len(net)):
         (weight, bias), kind = layer(net, k, vector), net[k, ACTIVATION]
         y = rows(outputs, at, len(bias), x.shape[1])
-        product(weight, x, y)
+        product(weight, x, y, ZERO)
         for j in range(y.shape[0]):
             for i in range(y.shape[1]):
                 z = y[j, i] + bias[j]
@@ -241,7 +240,7 @@ def forward(net, vector, x, outputs):
 
 
 @part
-def backward(net, vector, gradient, x, outputs, spare):
+def backward(net, vector, gradient, x, outputs, spare, kept):
     """From the gradient by the last outputs to those by the parameters, or if none are wanted by the inputs."""
     batch, d_y, d_x = x.shape[1], spare[0], spare[1]
     at, ones = batch * net[:, OUTPUTS].sum(), np.ones((batch, 1), f32)
@@ -256,10 +255,10 @@ def backward(net, vector, gradient, x, outputs, spare):
         weight, _ = layer(net, k, vector)
         if len(gradient) > 0:
             d_weight, d_bias = layer(net, k, gradient)
-            product(d_sums, (rows(outputs, at - batch * n_in, n_in, batch) if k > 0 else x).T, d_weight)
-            product(d_sums, ones, d_bias.reshape(n_out, 1))
+            product(d_sums, (rows(outputs, at - batch * n_in, n_in, batch) if k > 0 else x).T, d_weight, kept)
+            product(d_sums, ones, d_bias.reshape(n_out, 1), kept)
         if k > 0 or len(gradient) == 0:
-            product(weight.T, d_sums, rows(d_x, 0, n_in, batch))
+            product(weight.T, d_sums, rows(d_x, 0, n_in, batch), ZERO)
             d_y, d_x = d_x, d_y
     return rows(d_y, 0, net[0, INPUTS], batch)
 
