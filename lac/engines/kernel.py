@@ -1,14 +1,14 @@
 """The updates of LAC, LATC and SAC, compiled; ``lac/agents`` has the same steps in torch.
 
 Equations are those of Han et al. (2020), or of Haarnoja et al. (2018) where this is said; ``d_x`` is the gradient of a
-loss by x, derived by hand. Products are BLAS's. No fastmath: the results are the same bits in each run.
+loss by x, derived by hand. Rows of a matrix are features, its columns transitions. No fastmath: bits are repeatable.
 
 All functions get a ``Form`` of the agent. ``settings`` is a record. ``actor`` and ``critic`` have a row ``[inputs,
-outputs, weights at, biases at, activation]`` for each layer (weights as ``[outputs, inputs]``; the actor's last layer
-gives mu and log std). Rows of ``memory`` are vectors ``[actor | critics | log alpha, log labda]``: parameters, their
-gradient, both moments of Adam, the target; critics and multipliers lie at ``starts``. ``steps`` counts those of both
-optimisers. ``scaling`` has centre and inverse width of the inputs, ``box`` half-width and centre of actions.
-``outputs`` keeps the outputs of all layers, in a row for the actor and for each critic; ``spare`` is space.
+outputs, weights at, biases at, activation]`` for each layer; the actor's last gives mu and log std. Rows of ``memory``
+are vectors ``[actor | critics | log alpha, log labda]``: parameters, gradient, both moments of Adam, target; critics and
+multipliers lie at ``starts``. ``steps`` counts those of both optimisers. ``scaling`` has centre and inverse width of
+the inputs, ``box`` half-width and centre of actions. ``inputs`` keeps those of the networks in three places,
+``outputs`` those of all layers, in a row for the actor and for each critic; ``spare`` is space for gradients.
 """
 
 import math
@@ -21,8 +21,7 @@ from lac.engines.blas import product
 
 INPUTS, OUTPUTS, WEIGHTS, BIASES, ACTIVATION = range(5)
 PARAMETERS, GRADIENT, FIRST, SECOND, TARGET = range(5)
-NOW, POLICY, OTHER = range(3)
-RELU, TANH, BEFORE, AFTER, LOG_ALPHA, LOG_LABDA = 1, 2, 1, 2, -2, -1
+RELU, TANH, BEFORE, AFTER, NOW, POLICY, OTHER, LOG_ALPHA, LOG_LABDA = 1, 2, 1, 2, 0, 1, 2, -2, -1
 
 Form = namedtuple("Form", "settings actor critic starts memory steps scaling box inputs outputs spare")
 Policy = namedtuple("Policy", "inputs heads squashed deviation actions logp")
@@ -46,22 +45,21 @@ def lyapunov_update(a, obs, act, obs_next, cost, done, sums, noise):
     # Target: eq. 9, summed by the buffer, or eq. 8.
     target = sums.copy()
     if len(sums) == 0:
-        act_next = policy(a, TARGET, joined(a, OTHER, obs_next), noise[:batch]).actions
+        act_next = policy(a, TARGET, obs_next, noise[:batch]).actions
         l_next = values(a, TARGET, joined(a, OTHER, obs_next, act_next))
         target = cost + s.gamma * (ONE - done) * np.maximum(l_next[0], l_next[-1])  # of one or two critics
     # Critics: eq. 7. A step moves the targets, too.
     now = joined(a, NOW, obs, act)
-    l = values(a, PARAMETERS, now)  # noqa: E741
-    critic_loss, l_mean = critic_gradient(a, now, l, target), l[0].mean()
+    critic_loss, l = critic_gradient(a, now, target)  # noqa: E741
     if s.drift != BEFORE:
         step_critics(a)
     drift = values(a, PARAMETERS, now) if s.drift == AFTER else l
     l_now = np.maximum(drift[0], drift[-1]) if s.symmetric else drift[0]
     # Actor: eqs. 11 and 12. Actions at s' lower L, actions at s raise the entropy.
-    p = policy(a, PARAMETERS, joined(a, POLICY, obs_next), noise[-batch:])
+    p = policy(a, PARAMETERS, obs_next, noise[-batch:])
     l_new, d_actions = action_gradient(a, obs_next, p.actions, labda / batch)
     actor_gradient(a, p, d_actions, np.zeros(batch, f32), ZERO)
-    p = policy(a, PARAMETERS, joined(a, POLICY, obs), noise[-2 * batch : -batch])
+    p = policy(a, PARAMETERS, obs, noise[-2 * batch : -batch])
     actor_gradient(a, p, np.zeros_like(p.actions), np.full(batch, f32(alpha / batch)), ONE)
     decrease, logp = (l_new - l_now + s.alpha3 * cost).mean(), p.logp.mean()
     # Multipliers: eq. 17 of Haarnoja, and the text below eq. 14. A loss of log alpha equals its derivative.
@@ -70,7 +68,7 @@ def lyapunov_update(a, obs, act, obs_next, cost, done, sums, noise):
     if s.drift == BEFORE:
         step_critics(a)
     actor_loss = labda * decrease + alpha * logp
-    return np.array([critic_loss, actor_loss, alpha_loss, labda_loss, decrease, l_mean, -logp], f32)
+    return np.array([critic_loss, actor_loss, alpha_loss, labda_loss, decrease, l[0].mean(), -logp], f32)
 
 
 def soft_update(a, obs, act, obs_next, cost, done, noise):
@@ -78,36 +76,34 @@ def soft_update(a, obs, act, obs_next, cost, done, noise):
     obs, act, obs_next, batch, s = obs.T, act.T, obs_next.T, len(obs), a.settings[0]
     alpha = math.exp(a.memory[PARAMETERS, LOG_ALPHA])
     # Target: eq. 3.
-    p = policy(a, PARAMETERS, joined(a, OTHER, obs_next), noise[:batch])
+    p = policy(a, PARAMETERS, obs_next, noise[:batch])
     q_next = values(a, TARGET, joined(a, OTHER, obs_next, p.actions))
     target = cost + s.gamma * (ONE - done) * (np.maximum(q_next[0], q_next[-1]) + alpha * p.logp)
     # Critics: eq. 5. A step moves the targets, too.
-    now = joined(a, NOW, obs, act)
-    q = values(a, PARAMETERS, now)
-    critic_loss, q_mean = critic_gradient(a, now, q, target), q[0].mean()
+    critic_loss, q = critic_gradient(a, joined(a, NOW, obs, act), target)
     step_critics(a)
     # Actor: eq. 7.
-    p = policy(a, PARAMETERS, joined(a, POLICY, obs), noise[batch:])
+    p = policy(a, PARAMETERS, obs, noise[batch:])
     q_new, d_actions = action_gradient(a, obs, p.actions, ONE / batch)
     actor_gradient(a, p, d_actions, np.full(batch, f32(alpha / batch)), ZERO)
     logp = p.logp.mean()
     alpha_loss = -alpha * (logp + s.target_entropy)  # eq. 17
     step_policy(a, alpha_loss, ZERO)
-    return np.array([critic_loss, q_new.mean() + alpha * logp, alpha_loss, q_mean, -logp], f32)
+    return np.array([critic_loss, q_new.mean() + alpha * logp, alpha_loss, q[0].mean(), -logp], f32)
 
 
 def actions(a, obs, noise):
     """Actions in their box ``[B, act_dim]``: samples with noise, means with zeros."""
-    return policy(a, PARAMETERS, joined(a, OTHER, obs.T), noise).actions.T
+    return policy(a, PARAMETERS, obs.T, noise).actions.T
 
 
 @part
-def policy(a, which, x, noise):
+def policy(a, which, obs, noise):
     """Samples of the policy and their log-probabilities, which are those before the scaling to the box."""
-    (batch, n), heads = noise.shape, forward(a.actor, a.memory[which], x, a.outputs[0])
-    eps, space = np.ascontiguousarray(noise.T).reshape(-1), np.empty((3, noise.size), f32)
-    squashed, deviation, nats = space[0], space[1], space[2]
-    mu, log_stds = heads[:n].reshape(-1), heads[n:].reshape(-1)
+    (batch, n), x = noise.shape, joined(a, POLICY, obs, obs[:0])
+    heads, eps = forward(a.actor, a.memory[which], x, a.outputs[0]), np.ascontiguousarray(noise.T).reshape(-1)
+    mu, log_stds, squashed = heads[:n].reshape(-1), heads[n:].reshape(-1), np.empty(noise.size, f32)
+    deviation, nats, logp = np.empty_like(squashed), np.empty_like(squashed), np.zeros(batch, f32)
     for i in range(noise.size):
         log_std = min(max(log_stds[i], LOG_STD_MIN), LOG_STD_MAX)  # NaN stays
         scale, e = exponential(log_std)
@@ -118,7 +114,7 @@ def policy(a, which, x, noise):
         squashed[i] = math.copysign((ONE - q) / (ONE + q), z)
         # log(1 - tanh(z)^2) = 2 (log 2 - |z| - log(1 + exp(-2 |z|)))
         nats[i] = HALF * eps[i] * eps[i] + log_std + HALF_LOG_2PI + TWO * (LOG_2 - abs(z) - log_of_one_and(q))
-    act, logp = np.empty((n, batch), f32), np.zeros(batch, f32)
+    act = np.empty((n, batch), f32)
     for j in range(n):
         for i in range(batch):
             logp[i] -= nats[j * batch + i]
@@ -154,44 +150,41 @@ def values(a, which, x):
 
 
 @part
-def critic_gradient(a, x, of_critics, target):
-    """The gradient of eq. 7 by the critics' parameters; returns its value."""
-    loss = ZERO
+def critic_gradient(a, x, target):
+    """The value of eq. 7 and those of all critics, and its gradient by the critics' parameters."""
+    loss, of_critics = ZERO, values(a, PARAMETERS, x)
     for c in range(len(of_critics)):
         error = of_critics[c] - target
         weighted = error / (ONE + target) if a.settings[0].relative else error
         loss += HALF * (weighted * error).mean()
-        value_gradient(a, c, weighted / f32(len(error)))
-        parameters, gradient = a.memory[PARAMETERS, a.starts[c] :], a.memory[GRADIENT, a.starts[c] :]
-        backward(a.critic, parameters, gradient, x, a.outputs[1 + c], a.spare, ZERO)
-    return loss
+        critic_backward(a, c, weighted / f32(len(error)), x, a.memory[GRADIENT, a.starts[c] :])
+    return loss, of_critics
 
 
 @part
 def action_gradient(a, obs, act, factor):
     """The largest values, and the gradient of ``factor`` times their sum by the actions."""
-    x, n_obs, d_act = joined(a, OTHER, obs, act), len(obs), np.zeros_like(act)
+    x, n = joined(a, OTHER, obs, act), len(obs)
     of_critics = values(a, PARAMETERS, x)
-    result, n_largest = np.maximum(of_critics[0], of_critics[-1]), np.zeros(x.shape[1], f32)
-    for c in range(len(of_critics)):
-        n_largest += of_critics[c] == result
+    largest, d_act = np.maximum(of_critics[0], of_critics[-1]), np.zeros_like(act)
     for c in range(len(of_critics)):  # critics with the same value share the gradient, as in torch
-        value_gradient(a, c, np.where(of_critics[c] == result, f32(factor) / n_largest, ZERO))
-        d_x = backward(a.critic, a.memory[PARAMETERS, a.starts[c] :], a.spare[0, :0], x, a.outputs[1 + c], a.spare, ZERO)
-        for j in range(d_act.shape[0]):
-            for i in range(d_act.shape[1]):
-                d_act[j, i] += d_x[n_obs + j, i] * a.scaling[1, n_obs + j]
-    return result, d_act
+        is_largest, is_shared = of_critics[c] == largest, of_critics[0] == of_critics[-1]
+        d_value = np.where(is_largest, f32(factor) / np.where(is_shared, f32(len(of_critics)), ONE), ZERO)
+        d_x = critic_backward(a, c, d_value, x, a.spare[0, :0])
+        for j in range(len(act)):
+            d_act[j] += d_x[n + j] * a.scaling[1, n + j]
+    return largest, d_act
 
 
 @part
-def value_gradient(a, c, d_value):
-    """The gradient by a critic's last outputs, into the spare space."""
-    batch, n = len(d_value), a.critic[-1, OUTPUTS]
+def critic_backward(a, c, d_value, x, gradient):
+    """From the gradient by a critic's values to that by its parameters, or if none are wanted by its inputs."""
+    batch, n, start = len(d_value), a.critic[-1, OUTPUTS], a.starts[c]
     y, d_y = rows(a.outputs[1 + c], batch * (a.critic[:, OUTPUTS].sum() - n), n, batch), rows(a.spare[0], 0, n, batch)
     for j in range(n):
         for i in range(batch):
             d_y[j, i] = TWO * d_value[i] * y[j, i] if a.settings[0].quadratic else d_value[i]
+    return backward(a.critic, a.memory[PARAMETERS, start:], gradient, x, a.outputs[1 + c], a.spare, ZERO)
 
 
 @part
@@ -208,17 +201,13 @@ def layer(net, k, vector):
 
 
 @part
-def joined(a, place, obs, act=None):
+def joined(a, place, obs, act):
     """Scaled observations, and actions below them, in one of the places for inputs."""
     n, batch = obs.shape
-    x = rows(a.inputs[place], 0, n + (0 if act is None else len(act)), batch)
-    for j in range(n):
+    x = rows(a.inputs[place], 0, n + len(act), batch)
+    for j in range(len(x)):
         for i in range(batch):
-            x[j, i] = (obs[j, i] - a.scaling[0, j]) * a.scaling[1, j]
-    if act is not None:
-        for j in range(n, len(x)):
-            for i in range(batch):
-                x[j, i] = (act[j - n, i] - a.scaling[0, j]) * a.scaling[1, j]
+            x[j, i] = ((obs[j, i] if j < n else act[j - n, i]) - a.scaling[0, j]) * a.scaling[1, j]
     return x
 
 
@@ -241,7 +230,7 @@ def forward(net, vector, x, outputs):
 
 @part
 def backward(net, vector, gradient, x, outputs, spare, kept):
-    """From the gradient by the last outputs to those by the parameters, or if none are wanted by the inputs."""
+    """The same from the gradient by the last outputs, which is spent; that by the parameters adds to a part kept."""
     batch, d_y, d_x = x.shape[1], spare[0], spare[1]
     at, ones = batch * net[:, OUTPUTS].sum(), np.ones((batch, 1), f32)
     for k in range(len(net) - 1, -1, -1):
@@ -252,13 +241,12 @@ def backward(net, vector, gradient, x, outputs, spare, kept):
             for i in range(batch):
                 slope = ONE - y[j, i] * y[j, i] if kind == TANH else ONE
                 d_sums[j, i] = ZERO if kind == RELU and y[j, i] <= ZERO else d_sums[j, i] * slope
-        weight, _ = layer(net, k, vector)
         if len(gradient) > 0:
             d_weight, d_bias = layer(net, k, gradient)
             product(d_sums, (rows(outputs, at - batch * n_in, n_in, batch) if k > 0 else x).T, d_weight, kept)
             product(d_sums, ones, d_bias.reshape(n_out, 1), kept)
         if k > 0 or len(gradient) == 0:
-            product(weight.T, d_sums, rows(d_x, 0, n_in, batch), ZERO)
+            product(layer(net, k, vector)[0].T, d_sums, rows(d_x, 0, n_in, batch), ZERO)
             d_y, d_x = d_x, d_y
     return rows(d_y, 0, net[0, INPUTS], batch)
 
