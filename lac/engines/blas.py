@@ -42,9 +42,8 @@ def bind_product() -> None:
     llvm.add_symbol(_SYMBOL, address_in_torch() or get_cython_function_address("scipy.linalg.cython_blas", "sgemm"))
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def product(_: Any, x: Any, w: Any, y: Any, kept: Any) -> tuple[Any, Callable[..., Any]]:
-    """``y = x w + kept y`` for float32 matrices ``[m, k]``, ``[k, n]``, ``[m, n]``; ``x`` and ``w`` may be transposed."""
+def _product(_: Any, x: Any, w: Any, y: Any, kept: Any) -> tuple[Any, Callable[..., Any]]:
+    """The types of a call of :data:`product`, and the function that writes its code."""
     if any(array.ndim != 2 or array.dtype != types.float32 for array in (x, w, y)):
         raise TypingError("all must be matrices in float32")
     if not {x.layout, w.layout} <= {"C", "F"} or y.layout != "C":
@@ -74,5 +73,10 @@ def product(_: Any, x: Any, w: Any, y: Any, kept: Any) -> tuple[Any, Callable[..
 
     return types.void(x, w, y, types.float32), generate
 
+
+product: Any = intrinsic(_product)
+"""``product(x, w, y, kept)``: ``y = x w + kept y`` for float32 matrices ``[m, k]``, ``[k, n]`` and ``[m, n]``, of which
+``x`` and ``w`` may be transposed. Numba's cache does not notice a change of this module: save the kernel after it.
+"""
 
 bind_product()

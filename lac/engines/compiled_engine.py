@@ -84,7 +84,9 @@ class CompiledEngine:
             arguments.append(columns["horizon_rew"] if is_finite else columns["done"][:0])
         for rate, group in self._rates:
             rate[0] = group.lr
-        numbers = self._call(self._update, batch, *arguments, self._noise(3 if is_lyapunov and not is_finite else 2, batch))
+        numbers = self._call(
+            self._update, batch, *arguments, self._noise(3 if is_lyapunov and not is_finite else 2, batch)
+        )
         return Diagnostics(self._agent.DIAGNOSTICS, numbers)
 
     def _shapes(self, batch: int, is_finite: bool) -> list[tuple[int, ...]]:
@@ -124,11 +126,15 @@ class CompiledEngine:
         if self._space_of_noise[0] != (draws, batch):
             numbers = torch.empty(draws * batch, self._agent.act_dim)
             is_one = batch * self._agent.act_dim % _NORMAL_BLOCK == 0
-            self._space_of_noise = (draws, batch), numbers.numpy(), [numbers] if is_one else list(numbers.split(batch))
+            self._space_of_noise = (
+                (draws, batch),
+                numbers.numpy(),
+                [numbers] if is_one else [*torch.split(numbers, batch)],
+            )
         _, noise, parts = self._space_of_noise
         for part in parts:
             part.normal_(generator=self.generator)
-        return noise
+        return noise  # type: ignore[no-any-return]
 
     def _bind(self, batch: int) -> None:
         """Let the parameters be views of the agent's memory, and make space for a batch."""
@@ -152,7 +158,7 @@ class CompiledEngine:
             steps=memory.steps,
             scaling=torch.stack((scaling.centre, scaling.inverse_width)).numpy(),
             box=torch.stack((pi.act_scale, pi.act_bias)).numpy(),
-            inputs=_space(3, batch * n_in),
+            inputs=_space(2, batch * n_in),
             outputs=_space(1 + n_critics, longest),
             spare=_space(2, widest),
         )

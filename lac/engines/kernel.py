@@ -3,12 +3,11 @@
 Equations are those of Han et al. (2020), or of Haarnoja et al. (2018) where this is said; ``d_x`` is the gradient of a
 loss by x, derived by hand. Rows of a matrix are features, its columns transitions. No fastmath: bits are repeatable.
 
-All functions get a ``Form`` of the agent. ``settings`` is a record. ``actor`` and ``critic`` have a row ``[inputs,
-outputs, weights at, biases at, activation]`` for each layer; the actor's last gives mu and log std. Rows of ``memory``
-are vectors ``[actor | critics | log alpha, log labda]``: parameters, gradient, both moments of Adam, target; critics and
-multipliers lie at ``starts``. ``steps`` counts those of both optimisers. ``scaling`` has centre and inverse width of
-the inputs, ``box`` half-width and centre of actions. ``inputs`` keeps those of the networks in three places,
-``outputs`` those of all layers, in a row for the actor and for each critic; ``spare`` is space for gradients.
+All functions get a ``Form``. ``settings`` is a record. ``actor`` and ``critic`` have a row ``[inputs, outputs, weights
+at, biases at, activation]`` for each layer; the actor's last gives mu and log std. Rows of ``memory`` are vectors
+``[actor | critics | log alpha, log labda]``: parameters, gradient, both moments of Adam, target. Critics and
+multipliers lie at ``starts``; ``steps`` counts those of both optimisers. ``scaling`` has centre and inverse width of
+inputs, ``box`` half-width and centre of actions. ``inputs`` has a row for actor and critics, ``outputs`` for each net.
 """
 
 import math
@@ -21,15 +20,12 @@ from lac.engines.blas import product
 
 INPUTS, OUTPUTS, WEIGHTS, BIASES, ACTIVATION = range(5)
 PARAMETERS, GRADIENT, FIRST, SECOND, TARGET = range(5)
-RELU, TANH, BEFORE, AFTER, NOW, POLICY, OTHER, LOG_ALPHA, LOG_LABDA = 1, 2, 1, 2, 0, 1, 2, -2, -1
-
+RELU, TANH, BEFORE, AFTER, ACTOR, CRITIC, LOG_ALPHA, LOG_LABDA = 1, 2, 1, 2, 0, 1, -2, -1
 Form = namedtuple("Form", "settings actor critic starts memory steps scaling box inputs outputs spare")
 Policy = namedtuple("Policy", "inputs heads squashed deviation actions logp")
-
 f32 = np.float32
 ZERO, HALF, ONE, TWO, TINY = f32(0.0), f32(0.5), f32(1.0), f32(2.0), f32(1e-30)
-BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
-NEW1, OLD2, NEW2 = f32(1.0 - BETA1), f32(BETA2), f32(1.0 - BETA2)
+BETA1, BETA2, EPSILON, NEW1, OLD2, NEW2 = 0.9, 0.999, 1e-8, f32(0.1), f32(0.999), f32(0.001)
 LOG_STD_MIN, LOG_STD_MAX, HALF_LOG_2PI = f32(-20.0), f32(2.0), f32(0.5 * math.log(2.0 * math.pi))
 LOG_2, LOG_2_HIGH, LOG_2_LOW = f32(math.log(2.0)), f32(0.693359375), f32(math.log(2.0) - 0.693359375)
 C2, C3, C4, C5, C6, C7 = (f32(1.0 / math.factorial(k)) for k in range(2, 8))
@@ -46,14 +42,13 @@ def lyapunov_update(a, obs, act, obs_next, cost, done, sums, noise):
     target = sums.copy()
     if len(sums) == 0:
         act_next = policy(a, TARGET, obs_next, noise[:batch]).actions
-        l_next = values(a, TARGET, joined(a, OTHER, obs_next, act_next))
+        l_next = values(a, TARGET, joined(a, CRITIC, obs_next, act_next))
         target = cost + s.gamma * (ONE - done) * np.maximum(l_next[0], l_next[-1])  # of one or two critics
     # Critics: eq. 7. A step moves the targets, too.
-    now = joined(a, NOW, obs, act)
-    critic_loss, l = critic_gradient(a, now, target)  # noqa: E741
+    critic_loss, l = critic_gradient(a, joined(a, CRITIC, obs, act), target)  # noqa: E741
     if s.drift != BEFORE:
         step_critics(a)
-    drift = values(a, PARAMETERS, now) if s.drift == AFTER else l
+    drift = values(a, PARAMETERS, joined(a, CRITIC, obs, act)) if s.drift == AFTER else l
     l_now = np.maximum(drift[0], drift[-1]) if s.symmetric else drift[0]
     # Actor: eqs. 11 and 12. Actions at s' lower L, actions at s raise the entropy.
     p = policy(a, PARAMETERS, obs_next, noise[-batch:])
@@ -67,8 +62,8 @@ def lyapunov_update(a, obs, act, obs_next, cost, done, sums, noise):
     step_policy(a, alpha_loss, -decrease)
     if s.drift == BEFORE:
         step_critics(a)
-    actor_loss = labda * decrease + alpha * logp
-    return np.array([critic_loss, actor_loss, alpha_loss, labda_loss, decrease, l[0].mean(), -logp], f32)
+    loss = labda * decrease + alpha * logp
+    return np.array([critic_loss, loss, alpha_loss, labda_loss, decrease, l[0].mean(), -logp], f32)
 
 
 def soft_update(a, obs, act, obs_next, cost, done, noise):
@@ -77,10 +72,10 @@ def soft_update(a, obs, act, obs_next, cost, done, noise):
     alpha = math.exp(a.memory[PARAMETERS, LOG_ALPHA])
     # Target: eq. 3.
     p = policy(a, PARAMETERS, obs_next, noise[:batch])
-    q_next = values(a, TARGET, joined(a, OTHER, obs_next, p.actions))
+    q_next = values(a, TARGET, joined(a, CRITIC, obs_next, p.actions))
     target = cost + s.gamma * (ONE - done) * (np.maximum(q_next[0], q_next[-1]) + alpha * p.logp)
     # Critics: eq. 5. A step moves the targets, too.
-    critic_loss, q = critic_gradient(a, joined(a, NOW, obs, act), target)
+    critic_loss, q = critic_gradient(a, joined(a, CRITIC, obs, act), target)
     step_critics(a)
     # Actor: eq. 7.
     p = policy(a, PARAMETERS, obs, noise[batch:])
@@ -100,10 +95,10 @@ def actions(a, obs, noise):
 @part
 def policy(a, which, obs, noise):
     """Samples of the policy and their log-probabilities, which are those before the scaling to the box."""
-    (batch, n), x = noise.shape, joined(a, POLICY, obs, obs[:0])
+    (batch, n), x = noise.shape, joined(a, ACTOR, obs, obs[:0])
     heads, eps = forward(a.actor, a.memory[which], x, a.outputs[0]), np.ascontiguousarray(noise.T).reshape(-1)
-    mu, log_stds, squashed = heads[:n].reshape(-1), heads[n:].reshape(-1), np.empty(noise.size, f32)
-    deviation, nats, logp = np.empty_like(squashed), np.empty_like(squashed), np.zeros(batch, f32)
+    mu, log_stds, act = heads[:n].reshape(-1), heads[n:].reshape(-1), np.empty((n, batch), f32)
+    squashed, deviation, nats, logp = np.empty_like(mu), np.empty_like(mu), np.empty_like(mu), np.zeros(batch, f32)
     for i in range(noise.size):
         log_std = min(max(log_stds[i], LOG_STD_MIN), LOG_STD_MAX)  # NaN stays
         scale, e = exponential(log_std)
@@ -114,7 +109,6 @@ def policy(a, which, obs, noise):
         squashed[i] = math.copysign((ONE - q) / (ONE + q), z)
         # log(1 - tanh(z)^2) = 2 (log 2 - |z| - log(1 + exp(-2 |z|)))
         nats[i] = HALF * eps[i] * eps[i] + log_std + HALF_LOG_2PI + TWO * (LOG_2 - abs(z) - log_of_one_and(q))
-    act = np.empty((n, batch), f32)
     for j in range(n):
         for i in range(batch):
             logp[i] -= nats[j * batch + i]
@@ -125,14 +119,12 @@ def policy(a, which, obs, noise):
 @part
 def actor_gradient(a, p, d_actions, d_logp, kept):
     """The gradient by the actor's parameters, given those by actions and log-probabilities, added to a part kept."""
-    n, batch = p.actions.shape
-    d_heads = rows(a.spare[0], 0, 2 * n, batch)
+    (n, batch), d_heads = p.actions.shape, rows(a.spare[0], 0, *p.heads.shape)
     for j in range(n):
         for i in range(batch):
             # d log(1 - tanh(z)^2) / dz = -2 tanh(z); the Gaussian's density at its sample depends on log std alone.
             t, is_inside = p.squashed[j, i], LOG_STD_MIN <= p.heads[n + j, i] <= LOG_STD_MAX
-            d_z = d_actions[j, i] * a.box[0, j] * (ONE - t * t) + TWO * d_logp[i] * t
-            d_heads[j, i] = d_z
+            d_heads[j, i] = d_z = d_actions[j, i] * a.box[0, j] * (ONE - t * t) + TWO * d_logp[i] * t
             d_heads[n + j, i] = d_z * p.deviation[j, i] - d_logp[i] if is_inside else ZERO
     backward(a.actor, a.memory[PARAMETERS], a.memory[GRADIENT], p.inputs, a.outputs[0], a.spare, kept)
 
@@ -164,7 +156,7 @@ def critic_gradient(a, x, target):
 @part
 def action_gradient(a, obs, act, factor):
     """The largest values, and the gradient of ``factor`` times their sum by the actions."""
-    x, n = joined(a, OTHER, obs, act), len(obs)
+    x, n = joined(a, CRITIC, obs, act), len(obs)
     of_critics = values(a, PARAMETERS, x)
     largest, d_act = np.maximum(of_critics[0], of_critics[-1]), np.zeros_like(act)
     for c in range(len(of_critics)):  # critics with the same value share the gradient, as in torch
@@ -202,9 +194,8 @@ def layer(net, k, vector):
 
 @part
 def joined(a, place, obs, act):
-    """Scaled observations, and actions below them, in one of the places for inputs."""
-    n, batch = obs.shape
-    x = rows(a.inputs[place], 0, n + len(act), batch)
+    """Scaled observations, and actions below them, in the place for inputs of actor or critics."""
+    (n, batch), x = obs.shape, rows(a.inputs[place], 0, len(obs) + len(act), obs.shape[1])
     for j in range(len(x)):
         for i in range(batch):
             x[j, i] = ((obs[j, i] if j < n else act[j - n, i]) - a.scaling[0, j]) * a.scaling[1, j]
@@ -223,8 +214,7 @@ def forward(net, vector, x, outputs):
             for i in range(y.shape[1]):
                 z = y[j, i] + bias[j]
                 y[j, i] = tanh(z) if kind == TANH else (ZERO if kind == RELU and z < ZERO else z)  # NaN stays
-        at += y.size
-        x = y
+        at, x = at + y.size, y
     return x
 
 
@@ -258,8 +248,7 @@ def exponential(x):
     k = np.floor(x / LOG_2 + HALF)
     r = (x - k * LOG_2_HIGH) - k * LOG_2_LOW
     e = r * (ONE + r * (C2 + r * (C3 + r * (C4 + r * (C5 + r * (C6 + r * C7))))))
-    exponent = np.int32(ZERO if np.isnan(k) else k) + np.int32(127)
-    return np.int32(exponent << np.int32(23)).view(f32), e
+    return np.int32((np.int32(ZERO if np.isnan(k) else k) + np.int32(127)) << np.int32(23)).view(f32), e
 
 
 @part
