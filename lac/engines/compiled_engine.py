@@ -65,7 +65,7 @@ class CompiledEngine:
 
     def get_action(self, obs: npt.NDArray[Any], deterministic: bool = False) -> npt.NDArray[Any]:
         """Actions ``[..., act_dim]`` in their box for observations ``[..., obs_dim]``."""
-        observations = np.array(obs, np.float32)  # a copy, since an array that must not be written has another type
+        observations = np.asarray(obs, np.float32)
         rows = observations.reshape(-1, self._obs_dim)
         shape = (len(rows), self._agent.act_dim)
         noise = np.zeros(shape, np.float32) if deterministic else torch.randn(shape, generator=self.generator).numpy()
