@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from lac.engines.compiling import compiled, why_no_compiler
 from lac.engines.memory import memory_of, why_not_compiled
@@ -21,12 +22,12 @@ SETTINGS = np.dtype(
 """The settings of an update as the kernel reads them; ``quadratic`` is true of L, a sum of squares, and false of Q."""
 
 UPDATES = {"LAC": "lyapunov_update", "LATC": "lyapunov_update", "SAC": "soft_update"}
-_ARGUMENTS = {"actions": "mm", "lyapunov_update": "mmmvvvm", "soft_update": "mmmvvm"}
-"""The arguments of each function after the form: matrices and vectors."""
+_ARGUMENTS = {"actions": "mn", "lyapunov_update": "mmmvvvn", "soft_update": "mmmvvn"}
+"""The arguments of each function after the form: matrices and vectors with any distance of their numbers, and noise."""
 _COLUMNS = ("obs", "act", "obs_next", "rew", "done", "horizon_rew")
 _DRIFTS = ("mixed", "before", "after")
 _NORMAL_BLOCK = 16
-"""``torch.randn`` draws numbers in blocks of this size: one call gives the same as several, if all are whole blocks."""
+"""Torch draws normal numbers in blocks of this size: one call gives the same as several, if all are whole blocks."""
 
 
 class CompiledEngine:
@@ -50,6 +51,8 @@ class CompiledEngine:
         self._update = UPDATES[type(agent).__name__]
         self._obs_dim = int(agent.ac.pi.net[0].in_features)
         self._functions: dict[str, Callable[..., Any]] = {}
+        self._expected: tuple[tuple[int, bool], list[tuple[int, ...]]] = ((0, False), [])
+        self._space_of_noise: Any = ((0, 0), None, [])
         self._bind(batch=1)
 
     @staticmethod
@@ -62,7 +65,7 @@ class CompiledEngine:
 
     def get_action(self, obs: npt.NDArray[Any], deterministic: bool = False) -> npt.NDArray[Any]:
         """Actions ``[..., act_dim]`` in their box for observations ``[..., obs_dim]``."""
-        observations = np.array(obs, np.float32)  # a copy, since an array that must not be written has another type
+        observations = np.asarray(obs, np.float32)
         rows = observations.reshape(-1, self._obs_dim)
         shape = (len(rows), self._agent.act_dim)
         noise = np.zeros(shape, np.float32) if deterministic else torch.randn(shape, generator=self.generator).numpy()
@@ -71,28 +74,33 @@ class CompiledEngine:
 
     def update(self, data: Batch) -> Diagnostics:
         """One gradient step of the agent on a batch; returns its ``DIAGNOSTICS``."""
-        columns = {
-            name: np.ascontiguousarray(data[name].detach().numpy(), np.float32) for name in _COLUMNS if name in data
-        }
-        self._raise_if_other_shapes(columns)
-        obs, act, obs_next, done = (columns[name] for name in ("obs", "act", "obs_next", "done"))
-        batch = [obs, act, obs_next, self._agent.cost(columns), done]
-        if self._update == "lyapunov_update":
-            batch.append(columns.get("horizon_rew", done[:0]))
-        draws = 3 if self._update == "lyapunov_update" and "horizon_rew" not in columns else 2
+        columns = {name: _array(data[name]) for name in _COLUMNS if name in data}
+        batch, is_finite = len(columns["obs"]), "horizon_rew" in columns
+        if [column.shape for column in columns.values()] != self._shapes(batch, is_finite):
+            self._raise_of_shapes(columns)
+        arguments = [columns["obs"], columns["act"], columns["obs_next"], self._agent.cost(columns), columns["done"]]
+        is_lyapunov = self._update == "lyapunov_update"
+        if is_lyapunov:
+            arguments.append(columns["horizon_rew"] if is_finite else columns["done"][:0])
         for rate, group in self._rates:
             rate[0] = group.lr
-        numbers = self._call(self._update, len(obs), *batch, self._noise(draws, len(obs)))
+        numbers = self._call(
+            self._update, batch, *arguments, self._noise(3 if is_lyapunov and not is_finite else 2, batch)
+        )
         return Diagnostics(self._agent.DIAGNOSTICS, numbers)
 
-    def _raise_if_other_shapes(self, columns: Mapping[str, npt.NDArray[np.float32]]) -> None:
-        """Compiled code does not notice that it reads beyond an array."""
-        batch = len(columns["obs"])
-        widths = {"obs": (self._obs_dim,), "obs_next": (self._obs_dim,), "act": (self._agent.act_dim,)}
-        for name, column in columns.items():
-            expected = (batch, *widths.get(name, ()))
-            if column.shape != expected:
-                raise ValueError(f"{name} of the batch has the shape {column.shape}; it must be {expected}")
+    def _shapes(self, batch: int, is_finite: bool) -> list[tuple[int, ...]]:
+        """The shapes that the columns of a batch must have, since compiled code does not notice the end of an array."""
+        if self._expected[0] != (batch, is_finite):
+            obs, act = (batch, self._obs_dim), (batch, self._agent.act_dim)
+            self._expected = (batch, is_finite), [obs, act, obs, *[(batch,)] * (3 if is_finite else 2)]
+        return self._expected[1]
+
+    def _raise_of_shapes(self, columns: Mapping[str, npt.NDArray[np.float32]]) -> None:
+        expected = self._shapes(len(columns["obs"]), "horizon_rew" in columns)
+        for (name, column), shape in zip(columns.items(), expected, strict=True):
+            if column.shape != shape:
+                raise ValueError(f"{name} of the batch has the shape {column.shape}; it must be {shape}")
 
     def prepare(self) -> None:
         """Compile what training needs before it starts."""
@@ -100,9 +108,10 @@ class CompiledEngine:
             self._compiled(name)
 
     def _compiled(self, name: str) -> Callable[..., Any]:
-        matrix, vector = np.zeros((1, 1), np.float32), np.zeros(1, np.float32)
-        types = {"m": matrix, "v": vector}
-        self._functions[name] = compiled(name, (self._form, *(types[letter] for letter in _ARGUMENTS[name])))
+        columns = np.zeros((2, 2), np.float32).T[:1]  # whose numbers do not follow each other
+        noise = np.zeros((1, 1), np.float32)
+        kinds = {"m": columns, "v": columns[0], "n": noise}
+        self._functions[name] = compiled(name, (self._form, *(kinds[letter] for letter in _ARGUMENTS[name])))
         return self._functions[name]
 
     def _call(self, name: str, batch: int, *arguments: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -114,11 +123,18 @@ class CompiledEngine:
 
     def _noise(self, draws: int, batch: int) -> npt.NDArray[np.float32]:
         """Standard normal noise ``[draws batch, act_dim]``, drawn as in the torch update."""
-        size = batch * self._agent.act_dim
-        calls = 1 if size % _NORMAL_BLOCK == 0 else draws
-        parts = [torch.randn(draws * size // calls, generator=self.generator).numpy() for _ in range(calls)]
-        noise = parts[0] if calls == 1 else np.concatenate(parts)
-        return noise.reshape(-1, self._agent.act_dim)
+        if self._space_of_noise[0] != (draws, batch):
+            numbers = torch.empty(draws * batch, self._agent.act_dim)
+            is_one = batch * self._agent.act_dim % _NORMAL_BLOCK == 0
+            self._space_of_noise = (
+                (draws, batch),
+                numbers.numpy(),
+                [numbers] if is_one else [*torch.split(numbers, batch)],
+            )
+        _, noise, parts = self._space_of_noise
+        for part in parts:
+            part.normal_(generator=self.generator)
+        return noise  # type: ignore[no-any-return]
 
     def _bind(self, batch: int) -> None:
         """Let the parameters be views of the agent's memory, and make space for a batch."""
@@ -128,10 +144,9 @@ class CompiledEngine:
         self._memory, self._batch = memory_of(self._agent), batch
         memory, pi, critics = self._memory, self._agent.ac.pi, self._agent.critics
         scaling = critics[0].scale_input
-        actor_widths, critic_widths = memory.actor[:, 1], memory.critic[:, 1]
-        # The actor is evaluated at s and s' together.
-        longest = batch * max(2 * actor_widths.sum(), critic_widths.sum())
-        widest = batch * max(2 * memory.actor[:, :2].max(), memory.critic[:, :2].max())
+        n_in, n_critics = int(memory.critic[0, 0]), len(critics)
+        longest = batch * max(memory.actor[:, 1].sum(), memory.critic[:, 1].sum())
+        widest = batch * max(memory.actor[:, :2].max(), memory.critic[:, :2].max())
         from lac.engines.kernel import Form  # noqa: PLC0415 (imports numba)
 
         self._form = Form(
@@ -143,9 +158,21 @@ class CompiledEngine:
             steps=memory.steps,
             scaling=torch.stack((scaling.centre, scaling.inverse_width)).numpy(),
             box=torch.stack((pi.act_scale, pi.act_bias)).numpy(),
-            outputs=np.zeros((1 + len(critics), longest), np.float32),
-            spare=np.zeros((2, widest), np.float32),
+            inputs=_space(2, batch * n_in),
+            outputs=_space(1 + n_critics, longest),
+            spare=_space(2, widest),
         )
+
+
+def _array(column: Tensor) -> npt.NDArray[np.float32]:
+    """The numbers of a column of a batch, wherever they lie."""
+    numbers = column.detach().numpy() if column.requires_grad else column.numpy()
+    return numbers if numbers.dtype == np.float32 else numbers.astype(np.float32)
+
+
+def _space(rows: int, length: int) -> npt.NDArray[np.float32]:
+    """Rows of at least a length that begin at multiples of 64 bytes, where the same product gives the same bits."""
+    return torch.zeros(rows, -(-length // 16) * 16).numpy()
 
 
 def _settings(agent: Agent) -> npt.NDArray[Any]:

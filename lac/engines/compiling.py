@@ -18,8 +18,7 @@ from lac.devices import limit_loaded_libraries
 def why_no_compiler() -> str | None:
     """Why nothing can be compiled here, which is printed once; None if it can."""
     try:
-        import numba  # noqa: F401, PLC0415 (takes a quarter of a second)
-        import scipy.linalg.cython_blas  # noqa: F401, PLC0415 (the BLAS that numba calls)
+        import lac.engines.blas  # noqa: F401, PLC0415 (imports numba, which takes a while)
     except Exception as error:  # a numba that does not fit numpy or the platform raises errors of many kinds
         _print(f"numba cannot be used ({error}): updates run in torch, which is several times slower\n")
         return f"numba cannot be used ({error})"
@@ -39,9 +38,9 @@ def compiled(name: str, arguments: tuple[Any, ...]) -> Callable[..., Any]:
 def _compiled(name: str, arguments: tuple[Any, ...], cached: bool) -> Callable[..., Any]:
     from numba import typeof  # noqa: PLC0415
 
-    function = _function(name, cached)
-    function.compile(tuple(typeof(argument) for argument in arguments))  # type: ignore[no-untyped-call]
-    return function  # type: ignore[no-any-return]
+    types = tuple(typeof(argument) for argument in arguments)  # type: ignore[no-untyped-call]
+    # The function for these types itself: to find them out anew at each call takes longer than to pass them.
+    return _function(name, cached).compile(types)  # type: ignore[no-any-return]
 
 
 @cache

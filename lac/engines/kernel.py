@@ -1,14 +1,13 @@
 """The updates of LAC, LATC and SAC, compiled; ``lac/agents`` has the same steps in torch.
 
 Equations are those of Han et al. (2020), or of Haarnoja et al. (2018) where this is said; ``d_x`` is the gradient of a
-loss by x, derived by hand. Products are BLAS's. No fastmath: the results are the same bits in each run.
+loss by x, derived by hand. Rows of a matrix are features, its columns transitions. No fastmath: bits are repeatable.
 
-All functions get a ``Form`` of the agent. ``settings`` is a record. ``actor`` and ``critic`` have a row ``[inputs,
-outputs, weights at, biases at, activation]`` for each layer (weights as ``[outputs, inputs]``; the actor's last layer
-gives mu and log std). Rows of ``memory`` are vectors ``[actor | critics | log alpha, log labda]``: parameters, their
-gradient, both moments of Adam, the target; critics and multipliers lie at ``starts``. ``steps`` counts those of both
-optimisers. ``scaling`` has centre and inverse width of the inputs, ``box`` half-width and centre of actions.
-``outputs`` keeps the outputs of all layers, in a row for the actor and for each critic; ``spare`` is space.
+All functions get a ``Form``. ``settings`` is a record. ``actor`` and ``critic`` have a row ``[inputs, outputs, weights
+at, biases at, activation]`` for each layer; the actor's last gives mu and log std. Rows of ``memory`` are vectors
+``[actor | critics | log alpha, log labda]``: parameters, gradient, both moments of Adam, target. Critics and
+multipliers lie at ``starts``; ``steps`` counts those of both optimisers. ``scaling`` has centre and inverse width of
+inputs, ``box`` half-width and centre of actions. ``inputs`` has a row for actor and critics, ``outputs`` for each net.
 """
 
 import math
@@ -17,174 +16,167 @@ from collections import namedtuple
 import numpy as np
 from numba import njit
 
+from lac.engines.blas import product
+
 INPUTS, OUTPUTS, WEIGHTS, BIASES, ACTIVATION = range(5)
 PARAMETERS, GRADIENT, FIRST, SECOND, TARGET = range(5)
-RELU, TANH, BEFORE, AFTER, LOG_ALPHA, LOG_LABDA = 1, 2, 1, 2, -2, -1
-
-Form = namedtuple("Form", "settings actor critic starts memory steps scaling box outputs spare")
+RELU, TANH, BEFORE, AFTER, ACTOR, CRITIC, LOG_ALPHA, LOG_LABDA = 1, 2, 1, 2, 0, 1, -2, -1
+Form = namedtuple("Form", "settings actor critic starts memory steps scaling box inputs outputs spare")
 Policy = namedtuple("Policy", "inputs heads squashed deviation actions logp")
-
 f32 = np.float32
 ZERO, HALF, ONE, TWO, TINY = f32(0.0), f32(0.5), f32(1.0), f32(2.0), f32(1e-30)
-BETA1, BETA2, EPSILON = 0.9, 0.999, f32(1e-8)
-NEW1, OLD2, NEW2 = f32(1.0 - BETA1), f32(BETA2), f32(1.0 - BETA2)
+BETA1, BETA2, EPSILON, NEW1, OLD2, NEW2 = 0.9, 0.999, 1e-8, f32(0.1), f32(0.999), f32(0.001)
 LOG_STD_MIN, LOG_STD_MAX, HALF_LOG_2PI = f32(-20.0), f32(2.0), f32(0.5 * math.log(2.0 * math.pi))
 LOG_2, LOG_2_HIGH, LOG_2_LOW = f32(math.log(2.0)), f32(0.693359375), f32(math.log(2.0) - 0.693359375)
 C2, C3, C4, C5, C6, C7 = (f32(1.0 / math.factorial(k)) for k in range(2, 8))
-SMALL = 1_000_000  # OpenBLAS does not pack the factors of a product with fewer multiplications
+D3, D5, D7, D9, D11, D13 = (f32(1.0 / k) for k in range(3, 14, 2))
 part = njit(error_model="numpy")
 
 
 def lyapunov_update(a, obs, act, obs_next, cost, done, sums, noise):
     """One update of LAC or LATC; returns its diagnostics. ``sums`` are those of the finite horizon, or empty."""
-    s, batch, log_alpha, log_labda = a.settings[0], len(obs), a.memory[0, LOG_ALPHA], a.memory[0, LOG_LABDA]
+    obs, act, obs_next, batch, s = obs.T, act.T, obs_next.T, len(obs), a.settings[0]
+    log_alpha, log_labda = a.memory[PARAMETERS, LOG_ALPHA], a.memory[PARAMETERS, LOG_LABDA]
     alpha, labda = math.exp(log_alpha), np.minimum(math.exp(log_labda), ONE)
     # Target: eq. 9, summed by the buffer, or eq. 8.
-    target = sums
+    target = sums.copy()
     if len(sums) == 0:
         act_next = policy(a, TARGET, obs_next, noise[:batch]).actions
-        l_next = values(a, TARGET, joined(a, obs_next, act_next))
+        l_next = values(a, TARGET, joined(a, CRITIC, obs_next, act_next))
         target = cost + s.gamma * (ONE - done) * np.maximum(l_next[0], l_next[-1])  # of one or two critics
     # Critics: eq. 7. A step moves the targets, too.
-    now = joined(a, obs, act)
-    l = values(a, PARAMETERS, now)  # noqa: E741
-    critic_loss, l_mean = critic_gradient(a, now, l, target), l[0].mean()
+    critic_loss, l = critic_gradient(a, joined(a, CRITIC, obs, act), target)  # noqa: E741
     if s.drift != BEFORE:
         step_critics(a)
-    drift = values(a, PARAMETERS, now) if s.drift == AFTER else l
+    drift = values(a, PARAMETERS, joined(a, CRITIC, obs, act)) if s.drift == AFTER else l
     l_now = np.maximum(drift[0], drift[-1]) if s.symmetric else drift[0]
-    # Actor: eqs. 11 and 12. Actions at s raise the entropy, actions at s' lower L.
-    p = policy(a, PARAMETERS, np.concatenate((obs, obs_next)), noise[-2 * batch :])
-    d_actions, d_logp = np.zeros_like(p.actions), np.zeros_like(p.logp)
-    l_new = action_gradient(a, obs_next, p.actions[batch:], labda / batch, d_actions[batch:])
-    d_logp[:batch] = alpha / batch
-    actor_gradient(a, p, d_actions, d_logp)
-    decrease, logp = (l_new - l_now + s.alpha3 * cost).mean(), p.logp[:batch].mean()
+    # Actor: eqs. 11 and 12. Actions at s' lower L, actions at s raise the entropy.
+    p = policy(a, PARAMETERS, obs_next, noise[-batch:])
+    l_new, d_actions = action_gradient(a, obs_next, p.actions, labda / batch)
+    actor_gradient(a, p, d_actions, np.zeros(batch, f32), ZERO)
+    p = policy(a, PARAMETERS, obs, noise[-2 * batch : -batch])
+    actor_gradient(a, p, np.zeros_like(p.actions), np.full(batch, f32(alpha / batch)), ONE)
+    decrease, logp = (l_new - l_now + s.alpha3 * cost).mean(), p.logp.mean()
     # Multipliers: eq. 17 of Haarnoja, and the text below eq. 14. A loss of log alpha equals its derivative.
     alpha_loss, labda_loss = -alpha * (logp + s.target_entropy), -log_labda * decrease
     step_policy(a, alpha_loss, -decrease)
     if s.drift == BEFORE:
         step_critics(a)
-    actor_loss = labda * decrease + alpha * logp
-    return np.array([critic_loss, actor_loss, alpha_loss, labda_loss, decrease, l_mean, -logp], f32)
+    loss = labda * decrease + alpha * logp
+    return np.array([critic_loss, loss, alpha_loss, labda_loss, decrease, l[0].mean(), -logp], f32)
 
 
 def soft_update(a, obs, act, obs_next, cost, done, noise):
     """One update of SAC; returns its diagnostics. Equations are those of Haarnoja."""
-    s, batch, alpha = a.settings[0], len(obs), math.exp(a.memory[PARAMETERS, LOG_ALPHA])
+    obs, act, obs_next, batch, s = obs.T, act.T, obs_next.T, len(obs), a.settings[0]
+    alpha = math.exp(a.memory[PARAMETERS, LOG_ALPHA])
     # Target: eq. 3.
     p = policy(a, PARAMETERS, obs_next, noise[:batch])
-    q_next = values(a, TARGET, joined(a, obs_next, p.actions))
+    q_next = values(a, TARGET, joined(a, CRITIC, obs_next, p.actions))
     target = cost + s.gamma * (ONE - done) * (np.maximum(q_next[0], q_next[-1]) + alpha * p.logp)
     # Critics: eq. 5. A step moves the targets, too.
-    now = joined(a, obs, act)
-    q = values(a, PARAMETERS, now)
-    critic_loss, q_mean = critic_gradient(a, now, q, target), q[0].mean()
+    critic_loss, q = critic_gradient(a, joined(a, CRITIC, obs, act), target)
     step_critics(a)
     # Actor: eq. 7.
     p = policy(a, PARAMETERS, obs, noise[batch:])
-    d_actions, d_logp = np.zeros_like(p.actions), np.full_like(p.logp, f32(alpha / batch))
-    q_new = action_gradient(a, obs, p.actions, ONE / batch, d_actions)
-    actor_gradient(a, p, d_actions, d_logp)
+    q_new, d_actions = action_gradient(a, obs, p.actions, ONE / batch)
+    actor_gradient(a, p, d_actions, np.full(batch, f32(alpha / batch)), ZERO)
     logp = p.logp.mean()
     alpha_loss = -alpha * (logp + s.target_entropy)  # eq. 17
     step_policy(a, alpha_loss, ZERO)
-    return np.array([critic_loss, q_new.mean() + alpha * logp, alpha_loss, q_mean, -logp], f32)
+    return np.array([critic_loss, q_new.mean() + alpha * logp, alpha_loss, q[0].mean(), -logp], f32)
 
 
 def actions(a, obs, noise):
     """Actions in their box ``[B, act_dim]``: samples with noise, means with zeros."""
-    return policy(a, PARAMETERS, obs, noise).actions
+    return policy(a, PARAMETERS, obs.T, noise).actions.T
 
 
 @part
 def policy(a, which, obs, noise):
     """Samples of the policy and their log-probabilities, which are those before the scaling to the box."""
-    (batch, n), x = noise.shape, joined(a, obs, obs[:, :0])
-    heads = forward(a.actor, a.memory[which], x, a.outputs[0])
-    act, squashed, deviation = np.empty_like(noise), heads[:, :n].copy(), heads[:, n:].copy()
-    eps, q, t, std = noise.reshape(-1), act.reshape(-1), squashed.reshape(-1), deviation.reshape(-1)
+    (batch, n), x = noise.shape, joined(a, ACTOR, obs, obs[:0])
+    heads, eps = forward(a.actor, a.memory[which], x, a.outputs[0]), np.ascontiguousarray(noise.T).reshape(-1)
+    mu, log_stds, act = heads[:n].reshape(-1), heads[n:].reshape(-1), np.empty((n, batch), f32)
+    squashed, deviation, nats, logp = np.empty_like(mu), np.empty_like(mu), np.empty_like(mu), np.zeros(batch, f32)
     for i in range(noise.size):
-        scale, e = exponential(min(max(std[i], LOG_STD_MIN), LOG_STD_MAX))  # NaN stays
-        std[i] = (scale + scale * e) * eps[i]
-        scale, e = exponential(-TWO * abs(t[i] + std[i]))
-        q[i] = scale + scale * e
-        t[i] = math.copysign((ONE - q[i]) / (ONE + q[i]), t[i] + std[i])
-    logp = np.zeros(batch, f32)
-    for i in range(batch):
-        for j in range(n):
-            # log(1 - tanh(z)^2) = 2 (log 2 - |z| - log(1 + exp(-2 |z|)))
-            log_squash = TWO * (LOG_2 - abs(heads[i, j] + deviation[i, j]) - math.log(ONE + act[i, j]))
-            log_std = min(max(heads[i, n + j], LOG_STD_MIN), LOG_STD_MAX)
-            logp[i] -= HALF * noise[i, j] * noise[i, j] + log_std + HALF_LOG_2PI + log_squash
-            act[i, j] = a.box[1, j] + squashed[i, j] * a.box[0, j]
-    return Policy(x, heads, squashed, deviation, act, logp)
+        log_std = min(max(log_stds[i], LOG_STD_MIN), LOG_STD_MAX)  # NaN stays
+        scale, e = exponential(log_std)
+        deviation[i] = (scale + scale * e) * eps[i]
+        z = mu[i] + deviation[i]
+        scale, e = exponential(-TWO * abs(z))
+        q = scale + scale * e
+        squashed[i] = math.copysign((ONE - q) / (ONE + q), z)
+        # log(1 - tanh(z)^2) = 2 (log 2 - |z| - log(1 + exp(-2 |z|)))
+        nats[i] = HALF * eps[i] * eps[i] + log_std + HALF_LOG_2PI + TWO * (LOG_2 - abs(z) - log_of_one_and(q))
+    for j in range(n):
+        for i in range(batch):
+            logp[i] -= nats[j * batch + i]
+            act[j, i] = a.box[1, j] + squashed[j * batch + i] * a.box[0, j]
+    return Policy(x, heads, rows(squashed, 0, n, batch), rows(deviation, 0, n, batch), act, logp)
 
 
 @part
-def actor_gradient(a, p, d_actions, d_logp):
-    """The gradient by the actor's parameters, given those by actions and log-probabilities."""
-    batch, n = p.actions.shape
-    d_heads = rows(a.spare[0], 0, batch, 2 * n)
-    for i in range(batch):
-        for j in range(n):
+def actor_gradient(a, p, d_actions, d_logp, kept):
+    """The gradient by the actor's parameters, given those by actions and log-probabilities, added to a part kept."""
+    (n, batch), d_heads = p.actions.shape, rows(a.spare[0], 0, *p.heads.shape)
+    for j in range(n):
+        for i in range(batch):
             # d log(1 - tanh(z)^2) / dz = -2 tanh(z); the Gaussian's density at its sample depends on log std alone.
-            t, is_inside = p.squashed[i, j], LOG_STD_MIN <= p.heads[i, n + j] <= LOG_STD_MAX
-            d_z = d_actions[i, j] * a.box[0, j] * (ONE - t * t) + TWO * d_logp[i] * t
-            d_heads[i, j] = d_z
-            d_heads[i, n + j] = d_z * p.deviation[i, j] - d_logp[i] if is_inside else ZERO
-    backward(a.actor, a.memory[PARAMETERS], a.memory[GRADIENT], p.inputs, a.outputs[0], a.spare)
+            t, is_inside = p.squashed[j, i], LOG_STD_MIN <= p.heads[n + j, i] <= LOG_STD_MAX
+            d_heads[j, i] = d_z = d_actions[j, i] * a.box[0, j] * (ONE - t * t) + TWO * d_logp[i] * t
+            d_heads[n + j, i] = d_z * p.deviation[j, i] - d_logp[i] if is_inside else ZERO
+    backward(a.actor, a.memory[PARAMETERS], a.memory[GRADIENT], p.inputs, a.outputs[0], a.spare, kept)
 
 
 @part
 def values(a, which, x):
     """The values of all critics ``[critics, B]``."""
-    result = np.zeros((len(a.outputs) - 1, len(x)), f32)
+    result = np.zeros((len(a.outputs) - 1, x.shape[1]), f32)
     for c in range(len(result)):
         y = forward(a.critic, a.memory[which, a.starts[c] :], x, a.outputs[1 + c])
-        result[c] = np.dot(y * y, np.ones(y.shape[1], f32)) if a.settings[0].quadratic else y[:, 0]
+        for j in range(y.shape[0]):
+            for i in range(y.shape[1]):
+                result[c, i] += y[j, i] * y[j, i] if a.settings[0].quadratic else y[j, i]
     return result
 
 
 @part
-def critic_gradient(a, x, of_critics, target):
-    """The gradient of eq. 7 by the critics' parameters; returns its value."""
-    loss = ZERO
+def critic_gradient(a, x, target):
+    """The value of eq. 7 and those of all critics, and its gradient by the critics' parameters."""
+    loss, of_critics = ZERO, values(a, PARAMETERS, x)
     for c in range(len(of_critics)):
         error = of_critics[c] - target
         weighted = error / (ONE + target) if a.settings[0].relative else error
         loss += HALF * (weighted * error).mean()
-        value_gradient(a, c, weighted / f32(len(error)))
-        parameters, gradient = a.memory[PARAMETERS, a.starts[c] :], a.memory[GRADIENT, a.starts[c] :]
-        backward(a.critic, parameters, gradient, x, a.outputs[1 + c], a.spare)
-    return loss
+        critic_backward(a, c, weighted / f32(len(error)), x, a.memory[GRADIENT, a.starts[c] :])
+    return loss, of_critics
 
 
 @part
-def action_gradient(a, obs, act, factor, d_act):
-    """The gradient of ``factor`` times the sum of the largest values by the actions; returns these values."""
-    x, n_obs = joined(a, obs, act), obs.shape[1]
+def action_gradient(a, obs, act, factor):
+    """The largest values, and the gradient of ``factor`` times their sum by the actions."""
+    x, n = joined(a, CRITIC, obs, act), len(obs)
     of_critics = values(a, PARAMETERS, x)
-    result, n_largest = np.maximum(of_critics[0], of_critics[-1]), np.zeros(len(x), f32)
-    for c in range(len(of_critics)):
-        n_largest += of_critics[c] == result
+    largest, d_act = np.maximum(of_critics[0], of_critics[-1]), np.zeros_like(act)
     for c in range(len(of_critics)):  # critics with the same value share the gradient, as in torch
-        value_gradient(a, c, np.where(of_critics[c] == result, f32(factor) / n_largest, ZERO))
-        d_x = backward(a.critic, a.memory[PARAMETERS, a.starts[c] :], x[0, :0], x, a.outputs[1 + c], a.spare)
-        for i in range(d_act.shape[0]):
-            for j in range(d_act.shape[1]):
-                d_act[i, j] += d_x[i, n_obs + j] * a.scaling[1, n_obs + j]
-    return result
+        is_largest, is_shared = of_critics[c] == largest, of_critics[0] == of_critics[-1]
+        d_value = np.where(is_largest, f32(factor) / np.where(is_shared, f32(len(of_critics)), ONE), ZERO)
+        d_x = critic_backward(a, c, d_value, x, a.spare[0, :0])
+        for j in range(len(act)):
+            d_act[j] += d_x[n + j] * a.scaling[1, n + j]
+    return largest, d_act
 
 
 @part
-def value_gradient(a, c, d_value):
-    """The gradient by a critic's last outputs, into the spare space."""
-    batch, n = len(d_value), a.critic[-1, OUTPUTS]
-    y, d_y = rows(a.outputs[1 + c], batch * (a.critic[:, OUTPUTS].sum() - n), batch, n), rows(a.spare[0], 0, batch, n)
-    for i in range(batch):
-        for k in range(n):
-            d_y[i, k] = TWO * d_value[i] * y[i, k] if a.settings[0].quadratic else d_value[i]
+def critic_backward(a, c, d_value, x, gradient):
+    """From the gradient by a critic's values to that by its parameters, or if none are wanted by its inputs."""
+    batch, n, start = len(d_value), a.critic[-1, OUTPUTS], a.starts[c]
+    y, d_y = rows(a.outputs[1 + c], batch * (a.critic[:, OUTPUTS].sum() - n), n, batch), rows(a.spare[0], 0, n, batch)
+    for j in range(n):
+        for i in range(batch):
+            d_y[j, i] = TWO * d_value[i] * y[j, i] if a.settings[0].quadratic else d_value[i]
+    return backward(a.critic, a.memory[PARAMETERS, start:], gradient, x, a.outputs[1 + c], a.spare, ZERO)
 
 
 @part
@@ -201,72 +193,52 @@ def layer(net, k, vector):
 
 
 @part
-def joined(a, obs, act):
-    """Scaled observations and actions side by side."""
-    x, n = np.empty((len(obs), obs.shape[1] + act.shape[1]), f32), obs.shape[1]
-    for i in range(x.shape[0]):
-        for j in range(x.shape[1]):
-            x[i, j] = ((obs[i, j] if j < n else act[i, j - n]) - a.scaling[0, j]) * a.scaling[1, j]
+def joined(a, place, obs, act):
+    """Scaled observations, and actions below them, in the place for inputs of actor or critics."""
+    (n, batch), x = obs.shape, rows(a.inputs[place], 0, len(obs) + len(act), obs.shape[1])
+    for j in range(len(x)):
+        for i in range(batch):
+            x[j, i] = ((obs[j, i] if j < n else act[j - n, i]) - a.scaling[0, j]) * a.scaling[1, j]
     return x
 
 
 @part
 def forward(net, vector, x, outputs):
-    """The outputs of the last layer ``[B, n]``; those of all layers lie one after the other."""
+    """The outputs of the last layer ``[n, B]``; those of all layers lie one after the other."""
     at = 0
     for k in range(len(net)):
         (weight, bias), kind = layer(net, k, vector), net[k, ACTIVATION]
-        y = rows(outputs, at, len(x), len(bias))
-        product(x, weight.T, y)
-        for i in range(y.shape[0]):
-            for j in range(y.shape[1]):
-                z = y[i, j] + bias[j]
-                y[i, j] = tanh(z) if kind == TANH else (ZERO if kind == RELU and z < ZERO else z)  # NaN stays
-        at += y.size
-        x = y
+        y = rows(outputs, at, len(bias), x.shape[1])
+        product(weight, x, y, ZERO)
+        for j in range(y.shape[0]):
+            for i in range(y.shape[1]):
+                z = y[j, i] + bias[j]
+                y[j, i] = tanh(z) if kind == TANH else (ZERO if kind == RELU and z < ZERO else z)  # NaN stays
+        at, x = at + y.size, y
     return x
 
 
 @part
-def backward(net, vector, gradient, x, outputs, spare):
-    """From the gradient by the last outputs to those by the parameters, or if none are wanted by the inputs."""
-    batch, d_y, d_x, at = len(x), spare[0], spare[1], len(x) * net[:, OUTPUTS].sum()
+def backward(net, vector, gradient, x, outputs, spare, kept):
+    """The same from the gradient by the last outputs, which is spent; that by the parameters adds to a part kept."""
+    batch, d_y, d_x = x.shape[1], spare[0], spare[1]
+    at, ones = batch * net[:, OUTPUTS].sum(), np.ones((batch, 1), f32)
     for k in range(len(net) - 1, -1, -1):
         n_in, n_out, kind = net[k, INPUTS], net[k, OUTPUTS], net[k, ACTIVATION]
         at -= batch * n_out
-        y, d_sums = rows(outputs, at, batch, n_out), rows(d_y, 0, batch, n_out)
-        for i in range(batch):
-            for j in range(n_out):
-                slope = ONE - y[i, j] * y[i, j] if kind == TANH else ONE
-                d_sums[i, j] = ZERO if kind == RELU and y[i, j] <= ZERO else d_sums[i, j] * slope
+        y, d_sums = rows(outputs, at, n_out, batch), rows(d_y, 0, n_out, batch)
+        for j in range(n_out):
+            for i in range(batch):
+                slope = ONE - y[j, i] * y[j, i] if kind == TANH else ONE
+                d_sums[j, i] = ZERO if kind == RELU and y[j, i] <= ZERO else d_sums[j, i] * slope
         if len(gradient) > 0:
             d_weight, d_bias = layer(net, k, gradient)
-            contraction(d_sums, rows(outputs, at - batch * n_in, batch, n_in) if k > 0 else x, d_weight)
-            np.dot(np.ones(batch, f32), d_sums, d_bias)
+            product(d_sums, (rows(outputs, at - batch * n_in, n_in, batch) if k > 0 else x).T, d_weight, kept)
+            product(d_sums, ones, d_bias.reshape(n_out, 1), kept)
         if k > 0 or len(gradient) == 0:
-            product(d_sums, layer(net, k, vector)[0], rows(d_x, 0, batch, n_in))
+            product(layer(net, k, vector)[0].T, d_sums, rows(d_x, 0, n_in, batch), ZERO)
             d_y, d_x = d_x, d_y
-    return rows(d_y, 0, batch, net[0, INPUTS])
-
-
-@part
-def product(x, w, y):
-    """The product ``x w``, in blocks of rows that OpenBLAS multiplies fastest."""
-    if 64 * w.size > SMALL:
-        np.dot(x, w, y)
-    else:
-        w, block = np.ascontiguousarray(w), SMALL // w.size
-        for i in range(0, len(x), block):
-            np.dot(x[i : i + block], w, y[i : i + block])
-
-
-@part
-def contraction(d, x, w):
-    """The product ``d^T x`` in such blocks."""
-    block = SMALL // w.size if 64 * w.size <= SMALL else len(x)
-    np.dot(d[:block].T, x[:block], w)
-    for i in range(block, len(x), block):
-        w += np.dot(d[i : i + block].T, x[i : i + block])
+    return rows(d_y, 0, net[0, INPUTS], batch)
 
 
 @part
@@ -276,8 +248,15 @@ def exponential(x):
     k = np.floor(x / LOG_2 + HALF)
     r = (x - k * LOG_2_HIGH) - k * LOG_2_LOW
     e = r * (ONE + r * (C2 + r * (C3 + r * (C4 + r * (C5 + r * (C6 + r * C7))))))
-    exponent = np.int32(ZERO if np.isnan(k) else k) + np.int32(127)
-    return np.int32(exponent << np.int32(23)).view(f32), e
+    return np.int32((np.int32(ZERO if np.isnan(k) else k) + np.int32(127)) << np.int32(23)).view(f32), e
+
+
+@part
+def log_of_one_and(x):
+    """``log(1 + x)`` for x from 0 to 1, as ``2 artanh(x / (2 + x))``; it is vectorised in loops, too."""
+    s = x / (TWO + x)
+    r = s * s
+    return TWO * s * (ONE + r * (D3 + r * (D5 + r * (D7 + r * (D9 + r * (D11 + r * D13))))))
 
 
 @part
@@ -311,10 +290,11 @@ def adam(a, start, stop, rate, steps):
     """Kingma and Ba (2015), algorithm 1, on a part of the parameters, and the moving average of their targets."""
     p, g, m, v = a.memory[0, start:stop], a.memory[1, start:stop], a.memory[2, start:stop], a.memory[3, start:stop]
     target, new = a.memory[TARGET, start:stop], ONE - a.settings[0].polyak
-    length, root = f32(rate / (1.0 - BETA1**steps)), f32(math.sqrt(1.0 - BETA2**steps))
+    root = math.sqrt(1.0 - BETA2**steps)
+    length, epsilon = f32(rate * root / (1.0 - BETA1**steps)), f32(EPSILON * root)
     for i in range(len(p)):
         first = m[i] + NEW1 * (g[i] - m[i])
         m[i] = ZERO if abs(first) < TINY else first  # processors are slow with the smallest numbers
         v[i] = OLD2 * v[i] + NEW2 * g[i] * g[i]
-        p[i] -= length * m[i] / (np.sqrt(v[i]) / root + EPSILON)
+        p[i] -= length * m[i] / (np.sqrt(v[i]) + epsilon)
         target[i] += new * (p[i] - target[i])

@@ -61,7 +61,8 @@ class Memory:
         online += [(agent, name, end + i) for i, name in enumerate(multipliers) if hasattr(agent, name)]
         moved = [_moved_parameter(place, vectors[0]) for place in online]
         moved += [_moved_parameter(place, vectors[4]) for place in targets]
-        self._pointers = [(module._parameters, name, pointer) for module, name, pointer in moved]
+        self._parameters = [(module._parameters, name) for module, name, _ in moved]
+        self._pointers = [pointer for _, _, pointer in moved]
 
         starts = {id(module._parameters[name]): start for module, name, start in online}
         for i, optimizer in enumerate((agent.critic_optimizer, agent.policy_optimizer)):
@@ -73,7 +74,7 @@ class Memory:
 
     def is_current(self) -> bool:
         """Whether the agent's parameters still lie here; ``load_state_dict(..., assign=True)`` replaces them."""
-        return all(own[name].data_ptr() == pointer for own, name, pointer in self._pointers)  # type: ignore[union-attr]
+        return [own[name].data_ptr() for own, name in self._parameters] == self._pointers  # type: ignore[union-attr]
 
 
 def memory_of(agent: Any) -> Memory:
