@@ -149,6 +149,7 @@ def lac(
     drift_weights: str = "mixed",
     time_limit_is_terminal: bool = False,
     termination_cost: Any = None,
+    final_test_episodes: int = 100,
     num_envs: int = 1,
     engine: str = "auto",
 ) -> tuple[LAC, ReplayBuffer]: ...
@@ -203,6 +204,7 @@ def latc(
     drift_weights: str = "mixed",
     time_limit_is_terminal: bool = False,
     termination_cost: Any = None,
+    final_test_episodes: int = 100,
     num_envs: int = 1,
     engine: str = "auto",
 ) -> tuple[LATC, ReplayBuffer]: ...
@@ -246,6 +248,7 @@ def sac(
     *,
     time_limit_is_terminal: bool = False,
     termination_cost: Any = None,
+    final_test_episodes: int = 100,
     num_envs: int = 1,
     engine: str = "auto",
 ) -> tuple[SAC, ReplayBuffer]: ...

@@ -48,12 +48,16 @@ def learning_curve(rows: Rows, path: Path, title: str) -> None:
 
 @dataclass(frozen=True)
 class Curve:
-    """A test cost over environment steps with its interval, for the panel named ``panel``."""
+    """A test cost over environment steps with its interval, for the panel named ``panel``.
+
+    ``has_terminated`` says of each test whether an episode terminated early.
+    """
 
     panel: str
     label: str
     steps: "np.typing.NDArray[np.float64]"
     cost: "Estimate"
+    has_terminated: "np.typing.NDArray[np.bool_]"
 
 
 def learning_curves(curves: Sequence[Curve], path: Path) -> None:
@@ -67,9 +71,13 @@ def learning_curves(curves: Sequence[Curve], path: Path) -> None:
             axes.fill_between(
                 curve.steps, curve.cost.low, curve.cost.high, color=line.get_color(), alpha=0.2, linewidth=0
             )
+            failed = curve.has_terminated
+            axes.plot(curve.steps[failed], curve.cost.value[failed], "x", color="C3", zorder=3)
+        if any(curve.has_terminated.any() for curve in shown):
+            axes.plot([], [], "x", color="C3", label="early terminations")
         axes.set_title(panel, parse_math=False)
         axes.set_xlabel("environment steps")
-        axes.set_ylabel("test cost, IQM over seeds")
+        axes.set_ylabel("test cost in training, IQM over seeds")
         _log_scale_if_wide(axes, np.concatenate([curve.cost.value for curve in shown]))
         axes.legend()
     figure.savefig(path, dpi=120)

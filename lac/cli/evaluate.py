@@ -19,6 +19,7 @@ from lac.config.checks import ConfigError, added_key_errors
 from lac.config.disturbances import disturbance_errors, disturbance_fit_errors
 from lac.config.naming import evaluation_name
 from lac.envs.checks import MAX_EPISODE_STEPS, raise_if_endless
+from lac.evaluation.final_tests import share_cut_short
 from lac.evaluation.rollouts import FIRST_TEST_SEED, Rollouts, rollout
 from lac.files import relative_to_cwd, write_json
 from lac.loggers.heartbeat import heartbeat
@@ -41,6 +42,7 @@ class _Test:
     Attributes:
         policy: Name of the policy, ``final`` or ``best``.
         episodes: Number of episodes.
+        steps: Length of an episode, also beyond its time limit; None: the length of the training.
         first_seed: Reset seed of the first; the others follow it.
         disturbance: Part ``disturbance`` of a config.
         name: What distinguishes the test from others of the same run; empty for the final policy without a disturbance.
@@ -48,6 +50,7 @@ class _Test:
 
     policy: str
     episodes: int
+    steps: int | None
     first_seed: int
     disturbance: Mapping[str, Any]
     name: str
@@ -122,7 +125,7 @@ def evaluate_runs(cfg: DictConfig) -> None:
 
 
 def _test_of(cfg: DictConfig) -> _Test:
-    chosen = {name: cfg[name] for name in ("episodes", "first_seed", "policy")}
+    chosen = {name: cfg[name] for name in ("episodes", "steps", "first_seed", "policy")}
     errors = added_key_errors(cfg, "evaluate") + setting_errors(EvaluateCommand, chosen)
     errors += disturbance_errors(cfg.disturbance)
     if errors:
@@ -131,14 +134,14 @@ def _test_of(cfg: DictConfig) -> _Test:
     preset = compose(hydra.job.config_name, [f"disturbance={hydra.runtime.choices['disturbance']}"])
     disturbance: dict[str, Any] = OmegaConf.to_container(cfg.disturbance, resolve=True)  # type: ignore[assignment]
     usual: dict[str, Any] = OmegaConf.to_container(preset.disturbance, resolve=True)  # type: ignore[assignment]
-    name = evaluation_name(cfg.policy, disturbance, usual)
+    name = evaluation_name(cfg.policy, cfg.steps, disturbance, usual)
     first_seed = FIRST_TEST_SEED if cfg.first_seed is None else cfg.first_seed
     if first_seed + cfg.episodes - 1 > SEED.high:
         last = f"the last seed, {first_seed + cfg.episodes - 1}, is above {int(SEED.high)}"
         raise ConfigError(
             [f"episodes is {cfg.episodes}, but from first_seed={first_seed} on {last}; lower one of them"]
         )
-    return _Test(cfg.policy, cfg.episodes, first_seed, disturbance, name)
+    return _Test(cfg.policy, cfg.episodes, cfg.steps, first_seed, disturbance, name)
 
 
 def _find_runs(folders: Sequence[Path]) -> _Found:
@@ -170,11 +173,16 @@ def _evaluate(run: Run, test: _Test) -> tuple[dict[str, float], list[Path]]:
     """
     with chdir(Path.cwd()):  # for its return: environments may change the working directory
         rollouts = _rollouts(run, test)
-    if rollouts.unfinished.any():
+    if test.steps is not None:
+        cut_short = share_cut_short(rollouts, test.steps)
+        if cut_short > 0:
+            sentence = f"{cut_short:.0%} of the episodes were ended by the environment itself before step {test.steps}"
+            print(f"warning: {run.folder}: {sentence}", file=sys.stderr)
+    elif rollouts.unfinished.any():
         number = int(rollouts.unfinished.sum())
         print(f"warning: {run.folder}: {number} episodes were ended after {MAX_EPISODE_STEPS} steps", file=sys.stderr)
     summary = rollouts.summary()
-    described = {"policy": test.policy, "episodes": test.episodes, "first_seed": test.first_seed}
+    described = {"policy": test.policy, "episodes": test.episodes, "steps": test.steps, "first_seed": test.first_seed}
     described |= {"disturbance": test.disturbance if test.is_disturbed else None}
     results = run.folder / test.file(EVALUATION)
     try:
@@ -205,7 +213,7 @@ def _rollouts(run: Run, test: _Test) -> Rollouts:
     seeds = range(test.first_seed, test.first_seed + test.episodes)
     try:
         raise_if_endless(envs[0])
-        rollouts = rollout(policy, envs, seeds, record=_PICTURED_EPISODES)
+        rollouts = rollout(policy, envs, seeds, test.steps, _PICTURED_EPISODES, beyond_limits=test.steps is not None)
         for env in envs:
             env.close()
     except ArgumentError as error:
@@ -236,13 +244,16 @@ def _named(error: Exception) -> str:
 def _print_heading(test: _Test) -> None:
     if test.is_disturbed:
         print("disturbance: " + ", ".join(f"{name}={value}" for name, value in test.disturbance.items()))
-    print(f"{'run':<60} {'cost':>9} {'± std':>8} {'min':>8} {'max':>8} {'length':>7} {'terminated':>10}")
+    print(f"{'terminated':>10} {'settled':>8} {'after':>6} {'cost':>9} {'± std':>8} {'max':>8} {'length':>7}  run")
 
 
 def _print_result(run: Run, summary: Mapping[str, float]) -> None:
-    cost = " ".join(f"{summary[f'cost_{name}']:8.1f}" for name in ("std", "min", "max"))
+    settled, after = "-", "-"
+    if "settled" in summary:
+        settled = f"{summary['settled']:.0%}"
+        after = f"{summary['settling_steps']:.0f}" if summary["settled"] > 0 else "-"
     print(
-        f"{run.folder!s:<60} {summary['cost_mean']:9.1f} {cost} {summary['ep_len_mean']:7.0f} "
-        f"{summary['death_rate']:10.0%}",
+        f"{summary['death_rate']:10.0%} {settled:>8} {after:>6} {summary['cost_mean']:9.1f} {summary['cost_std']:8.1f} "
+        f"{summary['cost_max']:8.1f} {summary['ep_len_mean']:7.0f}  {run.folder!s}",
         flush=True,
     )

@@ -65,13 +65,14 @@ def relevant_overrides(overrides: Sequence[str]) -> list[str]:
     return sorted(text for text in overrides if not re.match(r"(wandb\..*|dry_run|fail_fast)=", text))
 
 
-def evaluation_name(policy: str, disturbance: Mapping[str, Any], preset: Mapping[str, Any]) -> str:
+def evaluation_name(policy: str, steps: int | None, disturbance: Mapping[str, Any], preset: Mapping[str, Any]) -> str:
     """What distinguishes a test from others of the same run; empty for the final policy without a disturbance.
 
     Different policies and disturbances have different names, in characters that are safe in names of files.
 
     Args:
         policy: Name of the policy.
+        steps: Length of an episode; None is that of the training.
         disturbance: Part ``disturbance`` of a config.
         preset: The same without changes; what differs from it is a part of the name.
     """
@@ -82,6 +83,8 @@ def evaluation_name(policy: str, disturbance: Mapping[str, Any], preset: Mapping
         parts = [disturbance["name"], *(f"{key}={value}" for key, value in changes)]
     if policy != "final":
         parts.append(f"policy={policy}")
+    if steps is not None:
+        parts.append(f"steps={steps}")
     text = "-".join(parts)
     short = re.sub(r"[^\w.+=-]+", "_", text)[:100].rstrip("_")
     return short if short == text else f"{short}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -111,10 +111,13 @@ class CartPoleCost(CartPole):
 
     The cost is ``(x / 10)^2 + 20 (theta / theta_threshold)^2`` after the step, and 100 on the step that terminates.
     An observation is the state ``(x, v, theta, omega)``. ``info``: the reference is ``(0, 0)``, the state of
-    interest ``(x, theta)``. Episodes start from ``x`` within 5 m and the rest within 0.2.
+    interest ``(x, theta)``; the goal set, ``goal_tolerance``, is within 0.5 m and 0.2 rad. Episodes start from ``x``
+    within 5 m and the rest within 0.2.
 
     Han et al. (2020) used ``gravity=10``; see :class:`CartPole` for the rest.
     """
+
+    goal_tolerance = (0.5, 0.2)
 
     def __init__(
         self,
@@ -151,7 +154,8 @@ class CartPoleTrackingCost(CartPole):
     The reference is ``r(t) = C + A sin(2 pi f t)`` metres, ``t`` in seconds, with the plain attributes
     ``reference_offset reference_amplitude reference_frequency`` (0, 7, f). The cost is
     ``(x - r)^2 + (theta / theta_threshold)^2`` after the step, and 100 on the step that terminates. An observation is
-    ``(x, v, theta, omega, r)``; ``info``: reference ``r``, state of interest ``x``. The state holds the time, too.
+    ``(x, v, theta, omega, r)``; ``info``: reference ``r``, state of interest ``x``; the goal set, ``goal_tolerance``,
+    is ``|x - r| <= 0.5`` metres. The state holds the time, too.
 
     With the default frequency, that of the reference implementation, an episode of 5 s sees a fortieth of a period
     and ``r`` only rises from 0 to 1.1: its 1/200 was meant per step, as in the oscillator. 0.2 gives a period per
@@ -167,6 +171,8 @@ class CartPoleTrackingCost(CartPole):
         clip_action: Likewise.
         render_mode: Likewise.
     """
+
+    goal_tolerance = 0.5
 
     def __init__(
         self,

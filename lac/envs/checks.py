@@ -44,11 +44,22 @@ def smoke_test_errors(env: AnyEnv) -> list[str]:
         Exception: Whatever the environment raises.
     """
     env.action_space.seed(0)
-    obs, _ = env.reset(seed=0)
-    errors = [observation_problem(obs, "reset()")]
+    obs, info = env.reset(seed=0)
+    errors = [observation_problem(obs, "reset()"), _goal_problem(env, info)]
     obs, cost, *_ = env.step(env.action_space.sample())
     errors += [observation_problem(obs, "step()"), cost_problem(float(cost), "step()")]
     return [problem for problem in errors if problem is not None]
+
+
+def _goal_problem(env: AnyEnv, info: Mapping[str, Any]) -> str | None:
+    """A sentence about a goal set that does not fit the signals of the environment; None if it does."""
+    tolerance = getattr(env.unwrapped, "goal_tolerance", None)
+    if tolerance is None or "state_of_interest" not in info:
+        return None
+    given, needed = np.size(tolerance), np.size(info["state_of_interest"])
+    if given in {1, needed}:
+        return None
+    return f"goal_tolerance (env.goal_tolerance) has {given} numbers; the state of interest has {needed}"
 
 
 def raise_if_endless(env: AnyEnv) -> None:

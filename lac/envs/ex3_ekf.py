@@ -32,7 +32,8 @@ class Ex3EKF(System):
     unwrapped environment. An external force (one entry, rad/s^2) accelerates the pendulum unknown to the observer.
 
     ``info``: the reference is the truth and the state of interest the estimate. The reference implementation gives
-    the measurement and the estimation error there, which cannot be compared with each other.
+    the measurement and the estimation error there, which cannot be compared with each other. The goal set,
+    ``goal_tolerance``, is an estimate within 0.5 rad and 0.5 rad/s of the truth.
 
     ``reset`` takes ``low`` and ``high`` for its four draws: true angle and rate, error of the estimated angle and
     rate. ``random: False`` starts at rest, 45 degrees off, with an estimate of zero.
@@ -48,6 +49,7 @@ class Ex3EKF(System):
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012 (as Gymnasium declares it)
+    goal_tolerance = 0.5
 
     def __init__(
         self,

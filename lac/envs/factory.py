@@ -1,7 +1,7 @@
 """Builds and wraps environments for training and evaluation."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from typing import Any, Protocol
@@ -41,7 +41,8 @@ def environment_factory(env: Mapping[str, Any], disturbance: Mapping[str, Any] |
         env: The group ``env`` of a config.
         disturbance: The group ``disturbance``.
     """
-    make = partial(make_env, env["id"], env["max_episode_steps"], env["kwargs"], env["reward_max"])
+    declared = env["reward_max"], env.get("goal_tolerance")  # a config of the version before lacks the latter
+    make = partial(make_env, env["id"], env["max_episode_steps"], env["kwargs"], *declared)
     return make if disturbance is None else partial(_make_disturbed, make, disturbance)
 
 
@@ -54,13 +55,24 @@ def make_env(
     max_episode_steps: int | None = None,
     kwargs: Mapping[str, Any] | None = None,
     reward_max: float | None = None,
+    goal_tolerance: float | Sequence[float] | None = None,
 ) -> AnyEnv:
-    """A registered environment; ``reward_max`` declares the bound of its reward for ``opt_type=maximize``."""
+    """A registered environment.
+
+    Args:
+        env_id: Its id.
+        max_episode_steps: Time limit; None is its own.
+        kwargs: Arguments of its constructor.
+        reward_max: Declares the bound of its reward, for ``opt_type=maximize``.
+        goal_tolerance: Declares its goal set, see :class:`lac.envs.system.System`.
+    """
     limit = {} if max_episode_steps is None else {"max_episode_steps": max_episode_steps}
     # The checker slows down every step, so environments are checked in tests instead.
     env = gymnasium.make(env_id, disable_env_checker=True, **limit, **(kwargs or {}))
     if reward_max is not None:
         env.unwrapped.reward_max = reward_max  # type: ignore[attr-defined]
+    if goal_tolerance is not None:
+        env.unwrapped.goal_tolerance = goal_tolerance  # type: ignore[attr-defined]
     return env
 
 

@@ -32,7 +32,8 @@ class FetchReachCost(Simulated):
     The cost is the distance between the two, in metres. Four actions in [-1, 1]: how the gripper is to move, in
     units of 5 cm, and its closing, which has no effect here. Observations are a dict of ``observation`` (10),
     ``achieved_goal`` (3) and ``desired_goal`` (3), as in ``FetchReachDense-v4``; training flattens them in
-    alphabetical order of the keys. Plappert et al. (2018).
+    alphabetical order of the keys. The goal set, ``goal_tolerance``, is within 5 cm along each axis. Plappert et al.
+    (2018).
 
     Args:
         render_mode: ``human`` or ``rgb_array``.
@@ -42,6 +43,7 @@ class FetchReachCost(Simulated):
 
     metadata = MujocoFetchReachEnv.metadata
     main_body = "robot0:gripper_link"
+    goal_tolerance = 0.05
 
     def __init__(self, render_mode: str | None = None, width: int = 480, height: int = 480) -> None:
         super().__init__(MujocoFetchReachEnv(reward_type="dense", render_mode=render_mode, width=width, height=height))

@@ -53,7 +53,8 @@ class VelocityCost(Simulated):
 
     Gymnasium measures ``v`` in m/s, as a difference of positions over the step; at a reset it is reported as 0. An
     observation is Gymnasium's, then ``v_ref``, ``v - v_ref`` and ``v``, each of which can be left out.
-    ``reference_forward_velocity`` is a plain attribute, too: the present ``v_ref``.
+    ``reference_forward_velocity`` is a plain attribute, too: the present ``v_ref``. The goal set,
+    ``goal_tolerance``, is ``|v - v_ref| <= 0.3`` m/s; a gait moves faster and slower within each stride.
 
     The robots are those of Han et al. (2020) and of stable-gym 0.20, whose arguments and defaults these are; its
     ``randomise_reference_forward_velocity`` is ``reference_forward_velocity=(0.5, 1.5)`` here.
@@ -73,6 +74,7 @@ class VelocityCost(Simulated):
     """
 
     main_body = "torso"
+    goal_tolerance: float | Sequence[float] | None = 0.3
     robot: ClassVar[type[Any]]
     """Gymnasium's class."""
     robot_defaults: ClassVar[Mapping[str, Any]] = {}

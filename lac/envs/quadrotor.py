@@ -32,6 +32,8 @@ class QuadrotorTracking(ErrorSystem):
     ``Wd`` is a difference, and where ``fd`` is small it jumps beyond all limits. The episode terminates when an error
     exceeds 10. The bonus is ``10 (1 - max_i |e_i| / 0.1)`` where that is positive.
 
+    The goal set, ``goal_tolerance``, is a position within 0.1 m of the reference along each axis.
+
     Starts: ``p``, ``v`` and ``W`` uniform within 0.01, the rotation vector normal with deviation 0.01, drawn in the
     order ``p, v, rotation, W``; options ``low`` and ``high`` (``[9]``) bound ``(p, v, W)``. The start without chance
     is at rest in the origin. The original draws the rotation from numpy's global generator, so that no seed repeats
@@ -44,6 +46,8 @@ class QuadrotorTracking(ErrorSystem):
         bonus: Whether the bonus is part of the cost.
         clip_action: Whether actions are clipped to their box; otherwise one outside is an error.
     """
+
+    goal_tolerance = 0.1
 
     def __init__(self, bonus: bool = False, clip_action: bool = True) -> None:
         self.m = 4.34

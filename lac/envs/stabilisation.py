@@ -72,6 +72,8 @@ class StabilisedSystem(ErrorSystem):
     State, observation and error are the same ``x``. A step is ``substeps`` steps of explicit Euler, 5 of 0.01 s,
     with the action held. The bonus is 1 where ``max_i |x_i| <= 0.01``.
 
+    The goal set, ``goal_tolerance``, is ``|x_i| <= 0.1`` in the units of the state.
+
     A start is uniform in ``|x_i| <= start_i``, one draw; the one without chance is ``start / 2``. The original
     rounds starts and states to float32, here all is float64.
 
@@ -85,6 +87,8 @@ class StabilisedSystem(ErrorSystem):
         bonus: Whether the bonus is part of the cost.
         clip_action: Whether actions are clipped to their box; otherwise one outside is an error.
     """
+
+    goal_tolerance = 0.1
 
     def __init__(
         self,

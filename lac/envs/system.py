@@ -1,7 +1,7 @@
 """What the environments we own have in common: a state one can read and set, a batched step, an external force."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -49,6 +49,10 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
     Two attributes are there for disturbances: ``external_force`` (``[n_forces]``; none where that is 0) is added
     beside the action, after its clipping; ``process_disturbance`` (``[state_dim]``) to the state after each step.
 
+    ``goal_tolerance`` is the goal set: an episode has settled when the state of interest stays this close to its
+    reference, entry by entry, in its units. It is a plain attribute, too, and a class of its own default; None is no
+    goal set.
+
     A class that has ``rgb_array`` among its render modes draws itself in :meth:`_picture`.
 
     Args:
@@ -59,6 +63,8 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
         n_forces: Number of entries of the external force.
         render_mode: One of ``metadata["render_modes"]``, or None.
     """
+
+    goal_tolerance: float | Sequence[float] | None = None
 
     def __init__(
         self,

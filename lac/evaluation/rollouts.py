@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import count
 
@@ -19,8 +20,10 @@ from lac.envs.checks import (
     observation_problem,
 )
 from lac.envs.vector import TRAINING_SEEDS
-from lac.evaluation.steppers import Array, BoolArray, FloatArray, Present, Stepper, make_stepper
+from lac.evaluation.limits import time_limits_at
+from lac.evaluation.steppers import Array, BoolArray, FloatArray, Present, Stepper, can_step_as_batch, make_stepper
 
+_MAX_COPIES = 200
 IntArray = npt.NDArray[np.int64]
 Policy = Callable[[npt.NDArray[np.floating]], npt.NDArray[np.floating]]
 
@@ -47,6 +50,8 @@ class Rollouts:
         states: ``get_state()["state"]``, ``[m, Tm + 1, state_dim]``; ``state_dim`` is 0 where there is no such method.
         references: What the state of interest is to follow, ``[m, Tm + 1, k]``; ``k`` is 0 where ``info`` has none.
         states_of_interest: ``[m, Tm + 1, k]``.
+        settling_steps: Steps after which the error stays in the goal set to the end, 0 if it never leaves it, ``[n]``;
+            NaN where it does not, or the episode was terminated; None where the environment has no goal set.
     """
 
     costs: FloatArray
@@ -58,6 +63,7 @@ class Rollouts:
     states: FloatArray
     references: FloatArray
     states_of_interest: FloatArray
+    settling_steps: FloatArray | None = None
 
     @property
     def total_costs(self) -> FloatArray:
@@ -66,8 +72,17 @@ class Rollouts:
         return np.cumsum(self.costs, axis=1)[np.arange(len(self.lengths)), self.lengths - 1]
 
     def summary(self) -> dict[str, float]:
-        """Mean, spread and range of the cost, mean length, and the share of terminated episodes."""
+        """Mean, spread and range of the cost, mean length, and the share of terminated episodes.
+
+        Where there is a goal set, also the share of episodes that settle in it, and their median settling time in
+        steps, NaN if there are none.
+        """
         totals = self.total_costs
+        settling: dict[str, float] = {}
+        if self.settling_steps is not None:
+            times = self.settling_steps[np.isfinite(self.settling_steps)]
+            settling["settled"] = len(times) / len(self.lengths)
+            settling["settling_steps"] = float(np.median(times)) if len(times) else math.nan
         return {
             "cost_mean": float(totals.mean()),
             "cost_std": float(totals.std()),
@@ -75,6 +90,7 @@ class Rollouts:
             "cost_max": float(totals.max()),
             "ep_len_mean": float(self.lengths.mean()),
             "death_rate": float(self.terminated.mean()),
+            **settling,
         }
 
 
@@ -89,6 +105,7 @@ def rollout(
     seeds: Sequence[int],
     steps: int | None = None,
     record: int | None = None,
+    beyond_limits: bool = False,
 ) -> Rollouts:
     """Run one episode for each seed.
 
@@ -101,6 +118,7 @@ def rollout(
         steps: Largest number of steps of an episode, at least 1; None leaves it to the environments' own limit, and is
             ``MAX_EPISODE_STEPS`` where they have none.
         record: Number of episodes that are recorded; None records all, and 0 saves the time and memory.
+        beyond_limits: Whether episodes go on to ``steps`` where a time limit of Gymnasium would end them before.
 
     Raises:
         OffendingTransitionError: An environment gave an observation or a cost that cannot be used.
@@ -108,10 +126,23 @@ def rollout(
     if steps is None and not has_time_limit(envs[0]):
         steps = MAX_EPISODE_STEPS
     log = _Log(len(seeds), len(seeds) if record is None else min(record, len(seeds)))
-    for start in range(0, len(seeds), len(envs)):
-        group = seeds[start : start + len(envs)]
-        _run_group(policy, make_stepper(envs[: len(group)]), group, steps, start, log)
+    with time_limits_at(envs, steps if beyond_limits else None):
+        for start in range(0, len(seeds), len(envs)):
+            group = seeds[start : start + len(envs)]
+            _run_group(policy, make_stepper(envs[: len(group)]), group, steps, start, log)
     return log.rollouts()
+
+
+def side_by_side(envs: Sequence[AnyEnv], number: int) -> Sequence[AnyEnv]:
+    """Environments for that many episodes at once: copies, where systems of our own can step as a batch.
+
+    Args:
+        envs: At least one, as :func:`lac.envs.wrap_env` makes them.
+        number: Number of episodes.
+    """
+    if len(envs) >= number or not can_step_as_batch(envs):
+        return envs
+    return [*envs, *(deepcopy(envs[0]) for _ in range(min(number, _MAX_COPIES) - len(envs)))]
 
 
 def _run_group(
@@ -126,6 +157,7 @@ def _run_group(
         _raise_for_reset(seeds, observations)
     if is_recorded:
         log.add_present(running, 0, observations, stepper.present())
+    log.note_goal(running, 0, stepper.in_goal())
     for step in count(1):
         actions = policy(observations)
         if is_recorded:
@@ -137,6 +169,7 @@ def _run_group(
         log.costs.append((running, step - 1, costs))
         if is_recorded:
             log.add_present(running, step, observations, stepper.present())
+        log.note_goal(running, step, stepper.in_goal())
         if ended.any():
             log.terminated[running[terminated]] = True
             running, observations = running[~ended], observations[~ended]
@@ -179,6 +212,7 @@ class _Log:
     def __init__(self, num_episodes: int, num_recorded: int) -> None:
         self.num_recorded = num_recorded
         self.terminated, self.unfinished = np.zeros((2, num_episodes), np.bool_)
+        self._last_outside: IntArray | None = np.full(num_episodes, -1)
         self.costs: list[_Entry] = []
         self.actions: list[_Entry] = []
         self._observations: list[_Entry] = []
@@ -194,16 +228,36 @@ class _Log:
         self._references.append((episodes, step, present.references))
         self._states_of_interest.append((episodes, step, present.states_of_interest))
 
+    def note_goal(self, episodes: IntArray, step: int, is_inside: BoolArray | None) -> None:
+        """Note which episodes are outside of their goal set after a step; None is that there is no such set."""
+        if is_inside is None:
+            self._last_outside = None
+        elif self._last_outside is not None:
+            self._last_outside[episodes[~is_inside]] = step
+
     def rollouts(self) -> Rollouts:
         """The episodes as arrays."""
-        recordings = (self._observations, self.actions, self._states, self._references, self._states_of_interest)
+        recorded = (self._observations, self.actions, self._states, self._references, self._states_of_interest)
+        observations, actions, states, references, interests = (_padded(e, self.num_recorded) for e in recorded)
+        lengths = np.bincount(np.concatenate([episodes for episodes, *_ in self.costs]))
         return Rollouts(
             _padded(self.costs, len(self.terminated)),
-            np.bincount(np.concatenate([episodes for episodes, *_ in self.costs])),
+            lengths,
             self.terminated,
             self.unfinished,
-            *(_padded(entries, self.num_recorded) for entries in recordings),
+            observations,
+            actions,
+            states,
+            references,
+            interests,
+            self._settling_steps(lengths),
         )
+
+    def _settling_steps(self, lengths: IntArray) -> FloatArray | None:
+        if self._last_outside is None:
+            return None
+        is_settled = ~self.terminated & (self._last_outside < lengths)
+        return np.where(is_settled, self._last_outside + 1.0, np.nan)
 
 
 def _padded(entries: Sequence[_Entry], num_episodes: int) -> FloatArray:

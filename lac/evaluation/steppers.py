@@ -54,6 +54,9 @@ class Stepper(Protocol):
     def present(self) -> Present:
         """States and signals after :meth:`reset` or the last :meth:`step`."""
 
+    def in_goal(self) -> BoolArray | None:
+        """Whether each is in its goal set now, ``[R]``; None where there is none."""
+
 
 class _SerialStepper:
     """Any environments, which step one after the other."""
@@ -88,6 +91,15 @@ class _SerialStepper:
             [np.ravel(info.get(name, ())) for info in self._infos] for name in ("reference", "state_of_interest")
         )
         return Present(np.stack(states), np.stack(references), np.stack(interests))
+
+    def in_goal(self) -> BoolArray | None:
+        tolerances = [goal_tolerance(env) for env in self._envs]
+        if any(tolerance is None for tolerance in tolerances):
+            return None
+        if not all("reference" in info and "state_of_interest" in info for info in self._infos):
+            return None
+        errors = [np.ravel(info["state_of_interest"]) - np.ravel(info["reference"]) for info in self._infos]
+        return np.array([(np.abs(e) <= limit).all() for e, limit in zip(errors, tolerances, strict=True)])
 
     def _empty_observations(self) -> Array:
         """An array for the observations, with the dtype in which training stores them."""
@@ -124,6 +136,19 @@ class _BatchStepper:
     def present(self) -> Present:
         return Present(self._states, *self._systems[0].signals(self._states))
 
+    def in_goal(self) -> BoolArray | None:
+        tolerance = goal_tolerance(self._envs[0])
+        if tolerance is None:
+            return None
+        reference, interest = self._systems[0].signals(self._states)
+        return np.asarray((np.abs(interest - reference) <= tolerance).all(axis=-1))
+
+
+def goal_tolerance(env: AnyEnv) -> FloatArray | None:
+    """How far the state of interest may be from its reference in the goal set, ``[k]`` or ``[]``; None without one."""
+    tolerance = getattr(env.unwrapped, "goal_tolerance", None)
+    return None if tolerance is None else np.asarray(tolerance, np.float64)
+
 
 def make_stepper(envs: Sequence[AnyEnv]) -> Stepper:
     """The stepper for these environments; both kinds give the same episodes.
@@ -132,10 +157,10 @@ def make_stepper(envs: Sequence[AnyEnv]) -> Stepper:
         envs: At least one, as :func:`lac.envs.wrap_env` makes them. Equal systems with nothing but equal time limits
             around them step as a batch.
     """
-    return _BatchStepper(envs) if _can_step_as_batch(envs) else _SerialStepper(envs)
+    return _BatchStepper(envs) if can_step_as_batch(envs) else _SerialStepper(envs)
 
 
-def _can_step_as_batch(envs: Sequence[AnyEnv]) -> bool:
+def can_step_as_batch(envs: Sequence[AnyEnv]) -> bool:
     """Whether one batched step is a step of each: equal systems, with nothing but equal time limits around them."""
     first = envs[0].unwrapped
     return isinstance(first, System) and all(

@@ -54,6 +54,7 @@ COLUMNS = {
     "test/cost_std": Column("± std", "{:.1f}", 8),
     "test/ep_len_mean": Column("length", _COUNT, 6),
     "test/death_rate": Column("terminated", "{:.0%}", 10),
+    "test/settled": Column("settled", "{:.0%}", 7),
     "train/labda": Column("labda", "{:.2g}", 7),
     "train/decrease": Column("decrease", "{:.2g}", 8),
     "train/alpha": Column("alpha", "{:.2g}", 7),
@@ -152,6 +153,10 @@ class ConsoleLogger:
             return None
         seconds = time.monotonic() - self._started
         return f"  {self._phase or f'past step {self._steps} of {self._total_steps}'}, {seconds:.0f} s"
+
+    def begin(self, phase: str) -> None:
+        """Show from now on that the run is in this phase, instead of the step that it is past."""
+        self._phase = phase
 
     def stop(self) -> None:
         """Remove the progress bar, since what follows is the end of the run."""

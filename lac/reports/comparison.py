@@ -22,9 +22,11 @@ HEADINGS = (
     "algorithm",
     "differs in",
     "seeds",
+    "early terminations",
+    "settled",
     "cost, IQM",
     "95 % CI",
-    "early terminations",
+    "min to max",
     "length",
     "steps",
 )
@@ -43,7 +45,7 @@ class Result:
         env: Name of its environment.
         algo: Name of its algorithm.
         method: What makes a difference to its result beside the seed: config keys with dotted names.
-        figures: ``cost_mean``, ``death_rate`` and ``ep_len_mean``.
+        figures: ``cost_mean``, ``death_rate`` and ``ep_len_mean``, and ``settled`` where there is a goal set.
     """
 
     run: Run
@@ -66,16 +68,20 @@ class Group:
         """Its line of the table."""
         cost = estimate([result.figures["cost_mean"] for result in self.results])
         interval = "-" if np.isnan(cost.low) else f"{cost.low:.1f} to {cost.high:.1f}"
+        costs = [result.figures["cost_mean"] for result in self.results]
         early_terminations = np.mean([result.figures["death_rate"] for result in self.results])
+        settled = [result.figures["settled"] for result in self.results if "settled" in result.figures]
         length = np.mean([result.figures["ep_len_mean"] for result in self.results])
         return (
             self.env,
             self.algo,
             self.differences or "-",
             len(self.results),
+            f"{early_terminations:.0%}",
+            f"{np.mean(settled):.0%}" if settled else "-",
             f"{cost.value:.1f}",
             interval,
-            f"{early_terminations:.0%}",
+            f"{min(costs):.1f} to {max(costs):.1f}",
             f"{length:.0f}",
             self.results[0].run.metrics[-1]["env_steps"],
         )
@@ -86,7 +92,9 @@ class Group:
         rows = [result.run.metrics[:epochs] for result in self.results]
         steps = np.array([row["env_steps"] for row in rows[0]], dtype=np.float64)
         costs = np.array([[row["test/cost_mean"] for row in series] for series in rows], dtype=np.float64)
-        return Curve(self.env, f"{self.algo} {self.differences}".strip(), steps, estimate(costs))
+        shares = np.array([[row.get("test/death_rate") or 0.0 for row in series] for series in rows], dtype=np.float64)
+        label = f"{self.algo} {self.differences}".strip()
+        return Curve(self.env, label, steps, estimate(costs), shares.max(axis=0) > 0)
 
 
 def find_results(folders: Iterable[Path]) -> tuple[list[Result], list[LeftOut]]:
@@ -183,7 +191,8 @@ def _result(run: Run) -> Result:
             f"{run.folder / CONFIG} has no names of environment and algorithm; restore it or train the run again"
         )
     method = _flat({part: run.config[part] for part in _METHOD if part in run.config})
-    return Result(run, env_name, algo, method, {name: float(figures[name]) for name in _FIGURES})
+    known = {name: float(figures[name]) for name in (*_FIGURES, "settled") if is_figure(figures.get(name))}
+    return Result(run, env_name, algo, method, known)
 
 
 def _left_out(folder: Path, reason: str, status: str | None) -> LeftOut:
@@ -202,9 +211,11 @@ td, th {{ padding: 0.2em 0.8em; border-bottom: 1px solid #ccc; text-align: left;
 img {{ max-width: 100%; }}
 </style></head><body>
 <h1>Runs compared</h1>
-<p>Interquartile mean of the test cost over seeds, with a 95 % bootstrap interval over seeds. Early terminations
-(episodes that the environment ended before their time limit, which are failures) and length are means over seeds; an
-episode that ends early costs little.</p>
+<p>The table shows the final policies: the interquartile mean of their test cost over seeds with a 95 % bootstrap
+interval over seeds, and the range of the seeds. Early terminations (episodes that the environment ended before their
+time limit, which are failures), the share of episodes that settle in the goal set, and length are means over seeds; an
+episode that ends early costs little. The curves show the tests during training, which have fewer episodes, with a
+cross where an episode of any seed terminated early.</p>
 {table}
 <img alt="learning curves" src="data:image/png;base64,{base64.b64encode(picture).decode()}">
 {f"<h2>Left out</h2><ul>{notes}</ul>" if notes else ""}

@@ -16,10 +16,12 @@ from types import TracebackType
 from typing import Any, Self
 
 import torch
+from torch import Tensor
 
 from lac.agents import Agent
 from lac.agents.policy_files import BEST, FINAL, policy_path
 from lac.envs.checks import OffendingTransitionError
+from lac.evaluation.final_tests import FinalTests
 from lac.figures import learning_curve
 from lac.files import overwrite_json, relative_to, shell_text, write_bytes, write_json
 from lac.loggers.console import ConsoleLogger
@@ -38,6 +40,7 @@ from lac.runs.folder import (
     SUMMARY,
     claimed_folder,
 )
+from lac.runs.results import TITLES, figures, flat, is_better
 from lac.training.divergence import DivergenceError, has_finite_weights
 from lac.training.plan import TrainingPlan
 from lac.training.stopping import Stop, StopKind
@@ -46,6 +49,7 @@ from lac.training.trainer import Metrics
 TRANSITION = "offending_transition.json"
 
 _REPORTED = ("epoch", "env_steps", "updates", "test/cost_mean", "test/cost_std", "test/ep_len_mean", "test/death_rate")
+_SETTLING = ("test/settled", "test/settling_steps")
 
 
 @dataclass(frozen=True)
@@ -136,9 +140,9 @@ class RunRecorder:
         self._wandb.log(metrics)
         self._console.log(metrics)
         self._console.estimate(metrics)
-        report = {name.removeprefix("test/"): metrics[name] for name in _REPORTED if name in metrics}
+        report = {name.removeprefix("test/"): metrics[name] for name in (*_REPORTED, *_SETTLING) if name in metrics}
         self._summary["final"] = report
-        if "cost_mean" in report and _is_better(report, self._summary.get("best")):
+        if "cost_mean" in report and is_better(report, self._summary.get("best")):
             self._summary["best"] = report
             agent.save(policy_path(self._dir, BEST))
         epoch = int(metrics["epoch"])
@@ -150,6 +154,19 @@ class RunRecorder:
         if self._settings.should_prune is not None and self._settings.should_prune(report):
             self._stop = Stop(StopKind.PRUNED)
         return self._stop
+
+    def trained(self, agent: Agent, test: Callable[[], FinalTests]) -> None:
+        """Test the final and the best policy on many resets, and the final one for longer; the agent stays as it is."""
+        self._console.begin("testing the final policy")
+        self._summary["final"] |= (tests := test()).usual
+        self._summary["final_long"] = tests.long
+        if self._summary["best"]["epoch"] == self._summary["final"]["epoch"]:
+            self._summary["best"] = dict(self._summary["final"])
+            return
+        weights = {name: value.clone() for name, value in agent.state_dict().items() if isinstance(value, Tensor)}
+        agent.restore(policy_path(self._dir, BEST))
+        self._summary["best"] |= test().usual
+        agent.load_state_dict(weights)
 
     @property
     def final(self) -> dict[str, float]:
@@ -210,7 +227,7 @@ class RunRecorder:
     def _finish_wandb(self, held: HeldSignals) -> None:
         is_success = self._summary["status"] in {FINISHED, PRUNED}
         policies, exit_code = self._dir / "policy", 0 if is_success else 1
-        self._wandb.finish(_flat(self._summary), self._picture, policies, exit_code, held.is_impatient)
+        self._wandb.finish(flat(self._summary), self._picture, policies, exit_code, held.is_impatient)
         self._summary["wandb"] = self._wandb.description
 
     def _conclude(self) -> None:
@@ -251,14 +268,10 @@ class RunRecorder:
             lines.append(f"  error      {self._summary['error'].strip().splitlines()[-1]}")
         if (self._dir / TRANSITION).exists():
             lines.append(f"  transition {self._shown(self._dir / TRANSITION)}")
-        for name in ("final", "best"):
+        for name in TITLES:
             report = self._summary.get(name, {})
             if "cost_mean" in report:
-                lines.append(
-                    f"  {name:<10} test cost {report['cost_mean']:.1f} ± {report['cost_std']:.1f}, length "
-                    f"{report['ep_len_mean']:.0f}, early terminations {report['death_rate']:.0%} "
-                    f"(epoch {report['epoch']:.0f})"
-                )
+                lines.append(f"  {TITLES[name]:<10} {figures(report)}")
         if self._picture is not None:
             lines.append(f"  picture    {self._shown(self._picture)}")
         next_steps = list(self._settings.next_steps)
@@ -271,21 +284,6 @@ class RunRecorder:
 
 def _status(error: BaseException | None) -> str:
     return FINISHED if error is None else FAILED if isinstance(error, Exception) else INTERRUPTED
-
-
-def _is_better(report: Mapping[str, float], best: Mapping[str, float] | None) -> bool:
-    """Whether a report has fewer early terminations than the best one, or as many and a lower cost.
-
-    An early termination is a failure: the environment ends the episode before its time limit. The number of failures
-    is compared first, because the sum of costs of a short episode is low.
-    """
-    return best is None or (report["death_rate"], report["cost_mean"]) < (best["death_rate"], best["cost_mean"])
-
-
-def _flat(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """The results of a summary as a flat dictionary, for W&B."""
-    flat = {key: summary[key] for key in ("status", "wall_time", "seed") if key in summary}
-    return flat | {f"{name}/{key}": value for name in ("final", "best") for key, value in summary.get(name, {}).items()}
 
 
 def _provenance() -> dict[str, Any]:

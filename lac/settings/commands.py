@@ -7,7 +7,7 @@ from typing import Any, get_type_hints
 from lac.settings.algorithms import ALGORITHMS, Algorithm
 from lac.settings.disturbances import Disturbance, kind_leaves
 from lac.settings.fields import REQUIRED, Leaf, Settings, group, leaves, setting
-from lac.settings.rules import COUNT, SEED, THREADS, Choice, Flag, Number
+from lac.settings.rules import COUNT, OPTIONAL_COUNT, SEED, THREADS, Choice, Flag, Number
 from lac.settings.training import (
     DeviceSettings,
     EnvSettings,
@@ -78,6 +78,9 @@ class EvaluateCommand(Settings):
     run_dir: Any = setting(REQUIRED, None, "folder of a run or of a sweep, or a list: [outputs/a,outputs/b]")
     policy: str = setting("final", Choice(("final", "best")), "final or best")
     episodes: int = setting(100, COUNT, "number of episodes")
+    steps: int | None = setting(
+        None, OPTIONAL_COUNT, "length of an episode, also beyond its time limit; null: the length of the training"
+    )
     first_seed: int | None = setting(None, SEED, "seed of the first reset; null: the resets of the tests in training")
     disturbance: Disturbance = group(Disturbance)
 

@@ -41,6 +41,12 @@ class EnvSettings(Settings):
     reward_max: float | None = setting(
         None, OPTIONAL_NUMBER, "upper bound of the reward per step, for algo.opt_type=maximize"
     )
+    goal_tolerance: Any = setting(
+        None,
+        Numbers(above=0, optional=True),
+        "an episode settles when the state of interest stays this close to its reference, one number or one each; "
+        "null: the environment's own",
+    )
     termination_cost: Any = setting(
         None,
         TERMINATION_COST,
@@ -147,6 +153,12 @@ class LoopSettings(Settings):
     replay_size: int = setting(1_000_000, COUNT, "transitions that the replay buffer holds")
     num_test_episodes: int = setting(
         10, FROM_ZERO, "episodes of the deterministic policy after each epoch, from fixed resets"
+    )
+    final_test_episodes: int = setting(
+        100,
+        COUNT,
+        "episodes at the end, of the final and the best policy, and of four times the length; none without tests in "
+        "training",
     )
     max_ep_len: int | None = setting(
         None, OPTIONAL_COUNT, "longest episode in steps, at most the environment's own limit; null: that limit"

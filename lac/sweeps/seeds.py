@@ -107,6 +107,7 @@ def train_seeds(
 def mean_report(reports: Sequence[Report]) -> dict[str, float]:
     """The report of several seeds: sums of steps and updates, means of the others."""
     summed = ("env_steps", "updates")
-    averaged = {name for report in reports for name in ("cost_mean", "ep_len_mean", "death_rate") if name in report}
+    quantities = ("cost_mean", "ep_len_mean", "death_rate", "settled")
+    averaged = {name for report in reports for name in quantities if name in report}
     means = {name: float(np.mean([report[name] for report in reports])) for name in sorted(averaged)}
     return {name: sum(report.get(name, 0) for report in reports) for name in summed} | means

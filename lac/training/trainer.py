@@ -3,7 +3,7 @@
 import math
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -18,6 +18,7 @@ from lac.engines import Diagnostics, choose_engine
 from lac.envs.checks import MAX_EPISODE_STEPS
 from lac.envs.factory import validate_spaces
 from lac.envs.vector import TRAINING_SEEDS
+from lac.evaluation.final_tests import FinalTests, final_tests
 from lac.evaluation.rollouts import evaluate
 from lac.settings.rules import raise_if_any
 from lac.training.collector import Collector, Transition
@@ -52,6 +53,9 @@ class Recorder(Protocol):
 
     def epoch(self, metrics: Metrics, agent: Agent) -> Stop | None:
         """Called after an epoch; the training stops if it returns a reason."""
+
+    def trained(self, agent: Agent, test: Callable[[], FinalTests]) -> None:
+        """Called after the last epoch, if there are tests, with a function that tests the present weights."""
 
 
 def seed_everything(seed: int) -> dict[str, int]:
@@ -135,6 +139,8 @@ class Trainer:
             recorder.warn(warning)
         self._clock = _Clock()
         stop = self._run(recorder)
+        if stop is None and self.environments.tests:
+            recorder.trained(self.agent, self._final_tests)
         if stop is not None and stop.kind is StopKind.DIVERGED:
             raise DivergenceError(stop.reason)
         return stop
@@ -255,6 +261,9 @@ class Trainer:
                 "set one with max_ep_len (train.max_ep_len)"
             )
         return {f"test/{name}": value for name, value in results.summary().items()}
+
+    def _final_tests(self) -> FinalTests:
+        return final_tests(self._policy, self.environments.tests, self._loop.final_test_episodes)
 
     def _policy(self, obs: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
         return self.agent.get_action(obs, deterministic=True)

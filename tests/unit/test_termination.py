@@ -55,6 +55,9 @@ class Recorder:
     def progress(self, *_):
         pass
 
+    def trained(self, *_):
+        pass
+
     def epoch(self, metrics, agent):
         self.rows.append(metrics)
 

@@ -28,6 +28,9 @@ class Recorder:
     def progress(self, env_steps, values):
         pass
 
+    def trained(self, agent, test):
+        pass
+
     def epoch(self, metrics, agent):
         self.rows.append({name: value for name, value in metrics.items() if not name.startswith("time/")})
         return PRUNED if metrics["epoch"] == self.last_epoch else None

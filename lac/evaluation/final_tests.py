@@ -1,0 +1,52 @@
+"""The tests of a trained policy: many resets, and episodes of four times the usual length."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from lac.envs import AnyEnv
+from lac.envs.checks import MAX_EPISODE_STEPS
+from lac.evaluation.limits import time_limit
+from lac.evaluation.rollouts import FIRST_TEST_SEED, Policy, Rollouts, evaluate, rollout, side_by_side
+
+LONG = 4
+"""A long episode has this many times the steps of a usual one: a policy that merely survives is seen there."""
+_FEW = 10
+
+Report = dict[str, float]
+
+
+class FinalTests(NamedTuple):
+    """The figures of both tests, as :meth:`Rollouts.summary` gives them, with the number of ``episodes``.
+
+    The long test also has ``steps``, the length of its episodes, and ``cut_short``, the share of those that the
+    environment itself ended before without a termination.
+    """
+
+    usual: Report
+    long: Report
+
+
+def final_tests(policy: Policy, envs: Sequence[AnyEnv], num_episodes: int) -> FinalTests:
+    """Test a policy on resets that are the same for every run, and on the same ones for longer.
+
+    Args:
+        policy: Actions ``[B, act_dim]`` for observations ``[B, obs_dim]``.
+        envs: Test environments. Systems of our own are copied, so that all episodes run as one batch; others take
+            their long episodes on ten resets at most, since they would take longer than the training.
+        num_episodes: Number of episodes.
+    """
+    members = side_by_side(envs, num_episodes)
+    usual = evaluate(policy, members, num_episodes).summary() | {"episodes": num_episodes}
+    num_long = num_episodes if len(members) > len(envs) else min(num_episodes, max(_FEW, len(envs)))
+    steps = LONG * (time_limit(envs[0]) or MAX_EPISODE_STEPS)
+    seeds = range(FIRST_TEST_SEED, FIRST_TEST_SEED + num_long)
+    rollouts = rollout(policy, members, seeds, steps, record=0, beyond_limits=True)
+    long = rollouts.summary() | {"episodes": num_long, "steps": steps, "cut_short": share_cut_short(rollouts, steps)}
+    return FinalTests(usual, long)
+
+
+def share_cut_short(rollouts: Rollouts, steps: int) -> float:
+    """The share of episodes that ended before ``steps``, though nothing but the environment's own rule says so."""
+    return float(np.mean(~rollouts.terminated & (rollouts.lengths < steps)))

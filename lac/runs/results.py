@@ -1,0 +1,45 @@
+"""The results of a run in its summary: which policy is the best, and the figures in words."""
+
+from collections.abc import Mapping
+from typing import Any
+
+TITLES = {"final": "final", "final_long": "for longer", "best": "best"}
+"""The reports in a summary, with their names at the end of a run."""
+
+
+def figures(report: Mapping[str, float]) -> str:
+    """The figures of a test in words, early terminations first."""
+    words = [f"early terminations {report['death_rate']:.0%}"]
+    if "settled" in report:
+        after = f" after {report['settling_steps']:.0f} steps" if report["settled"] > 0 else ""
+        words.append(f"settled {report['settled']:.0%}{after}")
+    words.append(f"cost {report['cost_mean']:.1f} ± {report['cost_std']:.1f}")
+    words.append(f"{report['steps']:.0f} steps" if "steps" in report else f"epoch {report['epoch']:.0f}")
+    if report.get("cut_short", 0) > 0:
+        words.append(f"{report['cut_short']:.0%} ended by the environment before")
+    if "episodes" in report:
+        words.append(f"{report['episodes']:.0f} resets")
+    return ", ".join(words)
+
+
+def is_better(report: Mapping[str, float], best: Mapping[str, float] | None) -> bool:
+    """Whether a report has fewer early terminations than the best one, or as many and more episodes that settle.
+
+    The cost decides where both are the same. An early termination is a failure: the environment ends the episode
+    before its time limit. Failures are compared first, because the sum of costs of a short episode is low.
+    """
+    return best is None or _rank(report) < _rank(best)
+
+
+def _rank(report: Mapping[str, float]) -> tuple[float, float, float]:
+    return report["death_rate"], -report.get("settled", 0.0), report["cost_mean"]
+
+
+def flat(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """The results of a summary as a flat dictionary, for W&B."""
+    flat = {key: summary[key] for key in ("status", "wall_time", "seed") if key in summary}
+    return flat | {
+        f"{name}/{key}": value
+        for name in ("final", "final_long", "best")
+        for key, value in summary.get(name, {}).items()
+    }
