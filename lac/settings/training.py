@@ -172,8 +172,12 @@ class LoopSettings(Settings):
         since = env_steps - self.first_round
         return since >= 0 and since % self.update_every == 0
 
+    def updates_until(self, env_steps: int) -> int:
+        """Updates up to that many environment steps."""
+        rounds = max(0, (env_steps - self.first_round) // self.update_every + 1)
+        return rounds * self.steps_per_update
+
     @property
     def total_updates(self) -> int:
         """Updates of the whole run."""
-        rounds = max(0, (self.total_steps - self.first_round) // self.update_every + 1)
-        return rounds * self.steps_per_update
+        return self.updates_until(self.total_steps)
