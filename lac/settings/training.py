@@ -91,7 +91,7 @@ class NetworkSettings(Settings):
         None,
         OrWord(Numbers(above=0, optional=True), AUTO),
         "observations are divided by this number, or by one each; auto: by their root mean square over 2000 random "
-        "steps before the training; null: by 1",
+        "steps before the training, without outliers; null: by 1",
     )
     normalise_actions: bool = setting(False, Flag(), "whether the critic reads actions scaled to (-1, 1)")
 
