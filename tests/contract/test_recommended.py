@@ -34,9 +34,13 @@ NEED_EXTRAS = ("lac.envs.mujoco", "lac.envs.fetch")
 TINY = {"epochs": 1, "steps_per_epoch": 300, "update_after": 100, "update_every": 100, "steps_per_update": 2}
 
 
-def files(*names: str) -> DictConfig:
-    """The files of recommended settings, one over the other."""
-    return OmegaConf.merge(*(OmegaConf.load(CONF / f"{name}.yaml") for name in names))
+def file(name: str) -> tuple[DictConfig, DictConfig]:
+    """What a file of recommended settings stands on, and what it says itself."""
+    own, base = OmegaConf.load(CONF / f"{name}.yaml"), OmegaConf.create()
+    for other in own.pop("defaults", []):
+        if other != "_self_":
+            base = OmegaConf.merge(base, *file(f"{name.partition('/')[0]}/{other}"))
+    return base, own
 
 
 def leaves(node: Mapping, prefix: str = "") -> dict[str, object]:
@@ -51,14 +55,13 @@ def leaves(node: Mapping, prefix: str = "") -> dict[str, object]:
 @pytest.mark.parametrize("algo", options("algo"))
 def test_every_environment_has_the_defaults_the_recipe_and_what_differs_from_it_and_a_plan(algo, composed):
     defaults = leaves(composed("env=oscillator", f"algo={algo}", "tuned=none"))
-    recipe = leaves(files("recipe/common", "recipe/lac" if algo != "sac" else "recipe/sac"))
-    recipe.pop("defaults")
+    recipe = defaults | leaves(OmegaConf.merge(*file(f"recipe/{algo}")))
     for env in [option for option in options("env") if option != "gym"]:
-        own = leaves(files(f"tuned/{env}")) if env in options("tuned") else {}
+        base, own = map(leaves, file(f"tuned/{env}")) if env in options("tuned") else ({}, {})
         cfg = composed(f"env={env}", f"algo={algo}")
         has = {key: value for key, value in leaves(cfg).items() if not key.startswith("env.kwargs")}
-        assert has == defaults | recipe | own, env
-        assert [key for key, value in own.items() if (defaults | recipe)[key] == value] == [], "repeats the recipe"
+        assert has == recipe | base | own, env
+        assert [key for key, value in own.items() if (recipe | base)[key] == value] == [], "repeats the recipe"
         if not str(gymnasium.spec(cfg.env.id).entry_point).startswith(NEED_EXTRAS):
             assert config_errors(cfg) == [], env
         plan = training_plan(OmegaConf.to_container(cfg, resolve=True))
