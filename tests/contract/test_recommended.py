@@ -130,8 +130,8 @@ def test_an_id_without_settings_gets_the_recipe_and_names_of_options_work():
 
 
 def test_an_unknown_algorithm_is_refused():
-    with pytest.raises(ValueError, match="algorithm is 'ppo'; it must be one of lac, latc, sac"):
-        lac.recommended("two_link", "ppo")
+    with pytest.raises(ValueError, match="algo is 'ppo'; it must be one of lac, latc, sac"):
+        lac.recommended(env_id="two_link", algo="ppo")
 
 
 def test_a_program_that_uses_hydra_itself_keeps_its_own_config(tmp_path):
