@@ -20,16 +20,16 @@ _OF_THE_CALLER = ("seed", "device", "engine", "opt_type")
 _ANY_SYSTEM = "gym"
 
 
-def recommended(env: str, algorithm: str = "lac") -> dict[str, Any]:
+def recommended(env_id: str, algo: str = "lac") -> dict[str, Any]:
     """The recommended settings of an environment, as arguments of :func:`lac.lac`, ``latc`` or ``sac``.
 
     ``lac.lac(env_fn, **lac.recommended("lac/VanDerPol-v1"), seed=0)`` trains as the command
     ``python scripts/train.py env=van_der_pol seed=0`` does, to the bit.
 
     Args:
-        env: The id of an environment, or the name of an option of ``env=``. One without settings of its own gets the
+        env_id: The id of an environment, or the name of an option of ``env=``. One without settings of its own gets the
             recipe that all share (``conf/recipe``).
-        algorithm: ``lac``, ``latc`` or ``sac``.
+        algo: ``lac``, ``latc`` or ``sac``.
 
     Returns:
         Arguments that differ from their defaults, and ``ac_kwargs``. Seed, device and ``opt_type`` are the caller's.
@@ -37,14 +37,14 @@ def recommended(env: str, algorithm: str = "lac") -> dict[str, Any]:
     Raises:
         ValueError: The algorithm is unknown.
     """
-    raise_if_wrong(env=(env, Text()), algorithm=(algorithm, Choice(tuple(ALGORITHMS))))
+    raise_if_wrong(env_id=(env_id, Text()), algo=(algo, Choice(tuple(ALGORITHMS))))
     with _composing():
-        config = _config(env, algorithm)
+        config = _config(env_id, algo)
     values = flat(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
-    arguments = training_fields(ALGORITHMS[algorithm])
+    arguments = training_fields(ALGORITHMS[algo])
     given = {
         leaf.argument: values[key]
-        for key, leaf in config_keys("train", algorithm).items()
+        for key, leaf in config_keys("train", algo).items()
         if leaf.argument in arguments and leaf.argument not in _OF_THE_CALLER and values[key] != leaf.default
     }
     return {"ac_kwargs": OmegaConf.to_container(config.network, resolve=True), **given}

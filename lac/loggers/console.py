@@ -18,8 +18,6 @@ logger = logging.getLogger("lac")
 WIDTH = 80
 """Columns of a terminal that a row of the table takes at most."""
 
-_WORTH_SAYING = 10
-"""Seconds to go below which no estimate is printed."""
 
 _COUNT = "{:.0f}"
 
@@ -84,7 +82,6 @@ class ConsoleLogger:
         self._heartbeat: Heartbeat | None = None
         self._started, self._steps, self._total_steps = time.monotonic(), 0, 0
         self._phase = "starting"
-        self._has_estimated = False
         self._handlers: list[logging.Handler] = [logging.FileHandler(log_file, encoding="utf-8")]
         if not quiet:
             # A weak reference, so that the thread does not go on for a run that could not begin.
@@ -130,14 +127,6 @@ class ConsoleLogger:
             self._names = self._chosen_columns(metrics)
             _print_row({name: _column(name).heading for name in self._names})
         _print_row({name: _column(name).cell(metrics[name]) for name in self._names})
-
-    def estimate(self, metrics: Mapping[str, float]) -> None:
-        """Say once, after the first epoch, how long the rest takes at its speed, if that is worth saying."""
-        seconds, steps = metrics.get("time/seconds", math.nan), metrics.get("env_steps", math.nan)
-        left = seconds / steps * (self._total_steps - steps)
-        if not self._has_estimated and left >= _WORTH_SAYING:
-            self.info(f"  about {_duration(left)} to go at this speed")
-        self._has_estimated = True
 
     def _chosen_columns(self, metrics: Mapping[str, float]) -> list[str]:
         if not self._wanted:
@@ -214,8 +203,3 @@ def _lines(names: Sequence[str]) -> Iterator[list[str]]:
         width += needed
     if line:
         yield line
-
-
-def _duration(seconds: float) -> str:
-    """A rounded duration in words."""
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -40,6 +40,7 @@ from lac.runs.folder import (
     SUMMARY,
     claimed_folder,
 )
+from lac.runs.forecast import Forecast
 from lac.runs.results import TITLES, figures, flat, is_better
 from lac.training.divergence import DivergenceError, has_finite_weights
 from lac.training.plan import TrainingPlan
@@ -100,6 +101,7 @@ class RunRecorder:
         self._wandb = WandbLogger(settings.wandb, self._dir, settings.config, self._console.warn)
         self._metrics = JsonlLogger(self._dir / METRICS)
         self._agent: Agent | None = None
+        self._forecast: Forecast | None = None
         self._picture: Path | None = None
         self._stop: Stop | None = None
         self._started = time.time()
@@ -113,7 +115,7 @@ class RunRecorder:
 
     def start(self, agent: Agent, plan: TrainingPlan, engine: str) -> None:
         """Record the start of the training."""
-        self._agent = agent
+        self._agent, self._forecast = agent, Forecast(plan.loop)
         self._wandb.start()
         self._summary |= {"seed": plan.seed, "wandb": self._wandb.description, **_provenance()}
         self._write_summary()
@@ -139,7 +141,9 @@ class RunRecorder:
         self._metrics.log(metrics)
         self._wandb.log(metrics)
         self._console.log(metrics)
-        self._console.estimate(metrics)
+        left = self._forecast.after(metrics) if self._forecast is not None else None
+        if left is not None:
+            self._console.info(left)
         report = {name.removeprefix("test/"): metrics[name] for name in (*_REPORTED, *_SETTLING) if name in metrics}
         self._summary["final"] = report
         if "cost_mean" in report and is_better(report, self._summary.get("best")):
@@ -252,6 +256,7 @@ class RunRecorder:
             f"  training   {loop.epochs} epochs of {loop.steps_per_epoch} steps; "
             f"{loop.steps_per_update} updates of batch {loop.batch_size} every {loop.update_every} steps "
             f"from step {loop.update_after} on; {members}{horizon}; seed {plan.seed}",
+            f"  budget     {loop.total_steps} steps, {loop.total_updates} updates; how long is said after the first",
             f"  results    {self._shown(self._dir)}",
             f"  W&B        {self._wandb.mode} ({self._wandb.reason})",
         ]

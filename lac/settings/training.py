@@ -97,7 +97,7 @@ class NetworkSettings(Settings):
         None,
         OrWord(Numbers(above=0, optional=True), AUTO),
         "observations are divided by this number, or by one each; auto: by their root mean square over 2000 random "
-        "steps before the training; null: by 1",
+        "steps before the training, without outliers; null: by 1",
     )
     normalise_actions: bool = setting(False, Flag(), "whether the critic reads actions scaled to (-1, 1)")
 
@@ -184,8 +184,12 @@ class LoopSettings(Settings):
         since = env_steps - self.first_round
         return since >= 0 and since % self.update_every == 0
 
+    def updates_until(self, env_steps: int) -> int:
+        """Updates up to that many environment steps."""
+        rounds = max(0, (env_steps - self.first_round) // self.update_every + 1)
+        return rounds * self.steps_per_update
+
     @property
     def total_updates(self) -> int:
         """Updates of the whole run."""
-        rounds = max(0, (self.total_steps - self.first_round) // self.update_every + 1)
-        return rounds * self.steps_per_update
+        return self.updates_until(self.total_steps)

@@ -16,7 +16,10 @@ RANDOM_STEPS = 2000
 """Random steps from which the scale is measured; they are not counted among those of the training."""
 
 _NARROWEST = 1e-3
-"""The smallest scale, as a share of the largest one: what hardly moves is not blown up."""
+"""The smallest scale, as a share of the largest one or of 1: what hardly moves is not blown up."""
+
+_RARE, _FAR = 0.01, 3.0
+"""Values are limited to ``_FAR`` times what all but the share ``_RARE`` of them keep: outliers do not set the scale."""
 
 
 def with_scale(plan: TrainingPlan, envs: AnyVectorEnv, seed: int) -> TrainingPlan:
@@ -59,7 +62,18 @@ def _measured(envs: AnyVectorEnv, seed: int) -> npt.NDArray[np.float64]:
     for _ in range(0, RANDOM_STEPS, envs.num_envs):
         observations.append(envs.step(envs.action_space.sample())[0])
     rows = np.concatenate(observations).astype(np.float64)
-    rows = rows[[are_usable(row) for row in rows]]  # what is not is the matter of the training
-    scale = np.sqrt(np.sum(rows * rows, axis=0) / max(len(rows), 1))
-    is_still = scale <= np.finfo(np.float32).tiny
-    return np.where(is_still, 1.0, np.maximum(scale, _NARROWEST * scale.max()))
+    return _scale(rows[[are_usable(row) for row in rows]])  # what is not is the matter of the training
+
+
+def _scale(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The root mean square of each column without its outliers; 1 for a column of zeros."""
+    sizes = np.abs(rows)
+    scale = np.ones(rows.shape[1])
+    for column, size in enumerate(sizes.T):
+        moved = size[size > np.finfo(np.float32).tiny]
+        if len(moved) > 0:
+            limit = _FAR * np.quantile(moved, 1.0 - _RARE)
+            scale[column] = np.sqrt(np.mean(np.minimum(size, limit) ** 2))
+    # A column of zeros has no part in what is narrow.
+    widest = max(scale[(sizes > 0).any(axis=0)], default=1.0)
+    return np.maximum(scale, _NARROWEST * min(widest, 1.0))

@@ -1,11 +1,12 @@
 """Recommended settings: every environment has the recipe and what differs from it, in both doors alike."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import gymnasium
 import pytest
 import torch
-from config_support import CONF, keys_of, options
+from config_support import CONF, options
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
@@ -13,27 +14,65 @@ from omegaconf import DictConfig, OmegaConf
 import lac
 from lac.agents.policy_files import read_policy
 from lac.config.checks import config_errors
+from lac.config.plans import training_plan
+
+# As they were when the figures were measured, before there was a recipe.
+OSCILLATOR = (
+    "algo.alpha=0.05 algo.gamma=0.9 algo.polyak=0.99 algo.target_entropy=-9 algo.lr_a=3e-3 algo.lr_c=3e-3 "
+    "network.observation_scale=[10,10,10,5,5,5,5,2] network.normalise_actions=true lr_schedule.decay_ref=step "
+    "network.hidden_sizes.actor=[64,64] train.epochs=24 train.steps_per_epoch=1000 train.update_every=20 "
+    "train.steps_per_update=15 train.batch_size=128 train.replay_size=5000"
+)
+LYAPUNOV = (
+    "algo.lr_alpha=2e-4 algo.alpha3=0.1 algo.labda=1 algo.lr_labda=1e-4 algo.critic_loss=relative "
+    "algo.anti_windup=true algo.labda_min=1e-4 network.hidden_sizes.critic=[64,64,16]"
+)
+SOFT = "algo.lr_alpha=3e-4 network.hidden_sizes.critic=[64,64]"
+
+NEED_EXTRAS = ("lac.envs.mujoco", "lac.envs.fetch")
 
 TINY = {"epochs": 1, "steps_per_epoch": 300, "update_after": 100, "update_every": 100, "steps_per_update": 2}
 
 
-def files(*names: str) -> DictConfig:
-    """The files of recommended settings, one over the other."""
-    return OmegaConf.merge(*(OmegaConf.load(CONF / f"{name}.yaml") for name in names))
+def file(name: str) -> tuple[DictConfig, DictConfig]:
+    """What a file of recommended settings stands on, and what it says itself."""
+    own, base = OmegaConf.load(CONF / f"{name}.yaml"), OmegaConf.create()
+    for other in own.pop("defaults", []):
+        if other != "_self_":
+            base = OmegaConf.merge(base, *file(f"{name.partition('/')[0]}/{other}"))
+    return base, own
 
 
-@pytest.mark.parametrize("env", [option for option in options("env") if option != "gym"])
+def leaves(node: Mapping, prefix: str = "") -> dict[str, object]:
+    """The values of a config by their full names, without what an option of ``env`` says itself."""
+    plain = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else node
+    found = {}
+    for name, value in plain.items():
+        found |= leaves(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+    return {key: value for key, value in found.items() if key not in {"env.name", "env.id", "env.max_episode_steps"}}
+
+
 @pytest.mark.parametrize("algo", options("algo"))
-def test_every_environment_and_algorithm_has_the_recipe_and_what_differs_from_it(env, algo, composed):
-    lyapunov = ["recipe/lac"] if algo != "sac" else []
-    own = [f"tuned/{env}"] if env in options("tuned") else []
-    expected = OmegaConf.to_container(files("recipe/common", *lyapunov, *own))
-    expected.pop("defaults", None)
-    cfg = composed(f"env={env}", f"algo={algo}")
-    assert {key: OmegaConf.select(cfg, key) for key in keys_of(expected)} == {
-        key: OmegaConf.select(OmegaConf.create(expected), key) for key in keys_of(expected)
-    }
-    assert config_errors(cfg) == []
+def test_every_environment_has_the_defaults_the_recipe_and_what_differs_from_it_and_a_plan(algo, composed):
+    defaults = leaves(composed("env=oscillator", f"algo={algo}", "tuned=none"))
+    recipe = defaults | leaves(OmegaConf.merge(*file(f"recipe/{algo}")))
+    for env in [option for option in options("env") if option != "gym"]:
+        base, own = map(leaves, file(f"tuned/{env}")) if env in options("tuned") else ({}, {})
+        cfg = composed(f"env={env}", f"algo={algo}")
+        has = {key: value for key, value in leaves(cfg).items() if not key.startswith("env.kwargs")}
+        assert has == recipe | base | own, env
+        assert [key for key, value in own.items() if (recipe | base)[key] == value] == [], "repeats the recipe"
+        if not str(gymnasium.spec(cfg.env.id).entry_point).startswith(NEED_EXTRAS):
+            assert config_errors(cfg) == [], env
+        plan = training_plan(OmegaConf.to_container(cfg, resolve=True))
+        assert (plan.algorithm.name, plan.loop.epochs) == (algo, cfg.train.epochs)
+
+
+@pytest.mark.parametrize(("algo", "own"), [("lac", LYAPUNOV), ("latc", LYAPUNOV), ("sac", SOFT)])
+def test_the_oscillator_has_the_settings_of_the_table_in_the_readme(algo, own, composed):
+    words = f"{OSCILLATOR} {own}".split()
+    expected = composed("env=oscillator", f"algo={algo}", "tuned=none", *words)
+    assert leaves(composed("env=oscillator", f"algo={algo}")) == leaves(expected)
 
 
 def test_an_environment_of_any_package_gets_the_recipe(composed):
@@ -91,8 +130,8 @@ def test_an_id_without_settings_gets_the_recipe_and_names_of_options_work():
 
 
 def test_an_unknown_algorithm_is_refused():
-    with pytest.raises(ValueError, match="algorithm is 'ppo'; it must be one of lac, latc, sac"):
-        lac.recommended("two_link", "ppo")
+    with pytest.raises(ValueError, match="algo is 'ppo'; it must be one of lac, latc, sac"):
+        lac.recommended(env_id="two_link", algo="ppo")
 
 
 def test_a_program_that_uses_hydra_itself_keeps_its_own_config(tmp_path):

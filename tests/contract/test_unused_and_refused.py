@@ -78,6 +78,18 @@ def test_python_tells_it_by_its_arguments(train, capsys):
     assert "unused:" not in capsys.readouterr().out
 
 
+def test_the_summary_at_the_start_tells_the_budget(train, capsys):
+    train(
+        epochs=3,
+        steps_per_epoch=10,
+        update_after=10,
+        update_every=5,
+        steps_per_update=2,
+        logger_kwargs={"quiet": False},
+    )
+    assert "budget     30 steps, 10 updates;" in capsys.readouterr().out  # after steps 10, 15, 20, 25 and 30
+
+
 def test_a_dry_run_of_one_run_is_refused(train_here, tmp_path):
     end = train_here(*RUN, "dry_run=true", "algo.gamma=2", "hydra.run.dir=run")
     assert end.status == 2
