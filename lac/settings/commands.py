@@ -89,13 +89,21 @@ class EvaluateCommand(Settings):
 class BenchmarkCommand(Settings):
     """Everything that the command ``benchmark`` takes."""
 
-    width: int = setting(
-        256, Number(low=1, limit=16_384, whole=True), "width of the two hidden layers of actor and critic"
+    width: int | None = setting(
+        None,
+        Number(low=1, limit=16_384, whole=True, optional=True),
+        "width of the two hidden layers of actor and critic; null: 64 and 256, one after the other",
     )
-    batch_size: int = setting(256, Number(low=1, limit=1_000_000, whole=True), "transitions per update")
+    batch_size: int | None = setting(
+        None,
+        Number(low=1, limit=1_000_000, whole=True, optional=True),
+        "transitions per update; null: 128 for the width 64 and 256 for others",
+    )
     rounds: int = setting(15, COUNT, "rounds of the interleaved run; each times everything once")
     round_seconds: float = setting(0.2, Number(low=0), "seconds spent on each thing in a round")
     threads: int = setting(1, THREADS, "CPU threads")
+    whole_run: bool = setting(True, Flag(), "whether to time a whole run, the main job")
+    output: str | None = setting(None, None, "folder of the results; null: a new one in outputs/")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -83,6 +83,7 @@ def test_wrong_input_is_told_in_a_sentence(command, line, sentence, script_here,
 
 
 def test_the_shortest_benchmark_measures_each_thing_once(script_here):
-    end = script_here("benchmark.py", "width=8", *SMALL.split())
+    end = script_here("benchmark.py", "width=8", "whole_run=false", "output=here", *SMALL.split())
     assert end.status == 0, end
-    assert "training steps a second" in end.stdout
+    assert "one environment step" in end.stdout
+    assert "wrote here/benchmark.json and here/benchmark.png" in end.stdout
