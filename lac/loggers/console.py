@@ -52,7 +52,7 @@ COLUMNS = {
     "test/cost_std": Column("± std", "{:.1f}", 8),
     "test/ep_len_mean": Column("length", _COUNT, 6),
     "test/death_rate": Column("terminated", "{:.0%}", 10),
-    "test/settled": Column("settled", "{:.0%}", 7),
+    "test/settled": Column("settled", "{:.0%}", 8),
     "train/labda": Column("labda", "{:.2g}", 7),
     "train/decrease": Column("decrease", "{:.2g}", 8),
     "train/alpha": Column("alpha", "{:.2g}", 7),

@@ -136,8 +136,7 @@ class RunRecorder:
         Raises:
             FileNotFoundError: The run folder has been removed.
         """
-        if not (self._dir / METRICS).exists():
-            raise FileNotFoundError(f"{self._dir} was removed while the run was writing to it")
+        self._raise_if_removed()
         self._metrics.log(metrics)
         self._wandb.log(metrics)
         self._console.log(metrics)
@@ -161,16 +160,22 @@ class RunRecorder:
 
     def trained(self, agent: Agent, test: Callable[[], FinalTests]) -> None:
         """Test the final and the best policy on many resets, and the final one for longer; the agent stays as it is."""
+        self._raise_if_removed()
         self._console.begin("testing the final policy")
         self._summary["final"] |= (tests := test()).usual
         self._summary["final_long"] = tests.long
         if self._summary["best"]["epoch"] == self._summary["final"]["epoch"]:
             self._summary["best"] = dict(self._summary["final"])
             return
+        self._raise_if_removed()
         weights = {name: value.clone() for name, value in agent.state_dict().items() if isinstance(value, Tensor)}
         agent.restore(policy_path(self._dir, BEST))
         self._summary["best"] |= test().usual
         agent.load_state_dict(weights)
+
+    def _raise_if_removed(self) -> None:
+        if not (self._dir / METRICS).exists():
+            raise FileNotFoundError(f"{self._dir} was removed while the run was writing to it")
 
     @property
     def final(self) -> dict[str, float]:

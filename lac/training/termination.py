@@ -54,9 +54,14 @@ class TerminationCost:
         return charged
 
 
-class _Epoch(NamedTuple):
-    """The finished episodes of an epoch: share of early terminations, mean cost and mean length."""
+_FEWEST = 100
+"""Episodes of two epochs, below which nothing is said of them."""
 
+
+class _Epoch(NamedTuple):
+    """The finished episodes of an epoch: their number, share of early terminations, mean cost and mean length."""
+
+    number: float
     terminated: float
     cost: float
     length: float
@@ -65,7 +70,8 @@ class _Epoch(NamedTuple):
 class EscapeWatch:
     """Notices a policy that escapes the cost of living: terminations stay frequent while the mean cost falls.
 
-    Four epochs with finished training episodes are compared, the last two with the two before. The policy escapes if
+    Four epochs with finished training episodes are compared, the last two with the two before, once both have had at
+    least a hundred episodes: fewer say little, and what has hardly begun to learn fails as well. The policy escapes if
     at least half of the episodes terminated in each, the mean cost fell by more than a twentieth, and neither the
     share of terminations fell nor the length grew by more than a tenth. It is said once.
 
@@ -87,17 +93,18 @@ class EscapeWatch:
         if not episodes or self._is_said:
             return False
         costs, lengths, terminated = np.array(episodes, np.float64).T
-        self._epochs.append(_Epoch(terminated.mean(), costs.mean(), lengths.mean()))
+        self._epochs.append(_Epoch(len(episodes), terminated.mean(), costs.mean(), lengths.mean()))
         self._is_said = self._is_escape()
         return self._is_said
 
     def _is_escape(self) -> bool:
         if len(self._epochs) < 4:
             return False
-        shares = np.array(self._epochs)
-        before, now = _Epoch(*shares[:2].mean(axis=0)), _Epoch(*shares[2:].mean(axis=0))
+        epochs = np.array(self._epochs)
+        before, now = _Epoch(*epochs[:2].mean(axis=0)), _Epoch(*epochs[2:].mean(axis=0))
         return bool(
-            shares[:, 0].min() >= 0.5
+            min(before.number, now.number) >= _FEWEST / 2
+            and min(epoch.terminated for epoch in self._epochs) >= 0.5
             and now.cost < 0.95 * before.cost
             and now.terminated >= before.terminated - 0.1
             and now.length <= 1.1 * before.length

@@ -141,9 +141,10 @@ def test_argument_num_test_episodes(train, episodes):
                 seeds.append(seed)
             return self.env.reset(seed=seed, options=options)
 
-    (row,) = train(lambda: Watched(oscillator()), num_test_episodes=episodes).rows
+    few = max(episodes, 1)
+    (row,) = train(lambda: Watched(oscillator()), num_test_episodes=episodes, final_test_episodes=few).rows
     # One of the seeds is that of the training environment.
-    assert len(set(seeds)) == len(seeds) == episodes + 1
+    assert len(set(seeds)) == episodes + 1
     assert ("test/cost_mean" in row) == (episodes > 0)
 
 

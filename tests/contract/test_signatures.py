@@ -130,7 +130,8 @@ def test_what_both_take_beyond_the_contract_has_the_same_defaults(agent, functio
         return {p.name: p.default for p in inspect.signature(taker).parameters.values() if p.kind is p.KEYWORD_ONLY}
 
     # The loop alone tells time limits from terminations, prices these, and has several environments.
-    assert extra(agent) | {"time_limit_is_terminal": False, "termination_cost": None, "num_envs": 1} == extra(function)
+    loop = {"time_limit_is_terminal": False, "termination_cost": None, "final_test_episodes": 100, "num_envs": 1}
+    assert extra(agent) | loop == extra(function)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ TINY_SWEEP = [
     "train.steps_per_update=2",
     "train.batch_size=32",
     "train.num_test_episodes=1",
+    "train.final_test_episodes=1",
     "wandb.mode=disabled",
 ]
 # An epoch of a second: a worker takes half of one to notice that its parent was killed.

@@ -14,6 +14,7 @@ ENDLESS = [*TINY_RUN, "train.epochs=100000", "hydra.run.dir=run"]
 FAILING = [
     "env=gym",
     "env.id=failing_env:Failing-v0",
+    "tuned=none",
     "train.epochs=2",
     "train.num_test_episodes=1",
     "wandb.mode=disabled",

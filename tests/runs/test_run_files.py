@@ -45,7 +45,8 @@ def test_metrics_hold_every_promised_key(trained):
     promised = {prefix + name for prefix, names in PROMISED_METRICS.items() for name in names.split()}
     for row in rows:
         assert promised - set(row) == set()
-        assert all(isinstance(value, (int, float)) and math.isfinite(value) for value in row.values())
+        known = {name: value for name, value in row.items() if name != "test/settling_steps"}  # none has settled
+        assert all(isinstance(value, (int, float)) and math.isfinite(value) for value in known.values())
 
 
 def test_metrics_hold_together(trained):
@@ -64,9 +65,12 @@ def test_summary(trained):
     summary, rows = summary_of(trained.folder), metrics_of(trained.folder)
     assert summary["status"] == "finished"
     assert summary["seed"] == 0
-    assert summary["final"]["cost_mean"] == rows[-1]["test/cost_mean"]
-    assert summary["final"]["env_steps"] == 300
-    assert summary["best"]["cost_mean"] == min(row["test/cost_mean"] for row in rows)
+    final, long, best = (summary[name] for name in ("final", "final_long", "best"))
+    assert (final["env_steps"], final["episodes"]) == (300, 100)
+    assert (long["episodes"], long["steps"]) == (100, 1600)
+    assert long["ep_len_mean"] >= final["ep_len_mean"]
+    assert best["episodes"] == 100
+    assert best["epoch"] == min(rows, key=lambda row: (row["test/death_rate"], row["test/cost_mean"]))["epoch"]
     assert summary["wall_time"] >= rows[-1]["time/seconds"]
     assert summary["versions"]["torch"] == torch.__version__
     assert summary["versions"]["lac"] == lac.__version__

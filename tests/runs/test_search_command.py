@@ -27,6 +27,7 @@ LEVEL = [
     "train.steps_per_epoch=10",
     "train.update_after=1000",
     "train.num_test_episodes=1",
+    "train.final_test_episodes=1",
     "wandb.mode=disabled",
 ]
 SEARCH = ["-m", "hydra/sweeper=optuna", "hydra.sweep.dir=outputs/search", *LEVEL]

@@ -184,7 +184,7 @@ def test_a_sweep_is_evaluated_by_its_finished_jobs(train_here, script_here, monk
     results = sorted(path.parent.relative_to(tmp_path) for path in (tmp_path / "sweep").rglob("evaluation.json"))
     whole, several = (Path("sweep") / job.name for job in jobs_of(tmp_path / "sweep")[:2])
     assert results == [whole, several / "seed-0", several / "seed-1"]
-    assert [line.split()[0] for line in end.stdout.splitlines()[1:-1]] == [str(path) for path in results]
+    assert [line.split()[-1] for line in end.stdout.splitlines()[1:-1]] == [str(path) for path in results]
     folders = [line.removeprefix("not evaluated: ").partition(" is failed")[0] for line in end.stderr.splitlines()]
     one, several = (Path("sweep") / job.name for job in jobs_of(tmp_path / "sweep")[2:])
     assert sorted(folders) == [str(one), str(several), str(several / "seed-0")]

@@ -14,6 +14,7 @@ from lac.engines import CompiledEngine
 FAULTY = [
     "env=gym",
     "env.id=faulty_env:Faulty-v0",
+    "tuned=none",
     "hydra.run.dir=run",
     "network=small",
     "train.epochs=3",

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -72,7 +73,7 @@ def compile_anew():
 
 def test_it_is_compiled_and_told_once(short_kernel, capsys):
     assert compile_anew() == 6.0
-    assert capsys.readouterr().err == "compiling the update, once: 0 s\n"
+    assert re.fullmatch(r"compiling the update, once: \d+ s\n", capsys.readouterr().err)
     assert list(short_kernel.rglob("*.nbc"))
     assert compile_anew() == 6.0
     assert capsys.readouterr().err == ""

@@ -34,7 +34,7 @@ def evaluate(script_here, monkeypatch):
 
 
 def runs_in_table(end):
-    return [line.split()[0] for line in end.stdout.splitlines()[1:] if not line.startswith("wrote ")]
+    return [line.split()[-1] for line in end.stdout.splitlines()[1:] if not line.startswith("wrote ")]
 
 
 def rename(run, old, new):

@@ -118,14 +118,14 @@ def test_a_cost_beyond_single_precision_is_refused():
         charged(1e30)
 
 
-def escapes(*epochs, termination_cost=None):
-    """After which epochs the watch speaks, given (share of terminations, cost, length) of ten episodes each."""
+def escapes(*epochs, termination_cost=None, number=50):
+    """After which epochs the watch speaks, given (share of terminations, cost, length) of its episodes."""
     watch = EscapeWatch(TerminationCost(termination_cost, ALGORITHMS["lac"]()))
     said = []
-    for number, (share, cost, length) in enumerate(epochs):
-        episodes = [Episode(cost, length, terminated=i < 10 * share) for i in range(10)]
+    for epoch, (share, cost, length) in enumerate(epochs):
+        episodes = [Episode(cost, length, terminated=i < number * share) for i in range(number)]
         if watch.is_learned(episodes):
-            said.append(number)
+            said.append(epoch)
     return said
 
 
@@ -145,6 +145,10 @@ def test_the_escape_is_said_once():
 )
 def test_other_courses_are_no_escape(epochs):
     assert escapes(*epochs) == []
+
+
+def test_few_episodes_say_nothing():
+    assert escapes((0.9, 90, 40), (1, 70, 30), (1, 50, 20), (1, 40, 10), (1, 30, 9), number=40) == []
 
 
 def test_the_sentence_asks_for_more_where_a_cost_is_set():
