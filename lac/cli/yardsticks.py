@@ -1,6 +1,7 @@
 """Controllers in the place of trained policies: what ``evaluate`` tests without a run, or beside runs."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -126,6 +127,9 @@ def _yardstick(
 ) -> Yardstick:
     plain = {"name": controller.name, "input_weight": controller.input_weight}
     env = {**config["env"], "opt_type": config["algo"]["opt_type"], **config["train"]}
+    # A run of someone else may have anything as a name, which must not lead to another folder.
+    if not (isinstance(env.get("name"), str) and re.fullmatch(r"\w[\w.+-]*", env["name"])):
+        env["name"] = "environment"
     folder = FOLDER / settings_name(env, _usual_env(env["name"])) / settings_name(plain, {"input_weight": None})
     return Yardstick(folder, config, controller.input_weight, environment)
 

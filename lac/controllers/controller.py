@@ -93,7 +93,11 @@ def nominal_system(env: HasSpaces) -> System | None:
 
     None if there is none, or if a wrapper changes its observations or its actions.
     """
-    inner = env.unwrapped if isinstance(env, gymnasium.Env) else env
+    inner: Any = env
+    while isinstance(inner, gymnasium.Wrapper):
+        if isinstance(inner, (gymnasium.ObservationWrapper, gymnasium.ActionWrapper)):
+            return None
+        inner = inner.env
     if not isinstance(inner, System) or not _are_equal(inner, env):
         return None
     system = copy.deepcopy(inner)
