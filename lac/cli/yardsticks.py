@@ -19,7 +19,7 @@ from lac.envs.disturbances import DisturbanceError
 from lac.envs.factory import env_errors, environment_factory, wrap_env
 from lac.runs import Run, RunError
 from lac.runs.folder import one_line
-from lac.settings.fields import leaves
+from lac.settings.fields import REQUIRED, leaves
 from lac.settings.training import EnvChoice
 
 FOLDER = Path("outputs") / "controllers"
@@ -136,7 +136,8 @@ def _yardstick(
 
 def _usual_env(name: str) -> dict[str, Any]:
     """What an environment of this name has if nothing is changed."""
-    usual = {"max_episode_steps": None, "reward_max": None, "max_ep_len": None, "opt_type": "minimize"}
+    defaults = {key: leaf.default for key, leaf in _ENV_KEYS.items() if leaf.default is not REQUIRED}
+    usual = {**defaults, "max_ep_len": None, "opt_type": "minimize"}
     file = CONFIG_DIR / "env" / f"{name}.yaml"
     return usual | (dict(OmegaConf.load(file)) if file.is_file() else {})
 

@@ -49,8 +49,9 @@ def test_the_first_protein_follows_its_reference(env_id):
 def test_the_cart_follows_a_fast_sine(shown):
     rollouts = episodes(controllers.cascade, "lac/CartPoleTrackingCost-v1", 2, reference_frequency=0.2, **shown)
     assert rollouts.terminated.mean() <= 0.02
-    # The amplitude is 7: an error of about 0.8 in the mean.
-    assert np.nanmean(rollouts.costs[:, 250:]) < 1.5
+    # Nothing but the tilt: the squared angle in units of 60 degrees, whose tangent has the amplitude 11.05 / 9.8.
+    angles = np.arctan(11.05 / 9.8 * np.sin(np.linspace(0, 2 * np.pi, 250)))
+    assert np.nanmean(rollouts.costs[:, 400:]) == pytest.approx(np.mean((angles / np.radians(60)) ** 2), abs=0.1)
 
 
 def test_the_filter_loses_no_estimate_and_costs_a_tenth_of_none():

@@ -43,8 +43,8 @@ def mean_cost(env, design):
     return rollout(design(env.unwrapped), [wrap_env(env)], seeds, record=0).summary()["cost_mean"]
 
 
-def first_words(end):
-    return [line.split()[0] for line in end.stdout.splitlines()[1:] if not line.startswith("wrote ")]
+def last_words(end):
+    return [line.split()[-1] for line in end.stdout.splitlines()[1:] if not line.startswith("wrote ")]
 
 
 def test_every_controller_is_an_option_and_a_function():
@@ -66,7 +66,7 @@ def test_both_doors_give_the_same_result(arguments, env_id, design, evaluate):
     end = evaluate(*arguments)
     assert (end.status, end.stderr) == (0, "")
     folder = FOLDER / arguments[1].removeprefix("env=") / arguments[0].removeprefix("controller=")
-    assert first_words(end) == [str(folder)]
+    assert last_words(end) == [str(folder)]
     assert {path.name for path in folder.iterdir()} == {"evaluation.json", "trajectories.png"}
     env = gymnasium.make(env_id, disable_env_checker=True)
     assert result(folder)["cost_mean"] == pytest.approx(mean_cost(env, design), rel=1e-9)
@@ -79,7 +79,7 @@ def test_a_controller_stands_beside_runs_once_for_each_environment(evaluate, sav
     end = evaluate("run_dir=sweep", "controller=lqr")
     assert end.status == 0, end.stderr
     of_controller = FOLDER / "cartpole_cost-max_ep_len=7" / "lqr"
-    assert first_words(end) == ["sweep/a", "sweep/b", str(of_controller)]
+    assert last_words(end) == ["sweep/a", "sweep/b", str(of_controller)]
     assert result(of_controller)["ep_len_mean"] == 7.0
     assert result(tmp_path / "sweep/a")["policy"] == "final"
     env = gymnasium.make("lac/CartPoleCost-v1", disable_env_checker=True, max_episode_steps=7)
@@ -88,7 +88,7 @@ def test_a_controller_stands_beside_runs_once_for_each_environment(evaluate, sav
 
 def test_a_controller_without_meaning_does_not_keep_runs_from_being_tested(evaluate, saved):
     end = evaluate(f"run_dir={saved}", "controller=geometric")
-    assert (end.status, first_words(end)) == (1, [str(saved)])
+    assert (end.status, last_words(end)) == (1, [str(saved)])
     assert "geometric has no meaning in lac/CartPoleCost-v1; available there: lqr and zero" in end.stderr
 
 
