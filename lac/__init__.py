@@ -22,6 +22,7 @@ _MODULES = {
     "ReplayBuffer": "lac.buffers",
     "SoftActorCritic": "lac.networks",
     "choose_engine": "lac.engines",
+    "controllers": "lac.controllers",
     "lac": "lac.api",
     "latc": "lac.api",
     "load_agent": "lac.agents.loading",
@@ -35,7 +36,8 @@ __all__ = list(_MODULES)
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module 'lac' has no attribute {name!r}")
-    return getattr(import_module(_MODULES[name]), name)
+    module = import_module(_MODULES[name])
+    return module if _MODULES[name] == f"{__name__}.{name}" else getattr(module, name)
 
 
 def __dir__() -> list[str]:

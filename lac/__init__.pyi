@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import nn
 
+from lac import controllers as controllers
 from lac.agents import lac as _lac
 from lac.agents import latc as _latc
 from lac.agents import sac as _sac

@@ -1,11 +1,11 @@
-"""Test trained policies: the command ``evaluate``."""
+"""Test trained policies and controllers: the command ``evaluate``."""
 
 import os
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import chdir
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from lac.cli.folders import given_folders, without_runs
+from lac.cli.yardsticks import Yardstick, controller_errors, yardsticks
 from lac.config.checks import ConfigError, added_key_errors
 from lac.config.disturbances import disturbance_errors, disturbance_fit_errors
 from lac.config.naming import evaluation_name
@@ -40,7 +41,7 @@ class _Test:
     """What each run is tested with.
 
     Attributes:
-        policy: Name of the policy, ``final`` or ``best``.
+        policy: Name of the policy, ``final`` or ``best``, or of the controller.
         episodes: Number of episodes.
         steps: Length of an episode, also beyond its time limit; None: the length of the training.
         first_seed: Reset seed of the first; the others follow it.
@@ -81,8 +82,9 @@ class _Found:
 
 
 def evaluate_runs(cfg: DictConfig) -> None:
-    """Test the policies of run folders; each gets ``evaluation.json`` and ``trajectories.png``.
+    """Test the policies of run folders, or a controller; each gets ``evaluation.json`` and ``trajectories.png``.
 
+    A controller is tested once in each environment, and its results have a folder of their own.
     The names of other policies and of disturbances are part of the file names. A run that cannot be tested does not
     keep the others from it; it is named on stderr, and the exit status is 1. Runs of a folder that are not finished are
     named, too, which is no error.
@@ -90,18 +92,20 @@ def evaluate_runs(cfg: DictConfig) -> None:
     Raises:
         ConfigError: Settings are wrong, or no run can be tested.
     """
-    folders = given_folders(cfg, "run_dir")
-    test = _test_of(cfg)
+    test, test_of_controller = _tests_of(cfg)
+    is_alone = cfg.controller.name != "none" and OmegaConf.is_missing(cfg, "run_dir")
+    folders = [] if is_alone else given_folders(cfg, "run_dir")
     found = _find_runs(folders)
     from lac.devices import limited_threads  # noqa: PLC0415 (imports torch)
 
     problems: list[str] = list(found.unusable)
-    unfit: dict[str, list[Run]] = {}
+    unfit: dict[str, list[Run | Yardstick]] = {}
     written: list[Path] = []
-    for run in found.runs:
+    tests: list[tuple[Run | Yardstick, _Test]] = [(run, test) for run in found.runs]
+    for run, its_test in [*tests, *((controller, test_of_controller) for controller in yardsticks(cfg, found.runs))]:
         try:
             with limited_threads(), heartbeat(partial("testing {}".format, run.folder)):
-                summary, files = _evaluate(run, test)
+                summary, files = _evaluate(run, its_test)
         except RunError as error:
             problems.append(str(error))
             continue
@@ -124,24 +128,27 @@ def evaluate_runs(cfg: DictConfig) -> None:
         sys.exit(1)
 
 
-def _test_of(cfg: DictConfig) -> _Test:
-    chosen = {name: cfg[name] for name in ("episodes", "steps", "first_seed", "policy")}
+def _tests_of(cfg: DictConfig) -> tuple[_Test, _Test]:
+    """The test of trained policies and that of a controller."""
+    chosen = {name: cfg[name] for name in ("episodes", "steps", "first_seed", "policy", "controller")}
+    chosen["env"] = {name: cfg.env[name] for name in cfg.env if not OmegaConf.is_missing(cfg.env, name)}
     errors = added_key_errors(cfg, "evaluate") + setting_errors(EvaluateCommand, chosen)
-    errors += disturbance_errors(cfg.disturbance)
+    errors += disturbance_errors(cfg.disturbance) + controller_errors(cfg)
     if errors:
         raise ConfigError(errors)
     hydra = HydraConfig.get()
     preset = compose(hydra.job.config_name, [f"disturbance={hydra.runtime.choices['disturbance']}"])
     disturbance: dict[str, Any] = OmegaConf.to_container(cfg.disturbance, resolve=True)  # type: ignore[assignment]
     usual: dict[str, Any] = OmegaConf.to_container(preset.disturbance, resolve=True)  # type: ignore[assignment]
-    name = evaluation_name(cfg.policy, cfg.steps, disturbance, usual)
     first_seed = FIRST_TEST_SEED if cfg.first_seed is None else cfg.first_seed
     if first_seed + cfg.episodes - 1 > SEED.high:
         last = f"the last seed, {first_seed + cfg.episodes - 1}, is above {int(SEED.high)}"
         raise ConfigError(
             [f"episodes is {cfg.episodes}, but from first_seed={first_seed} on {last}; lower one of them"]
         )
-    return _Test(cfg.policy, cfg.episodes, cfg.steps, first_seed, disturbance, name)
+    names = [evaluation_name(policy, cfg.steps, disturbance, usual) for policy in (cfg.policy, "final")]
+    test = _Test(cfg.policy, cfg.episodes, cfg.steps, first_seed, disturbance, names[0])
+    return test, replace(test, policy=cfg.controller.name, name=names[1])
 
 
 def _find_runs(folders: Sequence[Path]) -> _Found:
@@ -164,7 +171,7 @@ def _find_runs(folders: Sequence[Path]) -> _Found:
     return _Found(runs, passed_over, unusable)
 
 
-def _evaluate(run: Run, test: _Test) -> tuple[dict[str, float], list[Path]]:
+def _evaluate(run: Run | Yardstick, test: _Test) -> tuple[dict[str, float], list[Path]]:
     """Test a policy of a run and write the results into its folder; returns a summary and the files.
 
     Raises:
@@ -186,6 +193,7 @@ def _evaluate(run: Run, test: _Test) -> tuple[dict[str, float], list[Path]]:
     described |= {"disturbance": test.disturbance if test.is_disturbed else None}
     results = run.folder / test.file(EVALUATION)
     try:
+        run.folder.mkdir(parents=True, exist_ok=True)  # that of a controller may be new
         write_json(results, described | summary)
         pictures = _draw(run, test, rollouts)
     except Exception as error:  # of the disk, or of a picture of what a foreign environment calls its reference
@@ -201,15 +209,15 @@ def _listed(files: Sequence[Path]) -> str:
     return " and ".join(f"{name} into {count} run folders" for name, count in counts.items())
 
 
-def _rollouts(run: Run, test: _Test) -> Rollouts:
+def _rollouts(run: Run | Yardstick, test: _Test) -> Rollouts:
     """The episodes of the test."""
     if test.is_disturbed:
-        run.environment()().close()
+        run.environment(None)().close()
         errors = disturbance_fit_errors(run.config, test.disturbance)
         if errors:
             raise ConfigError(errors)
-    agent, envs = run.closed_loop(test.policy, test.disturbance, min(test.episodes, _MAX_ENVS))
-    policy = partial(agent.get_action, deterministic=True)
+    actor, envs = run.closed_loop(test.policy, test.disturbance, min(test.episodes, _MAX_ENVS))
+    policy = partial(actor.get_action, deterministic=True)
     seeds = range(test.first_seed, test.first_seed + test.episodes)
     try:
         raise_if_endless(envs[0])
@@ -218,13 +226,18 @@ def _rollouts(run: Run, test: _Test) -> Rollouts:
             env.close()
     except ArgumentError as error:
         sentence = f"{key_of_argument(error.argument)} {error.reason}"
-        raise RunError(f"the environment of {run.folder / CONFIG} cannot be tested: {sentence}") from error
+        raise RunError(f"{_environment_of(run)} cannot be tested: {sentence}") from error
     except Exception as error:  # whatever the code of an environment raises
-        raise RunError(f"the environment of {run.folder / CONFIG} failed in a test: {_named(error)}") from error
+        raise RunError(f"{_environment_of(run)} failed in a test: {_named(error)}") from error
     return rollouts
 
 
-def _draw(run: Run, test: _Test, rollouts: Rollouts) -> list[Path]:
+def _environment_of(run: Run | Yardstick) -> str:
+    is_run = isinstance(run, Run)
+    return f"the environment of {run.folder / CONFIG}" if is_run else f"the environment {run.config['env']['id']}"
+
+
+def _draw(run: Run | Yardstick, test: _Test, rollouts: Rollouts) -> list[Path]:
     """Draw the recorded episodes where there is a state of interest; returns the files."""
     from lac.figures import trajectories  # noqa: PLC0415 (imports matplotlib)
 
@@ -247,7 +260,7 @@ def _print_heading(test: _Test) -> None:
     print(f"{'terminated':>10} {'settled':>8} {'after':>6} {'cost':>9} {'± std':>8} {'max':>8} {'length':>7}  run")
 
 
-def _print_result(run: Run, summary: Mapping[str, float]) -> None:
+def _print_result(run: Run | Yardstick, summary: Mapping[str, float]) -> None:
     settled, after = "-", "-"
     if "settled" in summary:
         settled = f"{summary['settled']:.0%}"

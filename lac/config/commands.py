@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "train": "train a controller together with a Lyapunov function",
-    "evaluate": "test trained policies, under disturbances too",
+    "evaluate": "test trained policies and controllers, under disturbances too",
     "report": "compare runs and sweeps in a table and pictures",
     "benchmark": "measure the speed of updates and training steps",
     "dashboard": "build a Weights & Biases workspace",

@@ -76,15 +76,29 @@ def evaluation_name(policy: str, steps: int | None, disturbance: Mapping[str, An
         disturbance: Part ``disturbance`` of a config.
         preset: The same without changes; what differs from it is a part of the name.
     """
-    parts = []
-    if disturbance["kind"] != "none":
-        usual = dict(_leaves(preset))
-        changes = [pair for pair in _leaves(disturbance) if pair not in usual.items() and pair[0] != "name"]
-        parts = [disturbance["name"], *(f"{key}={value}" for key, value in changes)]
+    parts = [] if disturbance["kind"] == "none" else _name_and_changes(disturbance, preset)
     if policy != "final":
         parts.append(f"policy={policy}")
     if steps is not None:
         parts.append(f"steps={steps}")
+    return _safe_name(parts)
+
+
+def settings_name(settings: Mapping[str, Any], preset: Mapping[str, Any]) -> str:
+    """The name of a part of a config, with the values that differ from its preset.
+
+    It has only characters that are safe in names of files, and different settings have different names.
+    """
+    return _safe_name(_name_and_changes(settings, preset))
+
+
+def _name_and_changes(settings: Mapping[str, Any], preset: Mapping[str, Any]) -> list[str]:
+    usual = dict(_leaves(preset))
+    changes = [pair for pair in _leaves(settings) if pair not in usual.items() and pair[0] != "name"]
+    return [settings["name"], *(f"{key}={value}" for key, value in changes)]
+
+
+def _safe_name(parts: Sequence[str]) -> str:
     text = "-".join(parts)
     short = re.sub(r"[^\w.+=-]+", "_", text)[:100].rstrip("_")
     return short if short == text else f"{short}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -198,7 +198,7 @@ class CartPoleTrackingCost(CartPole):
         self.reference_offset = 0.0
         self.reference_amplitude = 7.0
         self.reference_frequency = reference_frequency
-        self._shows_reference, self._shows_error = shown
+        self.shows_reference, self.shows_reference_error = shown
 
     def reference(self, t: Any, xp: Any = np) -> Any:
         """The reference of the cart's position at time ``t``, in seconds."""
@@ -213,9 +213,9 @@ class CartPoleTrackingCost(CartPole):
         """Cart and pole, then the reference and the error as far as they are shown."""
         reference, position = self.reference(states[..., 4:5], xp), states[..., 0:1]
         parts = [states[..., :4]]
-        if self._shows_reference:
+        if self.shows_reference:
             parts.append(reference)
-        if self._shows_error:
+        if self.shows_reference_error:
             parts.append(position - reference)
         return xp.concatenate(parts, -1)
 

@@ -136,6 +136,10 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
         low, high = constant(self.action_space.low, xp), constant(self.action_space.high, xp)
         return xp.minimum(xp.maximum(action, low), high)
 
+    def costs(self, states: FloatArray, actions: FloatArray) -> FloatArray:
+        """Costs ``[...]`` of the steps that led to these states ``[..., state_dim]`` under these actions."""
+        return self._cost(states, actions)[0]
+
     def _picture(self) -> Pixels:
         """The present state drawn, ``[height, width, 3]``."""
         raise NotImplementedError(f"{type(self).__name__} cannot be drawn")

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from lac.settings.algorithms import ALGORITHMS, Algorithm
+from lac.settings.controllers import ControllerSettings
 from lac.settings.disturbances import Disturbance, kind_leaves
 from lac.settings.fields import REQUIRED, Leaf, Settings, group, leaves, setting
 from lac.settings.rules import COUNT, OPTIONAL_COUNT, SEED, THREADS, Choice, Flag, Number
 from lac.settings.training import (
     DeviceSettings,
+    EnvChoice,
     EnvSettings,
     LoopSettings,
     NetworkSettings,
@@ -76,6 +78,8 @@ class EvaluateCommand(Settings):
     """Everything that the command ``evaluate`` takes."""
 
     run_dir: Any = setting(REQUIRED, None, "folder of a run or of a sweep, or a list: [outputs/a,outputs/b]")
+    controller: ControllerSettings = group(ControllerSettings)
+    env: EnvChoice = group(EnvChoice)
     policy: str = setting("final", Choice(("final", "best")), "final or best")
     episodes: int = setting(100, COUNT, "number of episodes")
     steps: int | None = setting(

@@ -30,8 +30,8 @@ _OWN_DECAY = Choice(DECAY_TYPES, optional=True)
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnvSettings(Settings):
-    """The environment."""
+class EnvChoice(Settings):
+    """The environment itself."""
 
     name: str = setting(REQUIRED, None, "short name, used in folder names")
     id: str = setting(REQUIRED, None, "Gymnasium id; with env=gym any registered environment with continuous actions")
@@ -47,13 +47,19 @@ class EnvSettings(Settings):
         "an episode settles when the state of interest stays this close to its reference, one number or one each; "
         "null: the environment's own",
     )
+    kwargs: dict[str, Any] = setting({}, None, "arguments of the environment's constructor")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvSettings(EnvChoice):
+    """The environment, and how training uses it."""
+
     termination_cost: Any = setting(
         None,
         TERMINATION_COST,
         "added in training to the cost of a step that terminates, where ending the episode would be cheaper than "
         "living on: a number, or absorbing, the discounted cost of staying there for ever; null: nothing",
     )
-    kwargs: dict[str, Any] = setting({}, None, "arguments of the environment's constructor")
     num_envs: int = setting(
         1,
         Number(low=1, limit=10_000, whole=True),

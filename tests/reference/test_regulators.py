@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from lac.controllers import lqr
 from lac.envs.single_track_car import SingleTrackCar
 from lac.envs.stabilisation import DuctedFan, PendulumStabilise, TwoLink, VanDerPol
 
@@ -28,6 +29,7 @@ LQR = {
 @pytest.mark.parametrize("system", LQR)
 def test_a_linear_regulator_scores_what_it_should(system):
     gain, reward, squares = LQR[system]
+    np.testing.assert_allclose(lqr(system()).gain, gain, rtol=0, atol=6e-4)
     env, n = system(bonus=True), 200
     states = np.array([env.reset(seed=seed)[0] for seed in range(n)])
     alive, reached = np.ones(n, dtype=bool), np.zeros(n, dtype=bool)
