@@ -38,8 +38,8 @@ def test_runs_that_differ_in_the_seed_alone_are_one_line(tmp_path):
     first, second = (group.row() for group in groups)
     assert first[:4] == ("oscillator", "lac", "algo.alpha3=0.1", 5)
     assert (first[6], first[8]) == ("3.0", "1.0 to 100.0")
-    assert first[6:] == ("50%", "400", 200)
-    low, high = map(float, first[5].split(" to "))
+    assert (first[4], *first[9:]) == ("50%", "400", 200)
+    low, high = map(float, first[7].split(" to "))
     assert 1.0 <= low < 3.0 < high <= 100.0
     assert second[:4] == ("oscillator", "lac", "algo.alpha3=0.3", 1)
     assert second[6:8] == ("7.0", "-")
