@@ -81,6 +81,14 @@ def test_with_it_the_policy_lives(train, function, termination_cost):
     assert run.rows[0]["train/cost_mean"] == pytest.approx(run.rows[0]["train/ep_len_mean"] + 1)
 
 
+def test_staying_for_ever_without_a_discount_is_refused(train):
+    with pytest.raises(
+        ValueError, match=r"^termination_cost is absorbing, which is infinite with gamma=1\.0; give a num"
+    ):
+        train(termination_cost="absorbing", gamma=1.0)
+    train(termination_cost="absorbing", gamma=1.0, horizon_length=2)
+
+
 LOOP = {"epochs": 1, "steps_per_epoch": 120, "update_after": 60, "update_every": 20, "steps_per_update": 2}
 
 
