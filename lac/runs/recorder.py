@@ -123,8 +123,9 @@ class RunRecorder:
         self._console.start(plan.loop.total_steps)
 
     def warn(self, text: str) -> None:
-        """Print a warning."""
+        """Print a warning, and repeat it at the end and in the summary: the epochs between may be many."""
         self._console.warn(text)
+        self._summary.setdefault("warnings", []).append(text)
 
     def progress(self, env_steps: int, values: Mapping[str, float]) -> None:
         """Show that the run has reached ``env_steps``."""
@@ -282,6 +283,7 @@ class RunRecorder:
             report = self._summary.get(name, {})
             if "cost_mean" in report:
                 lines.append(f"  {TITLES[name]:<10} {figures(report)}")
+        lines += [f"  warning    {text}" for text in self._summary.get("warnings", ())]
         if self._picture is not None:
             lines.append(f"  picture    {self._shown(self._picture)}")
         next_steps = list(self._settings.next_steps)

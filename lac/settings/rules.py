@@ -84,6 +84,11 @@ class OrWord:
         """Whether the setting may have this value."""
         return value == self.word if isinstance(value, str) else self.rule.accepts(value)
 
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The words that are allowed."""
+        return (self.word,)
+
     def __str__(self) -> str:
         return f"{self.word}, or {self.rule}"
 
@@ -217,7 +222,7 @@ def value_error(name: str, value: object, rule: Rule | None) -> str | None:
     """A sentence about a value that breaks its rule; None if it does not, or if there is no rule."""
     if rule is None or rule.accepts(value):
         return None
-    if isinstance(value, str) and isinstance(rule, Choice):
+    if isinstance(value, str) and isinstance(rule, (Choice, OrWord)):
         hint = nearest(value, rule.options)
     else:
         hint = size_hint(value, rule)

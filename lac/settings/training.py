@@ -57,8 +57,8 @@ class EnvSettings(EnvChoice):
     termination_cost: Any = setting(
         None,
         TERMINATION_COST,
-        "added in training to the cost of a step that terminates, where ending the episode would be cheaper than "
-        "living on: a number, or absorbing, the discounted cost of staying there for ever; null: nothing",
+        "added in training to the cost of a step that terminates, needed where the discounted cost of living exceeds "
+        "that of dying: a number, or absorbing, the discounted cost of staying there for ever; null: nothing",
     )
     num_envs: int = setting(
         1,

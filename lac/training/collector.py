@@ -24,6 +24,10 @@ class Transition(NamedTuple):
     terminated: bool
     truncated: bool
 
+    def as_plain(self) -> dict[str, Any]:
+        """Its parts by name, as numbers and lists."""
+        return {name: np.asarray(part).tolist() for name, part in self._asdict().items()}
+
 
 class Episode(NamedTuple):
     """The cost and the length of a running or finished episode, and whether it was terminated."""
@@ -127,8 +131,7 @@ class Collector:
         source = f"step {self.env_steps} (environment {transition.env_index})"
         problem = cost_problem(transition.cost, source) or observation_problem(transition.obs_next, source)
         if problem is not None:
-            plain = {name: np.asarray(part).tolist() for name, part in transition._asdict().items()}
-            raise OffendingTransitionError(problem, {"env_steps": self.env_steps, **plain})
+            raise OffendingTransitionError(problem, {"env_steps": self.env_steps, **transition.as_plain()})
 
     def _raise_for_reset(self) -> None:
         """Raise an error for an initial observation that cannot be used."""

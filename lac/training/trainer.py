@@ -114,8 +114,8 @@ class Trainer:
         except BaseException:
             self.environments.close()
             raise
-        self._charged = TerminationCost(plan.termination_cost, plan.algorithm)
-        self._escape = EscapeWatch(self._charged)
+        self._charge = TerminationCost(plan.termination_cost, plan.algorithm)
+        self._escape = EscapeWatch(plan)
         self._updates = 0
         self._diagnostics: list[Mapping[str, Tensor]] = []
         self._has_warned_of_unfinished = False
@@ -163,6 +163,7 @@ class Trainer:
             "policy_optimizer": self.agent.policy_optimizer.state_dict(),
             "buffer": self.buffer.state_dict(),
             "collector": self._collector.state_dict(),
+            "escape": self._escape.state_dict(),
             "rates": self._rates.state_dict(),
             "noise": self._engine.generator.get_state(),
             "updates": self._updates,
@@ -176,6 +177,7 @@ class Trainer:
         self.agent.policy_optimizer.load_state_dict(state["policy_optimizer"])
         self.buffer.load_state_dict(state["buffer"])
         self._collector.load_state_dict(state["collector"])
+        self._escape.load_state_dict(state["escape"])
         self._engine.generator.set_state(state["noise"])
         self._updates = state["updates"]
 
@@ -195,8 +197,7 @@ class Trainer:
         """Store a transition, and run the updates and the end of the epoch that are due after it."""
         i, obs, act, cost, obs_next, terminated, truncated = transition
         is_terminal = terminated or (truncated and self._plan.algorithm.time_limit_is_terminal)
-        charged = self._charged(cost) if terminated else cost
-        self.buffer.store(obs, act, charged, obs_next, is_terminal, i)
+        self.buffer.store(obs, act, self._charge.stored_cost(transition), obs_next, is_terminal, i)
         if terminated or truncated:
             self.buffer.finish_episode(i, last=cost)
         env_steps, stop = self._collector.env_steps, None
@@ -241,8 +242,9 @@ class Trainer:
 
     def _training_metrics(self, recorder: Recorder) -> Metrics:
         episodes = self._collector.take_finished()
-        if self._escape.is_learned(episodes):
-            recorder.warn(self._escape.sentence)
+        warning = self._escape.warning(episodes)
+        if warning is not None:
+            recorder.warn(warning)
         costs, lengths, _ = zip(*episodes, strict=True) if episodes else ((math.nan,), (math.nan,), ())
         metrics = {"cost_mean": float(np.mean(costs)), "ep_len_mean": float(np.mean(lengths))}
         metrics |= dict.fromkeys(self.agent.DIAGNOSTICS, math.nan) | _means(self._diagnostics)

@@ -20,6 +20,7 @@ WRONG = [
     *((name, 1.5) for name in ("epochs", "num_envs", "horizon_length", "seed", "save_freq")),
     *((name, value) for name in ("adaptive_temperature", "anti_windup", "export") for value in (1, "yes", None)),
     *((name, value) for name in ("opt_type", "lr_decay_type") for value in ("max", None, 1, ["linear"], np.ones(2))),
+    *(("termination_cost", value) for value in (*WRONG_NUMBERS[2:], "absorb", 1e39)),
     *(("device", value) for value in ("banana", None, 3)),
     *(("start_policy", value) for value in (3, True, "", b"run", ["run"])),
     *(("actor_critic", value) for value in ("LyapunovActorCritic", 3, dict, nn.ReLU(), lambda *_: None)),

@@ -99,6 +99,12 @@ WRONG_TOGETHER = {
         "number beyond all": ("train.batch_size=1e400", "train.batch_size", "1e400", ["whole number"]),
         "whole number beyond all": ("train.save_freq=1" + "0" * 40, "train.save_freq", "", ["9007199254740992"]),
         "number beyond single precision": ("algo.alpha3=1e39", "algo.alpha3", "1e+39", ["3.4e+38"]),
+        "termination beyond single precision": (
+            "env.termination_cost=1e39",
+            "env.termination_cost",
+            "1e+39",
+            ["3.4e+38"],
+        ),
         "scale beyond single precision": ("network.observation_scale=1e39", "network.observation_scale", "", []),
         "too many seeds": ("train.seeds=1e20", "train.seeds", "1e20", ["10000"]),
         "too many threads": ("device.threads=10000000", "device.threads", "10000000", ["1024"]),
@@ -117,6 +123,12 @@ WRONG_TOGETHER = {
             "train.batch_size",
             "5000",
             ["train.replay_size=100"],
+        ),
+        "for ever without a discount": (
+            "env.termination_cost=absorbing algo.gamma=1 algo.horizon_length=0",
+            "env.termination_cost",
+            "absorbing",
+            ["algo.gamma=1.0", "number"],
         ),
         "seeds past the last": (f"seed={LAST_SEED} train.seeds=3", "train.seeds", "3", [f"seed={LAST_SEED}"]),
         "dry run": ("dry_run=true", "dry_run", "true", ["-m"]),
@@ -184,6 +196,7 @@ WRONG_TOGETHER = {
         "infinite rate": ("algo.lr_a=inf", "algo.lr_a", "inf", ["finite"]),
         "negative final rate": ("lr_schedule.lr_c_final=-1e-9", "lr_schedule.lr_c_final", "-1e-09", ["at least 0"]),
         "negative seed": ("seed=-1", "seed", "-1", ["whole number", "2147483647"]),
+        "negative termination cost": ("env.termination_cost=-1", "env.termination_cost", "-1", ["at least 0"]),
         "no threads": ("device.threads=0", "device.threads", "0", ["at least 1"]),
     },
     "words": {
@@ -202,6 +215,12 @@ WRONG_TOGETHER = {
             ["Did you mean 'epoch'"],
         ),
         "unknown decay": ("lr_schedule.lr_a_decay_type=cosine", "lr_schedule.lr_a_decay_type", "cosine", LR_WORDS),
+        "misspelt absorbing": (
+            "env.termination_cost=absorbng",
+            "env.termination_cost",
+            "absorbng",
+            ["Did you mean 'absorbing'", "number"],
+        ),
         "misspelt wandb mode": ("wandb.mode=onlin", "wandb.mode", "onlin", ["Did you mean 'online'", "disabled"]),
     },
     "networks": {

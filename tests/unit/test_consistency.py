@@ -83,6 +83,10 @@ SHORT = {"train__epochs": 2, "train__steps_per_epoch": 50}
         ({"algo__adaptive_temperature": False, "algo__target_entropy": -1.0}, ["algo.target_entropy=-1.0"]),
         ({"algo__adaptive_temperature": False, "algo__lr_alpha": 1e-3}, ["algo.lr_alpha=0.001"]),
         ({"algo__twin_drift": "asymmetric"}, ["algo.twin_drift=asymmetric", "one critic"]),
+        (
+            {"env__termination_cost": "absorbing", "algo__horizon_length": 5},
+            ["env.termination_cost=absorbing", "algo.horizon_length=5"],
+        ),
         ({"env__reward_max": 1.0}, ["env.reward_max=1.0", "algo.opt_type=minimize"]),
         ({"lr_schedule__decay_type": "constant", "lr_schedule__lr_a_final": 1e-5}, ["lr_schedule.lr_a_final=1e-05"]),
         ({"algo__lr_a": 0.0, "lr_schedule__lr_a_final": 1e-5}, ["lr_schedule.lr_a_final=1e-05", "algo.lr_a=0.0"]),
