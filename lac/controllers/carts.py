@@ -28,8 +28,8 @@ class Cascade(Controller):
 
     The first term moves the cart as the reference ``r`` of frequency ``f`` does, for small tilts exactly; the second
     corrects it (``w = CART_RATE``). The inner loop inverts the nonlinear equations: the force gives the pole the
-    angular acceleration that leads it to that tilt (``POLE_RATE``). A linear regulator does not do: at 0.2 Hz the reference
-    asks for 45 degrees.
+    angular acceleration that leads it to that tilt (``POLE_RATE``). A linear regulator does not do: at 0.2 Hz the
+    reference asks for 45 degrees.
 
     Of the reference its value alone is observed. ``r''`` and ``|r'|`` follow from it. The direction is that in which
     the cart moves; one that is nearly at rest counts as one that is to go forwards, as at the start.
