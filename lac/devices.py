@@ -61,8 +61,8 @@ def memory_of_machine() -> float:
 def limited_threads(threads: int = 1) -> Iterator[None]:
     """Limit torch and numpy to that many CPU threads inside the context.
 
-    One thread is fastest for networks of this size: several processes with one thread each do four times the work of
-    one process with several threads. Two processes with several threads each slow each other to a near standstill.
+    One thread is fastest for networks of this size: several processes with one thread each do more work than one
+    process with several threads. Two processes with several threads each slow each other to a near standstill.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(threads)

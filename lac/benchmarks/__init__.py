@@ -1,1 +1,1 @@
-"""How fast updates, training steps and whole runs are, against the machine's own limit and beside other packages."""
+"""How fast updates, training steps and the main job are, against the machine's own limit and beside other packages."""

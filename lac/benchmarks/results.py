@@ -1,149 +1,129 @@
-"""The results of a benchmark: as data, as a table and as a picture."""
+"""The table and the picture of a benchmark, made from the content of its file."""
 
-import os
-import platform
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from lac.benchmarks.peers import missing_peers
-from lac.benchmarks.timing import Timing
-from lac.benchmarks.updates import FLOOR, FLOOR_OPENBLAS, STEP_PARTS, UPDATES_A_CALL, Size
-from lac.benchmarks.whole_run import WholeRun
+from lac.benchmarks.floors import OPENBLAS, TORCH
+from lac.benchmarks.measuring import ROUND, ROUND_SIZE, SAMPLED, STEP, UPDATE
+from lac.figures import Bar, bars
 
 DATA, PICTURE = "benchmark.json", "benchmark.png"
-_FLOORS = (FLOOR, FLOOR_OPENBLAS)
+Data = Mapping[str, Any]
+
+_HEADINGS = {
+    UPDATE: "one update of a given batch",
+    SAMPLED: "one update that samples its batch",
+    ROUND: f"one update of a round of {ROUND_SIZE}, which samples their batches",
+}
+_WIDTH = 33
+"""Columns of the names; a line has 99."""
 
 
-@dataclass(frozen=True)
-class SizeResult:
-    """The timings of one size."""
-
-    size: Size
-    timings: Sequence[Timing]
-
-    def named(self, name: str) -> Timing:
-        """The timing with this name."""
-        return next(timing for timing in self.timings if timing.name == name)
-
-    @property
-    def updates(self) -> list[Timing]:
-        """The timings per update, without the floors."""
-        return [timing for timing in self.timings if timing.name not in (*_FLOORS, *STEP_PARTS)]
-
-    @property
-    def step(self) -> float:
-        """Seconds of the CPU of an environment step without its update."""
-        return sum(self.named(name).cpu_median for name in STEP_PARTS)
+def median(thing: Data, clock: str = "cpu_seconds") -> float:
+    """Seconds of one part of a thing, the median over the rounds."""
+    return float(np.median(thing[clock]))
 
 
-def as_data(results: Sequence[SizeResult], runs: Sequence[WholeRun], rounds: int, threads: int) -> dict[str, Any]:
-    """Everything that was measured, with the machine and the versions, in JSON types."""
-    return {
-        "machine": {"platform": platform.platform(), "processor": _processor(), "cpus": os.cpu_count()},
-        "versions": {name: version(name) for name in ("lac", "torch", "numpy", "numba")},
-        "missing": missing_peers(),
-        "threads": threads,
-        "rounds": rounds,
-        "sizes": [
-            {
-                "width": result.size.width,
-                "batch_size": result.size.batch_size,
-                "step_seconds": result.step,
-                "timings": [
-                    {
-                        **asdict(timing),
-                        "cpu_median": timing.cpu_median,
-                        "wall_median": timing.wall_median,
-                        "ratio": float(np.median(timing.ratios(result.named(FLOOR)))),
-                    }
-                    for timing in result.timings
-                ],
-            }
-            for result in results
-        ],
-        "whole_runs": [asdict(run) for run in runs],
+def ratios(thing: Data, floor: Data) -> list[float]:
+    """Seconds of the CPU as multiples of those of the same products at the speed of a floor, in each round."""
+    share = thing["flops"] / floor["flops"]
+    pairs = zip(thing["cpu_seconds"], floor["cpu_seconds"], strict=True)
+    return [own / (share * large) for own, large in pairs]
+
+
+def table(data: Data) -> str:
+    """What was measured: medians over the rounds, and multiples of the floors with their range."""
+    budget, floors = data["budget"], _by_name(data["floors"])
+    speeds = [f"{floor['flops'] / median(floor) / 1e9:.0f} in {name}" for name, floor in floors.items()]
+    prose = [
+        _machine(data["machine"]),
+        f"One interleaved run of {budget['rounds']} round(s) with {budget['threads']} thread(s), "
+        f"{budget['round_seconds']:g} s for each thing in each. Medians over the rounds.",
+        "The floor is the time of an update's matrix products at the speed of a large product, in CPU time: Gflop/s "
+        f"{', '.join(speeds)}.",
+    ]
+    sizes = [line.rstrip() for size in data["sizes"] for line in ("", *_lines_of_size(size, floors))]
+    end = [*_sentences_on_main_job(data["main_job"]), *(f"Not measured: {text}" for text in data["not_measured"])]
+    return "\n".join([*map(_filled, prose), *sizes, "", *map(_filled, end)])
+
+
+def draw(data: Data, path: Path) -> None:
+    """Draw the updates of each size as multiples of the floor."""
+    floors = _by_name(data["floors"])
+    panels = {
+        f"{_named(size)}: {heading}": [
+            Bar(thing["name"], ratios(thing, floors[TORCH])) for thing in size["things"] if thing["group"] == group
+        ]
+        for size in data["sizes"]
+        for group, heading in _HEADINGS.items()
+        if group != SAMPLED
     }
+    bars(panels, path, f"CPU time / floor ({data['machine']['processor']})")
 
 
-def table(results: Sequence[SizeResult], runs: Sequence[WholeRun]) -> str:
-    """The results in words: milliseconds, and multiples of the floor with the range over the rounds."""
-    blocks = [line for result in results for line in [*_lines_of(result), ""]]
-    for run in runs:
-        blocks.append(
-            f"train {run.command}: {run.training:.1f} s from the first step to the last, {run.wall:.1f} s from typing "
-            f"to prompt,\n  {run.cpu:.1f} s of CPU, final test cost {run.final_cost:.1f}"
-        )
-    absent = missing_peers()
-    if absent:
-        blocks.append(f'not installed: {", ".join(absent)} (pip install -e ".[benchmark]")')
-    return "\n".join(blocks)
+def _lines_of_size(size: Data, floors: Data) -> list[str]:
+    head = f"{'CPU ms':>9}{'wall ms':>9}{'floor ms':>10}{'/ floor':>9}{'(min to max)':>17}{'/ OpenBLAS':>12}"
+    lines = [f"{_named(size):<{_WIDTH}}{head}"]
+    for group, heading in _HEADINGS.items():
+        lines.append(heading)
+        for thing in size["things"]:
+            if thing["group"] == group:
+                lines.append(_line(thing, floors))
+    update, *_ = size["things"]
+    parts = [*(thing for thing in size["things"] if thing["group"] == STEP), {**update, "name": "update"}]
+    step = sum(median(part) for part in parts)
+    lines.append(f"{'one step of a training of LAC':<{_WIDTH}}{'':>18}{'share':>10}")
+    for part in parts:
+        share = f"{median(part) / step:.1%}"
+        lines.append(f"{'  ' + part['name']:<{_WIDTH}}{_milliseconds(part)}{share:>10}")
+    return [*lines, f"{'  all of them':<{_WIDTH}}{step * 1e3:>9.3f}  ({1 / step:.0f} steps a second)"]
 
 
-def _lines_of(result: SizeResult) -> list[str]:
-    floor = result.named(FLOOR)
-    lines = [
-        f"{f'networks {result.size}':<44}{'CPU ms':>9}{'wall ms':>9}{'/ floor':>10}{'min':>10}{'max':>10}",
-        *(_line(timing, floor) for timing in (result.named(name) for name in _FLOORS)),
-        "one update",
-        *(_line(timing, floor) for timing in result.updates if not _is_a_call(timing)),
-        f"one update, of {UPDATES_A_CALL} in a call that samples them",
-        *(_line(timing, floor) for timing in result.updates if _is_a_call(timing)),
-        "one environment step, beside its update",
-    ]
-    lines += [
-        f"  {name:<42}{result.named(name).cpu_median * 1e3:>9.3f}{result.named(name).wall_median * 1e3:>9.3f}"
-        for name in STEP_PARTS
-    ]
-    return [*lines, f"  {'all of them':<42}{result.step * 1e3:>9.3f}"]
-
-
-def _line(timing: Timing, floor: Timing) -> str:
-    ratios = timing.ratios(floor)
+def _line(thing: Data, floors: Data) -> str:
+    in_torch, in_openblas = (ratios(thing, floors[name]) for name in (TORCH, OPENBLAS))
+    floor = thing["flops"] / floors[TORCH]["flops"] * median(floors[TORCH])
+    span = f"({min(in_torch):.2f} to {max(in_torch):.2f})"
     return (
-        f"  {timing.name:<42}{timing.cpu_median * 1e3:>9.3f}{timing.wall_median * 1e3:>9.3f}{np.median(ratios):>10.2f}"
-        f"{min(ratios):>10.2f}{max(ratios):>10.2f}"
+        f"{'  ' + thing['name']:<{_WIDTH}}{_milliseconds(thing)}{floor * 1e3:>10.3f}"
+        f"{np.median(in_torch):>9.2f}{span:>17}{np.median(in_openblas):>12.2f}"
     )
 
 
-def _is_a_call(timing: Timing) -> bool:
-    return timing.name == "SAC with sampling" or timing.name.startswith("SAC of ")
+def _milliseconds(thing: Data) -> str:
+    return f"{median(thing) * 1e3:>9.3f}{median(thing, 'wall_seconds') * 1e3:>9.3f}"
 
 
-def draw(results: Sequence[SizeResult], path: Path) -> None:
-    """Draw the updates of each size as multiples of the floor; a bar is the median, a line the range of the rounds."""
-    figure = Figure(figsize=(8, 0.45 * sum(len(r.updates) + 3 for r in results)), layout="constrained")
-    heights = [len(result.updates) + 2 for result in results]
-    for axes, result in zip(
-        figure.subplots(len(results), 1, squeeze=False, height_ratios=heights)[:, 0], results, strict=True
-    ):
-        floor = result.named(FLOOR)
-        shown = [result.named(FLOOR_OPENBLAS), *result.updates]
-        for place, timing in enumerate(shown):
-            ratios = timing.ratios(floor)
-            median = float(np.median(ratios))
-            axes.barh(place, median, color="C7" if place == 0 else "C1" if " of " in timing.name else "C0")
-            axes.plot([min(ratios), max(ratios)], [place, place], color="k", linewidth=1)
-            axes.text(max(ratios) * 1.05, place, f"{median:.2f}", va="center", fontsize=8)
-        axes.axvline(1.0, color="k", linestyle="--", linewidth=1)
-        axes.set_yticks(range(len(shown)), [timing.name for timing in shown])
-        axes.invert_yaxis()
-        axes.set_xscale("log")
-        axes.set_xlim(right=axes.get_xlim()[1] * 1.6)
-        axes.set_title(f"networks {result.size}")
-    axes.set_xlabel("CPU time of an update, as a multiple of the floor")
-    figure.savefig(path, dpi=120)
+def _sentences_on_main_job(job: Data) -> list[str]:
+    runs: Sequence[Data] = job["runs"]
+    if not runs:
+        return []
+    training, wall, spent = (
+        np.median([run[name] for run in runs]) for name in ("training_seconds", "wall_seconds", "cpu_seconds")
+    )
+    return [
+        f"The main job, train {' '.join(job['arguments'])}: {training:.1f} s from the first step to the end, "
+        f"{wall:.1f} s from typing to prompt, {spent:.1f} s of CPU (medians of {len(runs)} run(s))."
+    ]
 
 
-def _processor() -> str:
-    """The name of the processor; empty where the system does not tell."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+def _machine(machine: Data) -> str:
+    loads = [machine[name] for name in ("load", "load_at_end") if machine[name] is not None]
+    busy = f"; load {' to '.join(f'{load:.1f}' for load in loads)}" if loads else ""
+    return f"{machine['processor']}, {machine['cores']} cores{busy}; {', '.join(machine['blas'])}"
+
+
+def _filled(text: str) -> str:
+    """Prose in lines that are as long as those of the table."""
+    return fill(" ".join(text.split()), 99)
+
+
+def _named(size: Data) -> str:
+    return f"{size['width']}-{size['width']}, batch {size['batch_size']}"
+
+
+def _by_name(things: Sequence[Data]) -> dict[str, Data]:
+    return {thing["name"]: thing for thing in things}

@@ -1,65 +1,50 @@
-"""Timing several things in turn, round after round, so that what else the machine does disturbs all alike."""
+"""What is timed, and its timing for one round."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-
-import numpy as np
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 
-@dataclass(frozen=True)
-class Timing:
-    """Seconds of one thing, a number per round.
+@dataclass
+class Thing:
+    """Something that is timed, and the seconds that it took.
 
     Attributes:
-        name: What was timed.
-        cpu: Seconds of the CPU, which other processes disturb less than those of the clock.
+        group: What it is compared with.
+        name: What it is.
+        call: Does it.
+        parts: A call consists of so many equal parts, such as the updates of a round; seconds are those of a part.
+        flops: Floating-point operations of the matrix products of a part; 0 where they are not counted.
+        cpu: Seconds of the CPU of this process, all threads together, which other processes disturb less than those
+            of the clock; a number for each round.
         wall: Seconds of the clock.
     """
 
+    group: str
     name: str
-    cpu: Sequence[float]
-    wall: Sequence[float]
+    call: Callable[[], object]
+    parts: int = 1
+    flops: float = 0.0
+    cpu: list[float] = field(default_factory=list)
+    wall: list[float] = field(default_factory=list)
 
-    @property
-    def cpu_median(self) -> float:
-        """The median of the seconds of the CPU."""
-        return float(np.median(self.cpu))
+    def time(self, seconds: float) -> None:
+        """Call it for that many seconds of the clock, at least once, after one call that is not counted."""
+        self.call()
+        calls, cpu, wall = 0, time.process_time(), time.perf_counter()
+        while calls == 0 or time.perf_counter() - wall < seconds:
+            self.call()
+            calls += 1
+        number = calls * self.parts
+        self.cpu.append((time.process_time() - cpu) / number)
+        self.wall.append((time.perf_counter() - wall) / number)
 
-    @property
-    def wall_median(self) -> float:
-        """The median of the seconds of the clock."""
-        return float(np.median(self.wall))
-
-    def per(self, number: float) -> "Timing":
-        """The timing of one of ``number`` equal parts of a call."""
-        return Timing(self.name, [t / number for t in self.cpu], [t / number for t in self.wall])
-
-    def ratios(self, floor: "Timing") -> list[float]:
-        """Seconds of the CPU as multiples of those of a floor, round by round."""
-        return [own / limit for own, limit in zip(self.cpu, floor.cpu, strict=True)]
-
-
-def timed_in_turn(things: Mapping[str, Callable[[], object]], rounds: int, round_seconds: float) -> dict[str, Timing]:
-    """Time each thing once a round.
-
-    Args:
-        things: Functions by what they do.
-        rounds: Number of rounds.
-        round_seconds: Seconds spent on each thing in a round, after one call that is not counted.
-    """
-    timings = {name: Timing(name, [], []) for name in things}
-    for _ in range(rounds):
-        for name, call in things.items():
-            cpu, wall = _seconds_per_call(call, round_seconds)
-            timings[name] = Timing(name, [*timings[name].cpu, cpu], [*timings[name].wall, wall])
-    return timings
-
-
-def _seconds_per_call(call: Callable[[], object], at_least: float) -> tuple[float, float]:
-    call()
-    cpu, wall, calls = time.process_time(), time.perf_counter(), 0
-    while calls == 0 or time.perf_counter() - wall < at_least:
-        call()
-        calls += 1
-    return (time.process_time() - cpu) / calls, (time.perf_counter() - wall) / calls
+    def as_data(self) -> dict[str, object]:
+        """What was measured, in types of JSON."""
+        return {
+            "group": self.group,
+            "name": self.name,
+            "flops": self.flops,
+            "cpu_seconds": self.cpu,
+            "wall_seconds": self.wall,
+        }

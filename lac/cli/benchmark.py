@@ -1,6 +1,7 @@
-"""Measure the speed of updates, training steps and a whole run: the command ``benchmark``."""
+"""Measure speed: the command ``benchmark``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -14,55 +15,67 @@ from lac.runs.folder import new_folder
 from lac.settings.commands import BenchmarkCommand
 from lac.settings.fields import setting_errors
 
-_SIZES = ((64, 128), (256, 256))
-"""Widths and batch sizes: about those of the recommended settings, and the defaults of the API."""
-_MAIN_JOB = ("env=oscillator", "seed=0")
+_BATCH_SIZES = {64: 128, 256: 256}
+"""The usual widths with their batches: about the recommended settings, and the defaults in Python."""
 
 
 def run(cfg: DictConfig) -> None:
-    """Time everything in turn, print the table, and write it as data and as a picture.
+    """Time everything in one interleaved run, print the table, and write it as data and as a picture.
 
     Raises:
-        ConfigError: A setting is out of its range, or needs more memory than there is.
+        ConfigError: A setting is out of its range, the folder cannot be used, or there is too little memory.
     """
     errors = added_key_errors(cfg, "benchmark")
     errors += setting_errors(BenchmarkCommand, {str(name): value for name, value in cfg.items()})
     if errors:
         raise ConfigError(errors)
-    sizes = [(cfg.width or width, cfg.batch_size or batch_size) for width, batch_size in _SIZES]
-    if cfg.width is not None or cfg.batch_size is not None:
-        sizes = sizes[-1:]
-    _measure(cfg, sizes)
+    with _new_folder(cfg.output) as folder:
+        _measure(cfg, folder)
 
 
-def _measure(cfg: DictConfig, sizes: Sequence[tuple[int, int]]) -> None:
-    from lac.benchmarks import results  # noqa: PLC0415 (imports torch)
-    from lac.benchmarks.updates import Size, time_size  # noqa: PLC0415
-    from lac.benchmarks.whole_run import whole_run  # noqa: PLC0415
+def _measure(cfg: DictConfig, folder: Path) -> None:
+    from lac.benchmarks.measuring import Budget, Size, run_benchmark  # noqa: PLC0415 (imports torch)
+    from lac.benchmarks.results import DATA, PICTURE, draw, table  # noqa: PLC0415
     from lac.devices import limited_threads  # noqa: PLC0415
 
-    found = []
-    with heartbeat(lambda: "timing"):
-        with limited_threads(cfg.threads):
-            for width, batch_size in sizes:
-                try:
-                    timings = time_size(Size(width, batch_size), cfg.rounds, cfg.round_seconds)
-                except (MemoryError, RuntimeError) as error:  # torch has no type of its own for a lack of memory
-                    if isinstance(error, RuntimeError) and "memory" not in str(error):
-                        raise
-                    problem = f"width={width} and batch_size={batch_size} need more memory than there is"
-                    raise ConfigError([f"{problem} ({first_line(error)}); give smaller ones"]) from error
-                found.append(results.SizeResult(Size(width, batch_size), timings))
-        runs = [whole_run(_MAIN_JOB)] if cfg.whole_run else []
-    print(results.table(found, runs))
-    folder = Path(cfg.output) if cfg.output else _new_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / results.DATA, results.as_data(found, runs, cfg.rounds, cfg.threads))
-    results.draw(found, folder / results.PICTURE)
-    written = " and ".join(str(relative_to_cwd(folder / name)) for name in (results.DATA, results.PICTURE))
-    print(f"wrote {written}")
+    widths = list(_BATCH_SIZES) if cfg.width is None else [cfg.width]
+    sizes = [Size(width, cfg.batch_size or _BATCH_SIZES.get(width, 256)) for width in widths]
+    budget = Budget(cfg.rounds, cfg.round_seconds, cfg.main_jobs, cfg.peers, cfg.threads)
+    present = ["starting"]
+    with limited_threads(cfg.threads), heartbeat(lambda: present[-1]):
+        try:
+            data = run_benchmark(sizes, budget, present.append)
+        except (MemoryError, RuntimeError) as error:  # torch has no type of its own for a lack of memory
+            if isinstance(error, RuntimeError) and "memory" not in str(error):
+                raise
+            problem = " or ".join(f"width={size.width} and batch_size={size.batch_size}" for size in sizes)
+            raise ConfigError(
+                [f"{problem} need more memory than there is ({first_line(error)}); give smaller ones"]
+            ) from error
+    write_json(folder / DATA, data)
+    draw(data, folder / PICTURE)
+    print(table(data))
+    print(f"\n{relative_to_cwd(folder / DATA)}\n{relative_to_cwd(folder / PICTURE)}")
 
 
-def _new_folder() -> Path:
+@contextmanager
+def _new_folder(output: str | None) -> Iterator[Path]:
+    """A folder that did not exist; it is removed if nothing has been written into it in the end.
+
+    Raises:
+        ConfigError: The one that is given cannot be made.
+    """
     now = datetime.now()
-    return new_folder(Path("outputs") / f"{now:%Y-%m-%d}" / f"{now:%H-%M-%S}-benchmark")
+    try:
+        if output is None:
+            folder = new_folder(Path("outputs", f"{now:%Y-%m-%d}", f"{now:%H-%M-%S}-benchmark"))
+        else:
+            folder = Path(output)
+            folder.mkdir(parents=True)
+    except OSError as error:
+        raise ConfigError([f"output is {output!r}, which cannot be made ({error}); give a new folder"]) from error
+    try:
+        yield folder
+    finally:
+        with suppress(OSError):  # it holds results
+            folder.rmdir()

@@ -8,7 +8,7 @@ from lac.settings.algorithms import ALGORITHMS, Algorithm
 from lac.settings.controllers import ControllerSettings
 from lac.settings.disturbances import Disturbance, kind_leaves
 from lac.settings.fields import REQUIRED, Leaf, Settings, group, leaves, setting
-from lac.settings.rules import COUNT, OPTIONAL_COUNT, SEED, THREADS, Choice, Flag, Number
+from lac.settings.rules import COUNT, FROM_ZERO, OPTIONAL_COUNT, SEED, THREADS, Choice, Flag, Number
 from lac.settings.training import (
     DeviceSettings,
     EnvChoice,
@@ -96,18 +96,19 @@ class BenchmarkCommand(Settings):
     width: int | None = setting(
         None,
         Number(low=1, limit=16_384, whole=True, optional=True),
-        "width of the two hidden layers of actor and critic; null: 64 and 256, one after the other",
+        "width of the two hidden layers of actor and critic; null: 64 with batches of 128, and 256 with 256",
     )
     batch_size: int | None = setting(
         None,
         Number(low=1, limit=1_000_000, whole=True, optional=True),
-        "transitions per update; null: 128 for the width 64 and 256 for others",
+        "transitions per update; null: as above, 256 for other widths",
     )
     rounds: int = setting(15, COUNT, "rounds of the interleaved run; each times everything once")
-    round_seconds: float = setting(0.2, Number(low=0), "seconds spent on each thing in a round")
+    round_seconds: float = setting(0.1, Number(low=0), "seconds spent on each thing in a round")
+    main_jobs: int = setting(3, FROM_ZERO, "runs of the main job, env=oscillator algo.alpha3=0.1, between the rounds")
+    peers: bool = setting(True, Flag(), "whether the packages of the extra [benchmark] that are installed are measured")
     threads: int = setting(1, THREADS, "CPU threads")
-    whole_run: bool = setting(True, Flag(), "whether to time a whole run, the main job")
-    output: str | None = setting(None, None, "folder of the results; null: a new one in outputs/")
+    output: str | None = setting(None, None, "new folder of the results; null: one below outputs/")
 
 
 @dataclass(frozen=True, kw_only=True)

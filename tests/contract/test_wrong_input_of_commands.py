@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 import pytest
 
-SMALL = "rounds=1 round_seconds=0 batch_size=8"
+SMALL = "rounds=1 round_seconds=0 batch_size=8 main_jobs=0 peers=false"
 
 WRONG = {
     "evaluate": {
@@ -48,6 +48,9 @@ WRONG = {
         "threads=10000000": "threads is 10000000",
         f"width=1000000000 {SMALL}": "The largest number here is 16384",
         f"width=8 {SMALL} +x=1": "x is not a key",
+        f"width=8 {SMALL} output=empty": "output is 'empty', which cannot be made",
+        f"width=8 {SMALL} output=file/x": "output is 'file/x', which cannot be made",
+        "main_jobs=-1": "main_jobs is -1",
         "-m width=8,16": "-m is for train",
     },
     "dashboard": {
@@ -92,8 +95,20 @@ def test_wrong_input_is_told_in_a_sentence(command, line, sentence, script_here,
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "file"]
 
 
-def test_the_shortest_benchmark_measures_each_thing_once(script_here):
-    end = script_here("benchmark.py", "width=8", "whole_run=false", "output=here", *SMALL.split())
+def test_the_shortest_benchmark_measures_each_thing_once(script_here, tmp_path):
+    end = script_here("benchmark.py", "width=8", "output=here", *SMALL.split())
     assert end.status == 0, end
-    assert "one environment step" in end.stdout
-    assert "wrote here/benchmark.json and here/benchmark.png" in end.stdout
+    assert "8-8, batch 8" in end.stdout
+    assert end.stdout.splitlines()[-2:] == ["here/benchmark.json", "here/benchmark.png"]
+    assert sorted(path.name for path in (tmp_path / "here").iterdir()) == ["benchmark.json", "benchmark.png"]
+
+
+def test_too_little_memory_for_a_benchmark_is_told_and_leaves_nothing(script_here, tmp_path, monkeypatch):
+    def no_memory(*_):
+        raise RuntimeError("DefaultCPUAllocator: not enough memory")
+
+    monkeypatch.setattr("lac.benchmarks.measuring.run_benchmark", no_memory)
+    end = script_here("benchmark.py", "width=64", "output=new")
+    assert end.status == 2
+    assert "width=64 and batch_size=128 need more memory than there is" in end.stderr
+    assert list(tmp_path.iterdir()) == []
