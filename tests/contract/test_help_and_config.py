@@ -55,7 +55,7 @@ def overrides_for(group: str, option: str) -> list[str]:
     if (group, option) == ("env", "gym"):
         return ["env=gym", "env.id=Pendulum-v1", "algo.opt_type=maximize"]
     if group == "tuned" and option != "none":
-        return [f"env={option}", f"tuned={option}"]
+        return [f"env={option.removesuffix('_settling')}", f"tuned={option}"]
     if group == "recipe" and option in {"latc", "sac"}:
         return [f"algo={option}", f"recipe={option}"]
     if group == "disturbance":
