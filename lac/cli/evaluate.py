@@ -34,6 +34,7 @@ from lac.settings.rules import SEED, ArgumentError
 _MAX_ENVS = 50  # test episodes side by side
 _PICTURED_EPISODES = 10  # in the picture of trajectories
 _PICTURE = "trajectories.png"
+_WIDTH = 100  # columns of the table
 
 
 @dataclass(frozen=True)
@@ -257,7 +258,7 @@ def _named(error: Exception) -> str:
 def _print_heading(test: _Test) -> None:
     if test.is_disturbed:
         print("disturbance: " + ", ".join(f"{name}={value}" for name, value in test.disturbance.items()))
-    print(f"{'terminated':>10} {'settled':>8} {'after':>6} {'cost':>9} {'± std':>8} {'max':>8} {'length':>7}  run")
+    print(f"{'terminated':>10} {'settled':>7} {'after':>6} {'cost':>9} {'± std':>8} {'length':>7}  run")
 
 
 def _print_result(run: Run | Yardstick, summary: Mapping[str, float]) -> None:
@@ -265,8 +266,10 @@ def _print_result(run: Run | Yardstick, summary: Mapping[str, float]) -> None:
     if "settled" in summary:
         settled = f"{summary['settled']:.0%}"
         after = f"{summary['settling_steps']:.0f}" if summary["settled"] > 0 else "-"
-    print(
-        f"{summary['death_rate']:10.0%} {settled:>8} {after:>6} {summary['cost_mean']:9.1f} {summary['cost_std']:8.1f} "
-        f"{summary['cost_max']:8.1f} {summary['ep_len_mean']:7.0f}  {run.folder!s}",
-        flush=True,
+    figures = (
+        f"{summary['death_rate']:10.0%} {settled:>7} {after:>6} {summary['cost_mean']:9.1f} {summary['cost_std']:8.1f} "
+        f"{summary['ep_len_mean']:7.0f}"
     )
+    # A long path has a line of its own: it is there to be copied.
+    name = f"  {relative_to_cwd(run.folder)}"
+    print(figures + name if len(figures + name) <= _WIDTH else f"{figures}\n{name}", flush=True)

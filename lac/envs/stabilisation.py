@@ -161,8 +161,11 @@ class PendulumStabilise(StabilisedSystem):
 
     The torque is 6.8 times what gravity needs, so nothing has to be swung up. Angles are not wrapped and the episode
     terminates beyond pi; starts fill the whole box, and about one in 45 cannot be saved by any action. An external
-    force is a torque.
+    force is a torque. The goal set, ``goal_tolerance``, is 0.2 rad and 0.2 rad/s: a step changes ``omega`` by
+    up to 6.
     """
+
+    goal_tolerance = 0.2
 
     def __init__(self, bonus: bool = False, clip_action: bool = True) -> None:
         box = (math.pi, 10.0)
@@ -221,8 +224,11 @@ class TwoLink(StabilisedSystem):
         h = -m2 l1 lc2 sin th2,   C = [[h w2, h (w1 + w2)], [-h w1, 0]]
         G1 = -(m1 lc1 + m2 l1) g sin th1 + G2,   G2 = -m2 lc2 g sin(th1 + th2)
 
-    The paper calls the goal downward; in its equations it is upright. An external force is a torque at each joint.
+    The paper calls the goal downward; in its equations it is upright. An external force is a torque at each joint. The
+    goal set, ``goal_tolerance``, is 0.2 rad and 0.2 rad/s.
     """
+
+    goal_tolerance = 0.2
 
     def __init__(self, bonus: bool = False, clip_action: bool = True) -> None:
         limits = (math.pi / 2, math.pi / 2, 20, 20)

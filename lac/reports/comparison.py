@@ -24,6 +24,8 @@ HEADINGS = (
     "seeds",
     "early terminations",
     "settled",
+    "after",
+    "for longer",
     "cost, IQM",
     "95 % CI",
     "min to max",
@@ -33,6 +35,7 @@ HEADINGS = (
 PAGE, DATA, CURVES = "report.html", "report.json", "learning_curves.png"
 
 _FIGURES = ("cost_mean", "death_rate", "ep_len_mean")
+_SETTLING = ("settled", "settling_steps")
 _METHOD = ("algo", "env", "network", "lr_schedule", "train", "disturbance")
 
 
@@ -45,7 +48,9 @@ class Result:
         env: Name of its environment.
         algo: Name of its algorithm.
         method: What makes a difference to its result beside the seed: config keys with dotted names.
-        figures: ``cost_mean``, ``death_rate`` and ``ep_len_mean``, and ``settled`` where there is a goal set.
+        figures: ``cost_mean``, ``death_rate`` and ``ep_len_mean``; ``settled`` where there is a goal set, and
+            ``settling_steps`` where episodes settled in it.
+        long: ``death_rate`` and ``settled`` of the test of four times the length, as far as they are known.
     """
 
     run: Run
@@ -53,6 +58,7 @@ class Result:
     algo: str
     method: Mapping[str, Any]
     figures: Mapping[str, float]
+    long: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -68,17 +74,19 @@ class Group:
         """Its line of the table."""
         cost = estimate([result.figures["cost_mean"] for result in self.results])
         interval = "-" if np.isnan(cost.low) else f"{cost.low:.1f} to {cost.high:.1f}"
-        costs = [result.figures["cost_mean"] for result in self.results]
-        early_terminations = np.mean([result.figures["death_rate"] for result in self.results])
-        settled = [result.figures["settled"] for result in self.results if "settled" in result.figures]
-        length = np.mean([result.figures["ep_len_mean"] for result in self.results])
+        figures, long = [result.figures for result in self.results], [result.long for result in self.results]
+        costs = [each["cost_mean"] for each in figures]
+        settling_steps = [each["settling_steps"] for each in figures if "settling_steps" in each]
+        length = np.mean([each["ep_len_mean"] for each in figures])
         return (
             self.env,
             self.algo,
             self.differences or "-",
             len(self.results),
-            f"{early_terminations:.0%}",
-            f"{np.mean(settled):.0%}" if settled else "-",
+            _share(figures, "death_rate"),
+            _share(figures, "settled"),
+            f"{np.median(settling_steps):.0f}" if settling_steps else "-",
+            f"{_share(long, 'death_rate')} / {_share(long, 'settled')}",
             f"{cost.value:.1f}",
             interval,
             f"{min(costs):.1f} to {max(costs):.1f}",
@@ -191,8 +199,21 @@ def _result(run: Run) -> Result:
             f"{run.folder / CONFIG} has no names of environment and algorithm; restore it or train the run again"
         )
     method = _flat({part: run.config[part] for part in _METHOD if part in run.config})
-    known = {name: float(figures[name]) for name in (*_FIGURES, "settled") if is_figure(figures.get(name))}
-    return Result(run, env_name, algo, method, known)
+    known, long = (
+        {name: float(report[name]) for name in (*_FIGURES, *_SETTLING) if is_figure(report.get(name))}
+        for report in (figures, _mapping(run.summary.get("final_long")))
+    )
+    return Result(run, env_name, algo, method, known, long)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _share(reports: Sequence[Mapping[str, float]], name: str) -> str:
+    """The mean of a share over the reports that have it, as text."""
+    shares = [report[name] for report in reports if name in report]
+    return f"{np.mean(shares):.0%}" if shares else "-"
 
 
 def _left_out(folder: Path, reason: str, status: str | None) -> LeftOut:
@@ -214,8 +235,10 @@ img {{ max-width: 100%; }}
 <p>The table shows the final policies: the interquartile mean of their test cost over seeds with a 95 % bootstrap
 interval over seeds, and the range of the seeds. Early terminations (episodes that the environment ended before their
 time limit, which are failures), the share of episodes that settle in the goal set, and length are means over seeds; an
-episode that ends early costs little. The curves show the tests during training, which have fewer episodes, with a
-cross where an episode of any seed terminated early.</p>
+episode that ends early costs little. "After" is the median time to settle in steps (of the seeds, of the episodes that
+settle), "for longer" the early terminations and the share that settles in episodes of four times the length.</p>
+<p>The curves show something else: the tests during training, which have fewer episodes, with a cross where an episode
+of any seed terminated early.</p>
 {table}
 <img alt="learning curves" src="data:image/png;base64,{base64.b64encode(picture).decode()}">
 {f"<h2>Left out</h2><ul>{notes}</ul>" if notes else ""}

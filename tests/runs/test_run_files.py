@@ -23,7 +23,7 @@ PROMISED_METRICS = {
         "cost_mean ep_len_mean alpha labda labda_raw decrease critic_loss actor_loss alpha_loss labda_loss l_mean "
         "entropy"
     ),
-    "test/": "cost_mean cost_std cost_min cost_max ep_len_mean death_rate",
+    "test/": "cost_mean cost_std cost_min cost_max ep_len_mean death_rate settled",
     "lr/": "actor critic alpha labda",
     "time/": "seconds steps_per_second updates_per_second",
 }
@@ -45,8 +45,9 @@ def test_metrics_hold_every_promised_key(trained):
     promised = {prefix + name for prefix, names in PROMISED_METRICS.items() for name in names.split()}
     for row in rows:
         assert promised - set(row) == set()
-        known = {name: value for name, value in row.items() if name != "test/settling_steps"}  # none has settled
-        assert all(isinstance(value, (int, float)) and math.isfinite(value) for value in known.values())
+        has_settled = row["test/settled"] > 0
+        assert (row.pop("test/settling_steps") is not None) == has_settled
+        assert all(isinstance(value, (int, float)) and math.isfinite(value) for value in row.values())
 
 
 def test_metrics_hold_together(trained):

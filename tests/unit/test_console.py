@@ -16,6 +16,7 @@ LARGE = {
     "epoch": 99999,
     "env_steps": 99_999_999,
     "test/death_rate": 1.0,
+    "test/settled": 1.0,
     "test/ep_len_mean": 100_000,
     "train/labda": 1.234e-15,
     "train/alpha": 1.234e-15,

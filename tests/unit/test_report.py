@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from lac.reports.comparison import find_results, group_results, write_report
+from lac.reports.comparison import HEADINGS, find_results, group_results, write_report
 from lac.runs.folder import FINISHED
 
 
@@ -25,6 +25,10 @@ def read_config(folder):
     return json.loads((folder / "config.yaml").read_text())
 
 
+def row_of(group):
+    return dict(zip(HEADINGS, group.row(), strict=True))
+
+
 def compared(folder):
     results, left_out = find_results([folder])
     return group_results(results), [item.reason for item in left_out]
@@ -35,14 +39,24 @@ def test_runs_that_differ_in_the_seed_alone_are_one_line(tmp_path):
         a_run(tmp_path / f"a{seed}", seed, cost)
     a_run(tmp_path / "b", 0, 7.0, alpha3=0.3)
     groups, left_out = compared(tmp_path)
-    first, second = (group.row() for group in groups)
-    assert first[:4] == ("oscillator", "lac", "algo.alpha3=0.1", 5)
-    assert (first[6], first[8]) == ("3.0", "1.0 to 100.0")
-    assert (first[4], *first[9:]) == ("50%", "400", 200)
-    low, high = map(float, first[7].split(" to "))
+    first, second = map(row_of, groups)
+    assert {name: first[name] for name in set(HEADINGS) - {"95 % CI"}} == {
+        "environment": "oscillator",
+        "algorithm": "lac",
+        "differs in": "algo.alpha3=0.1",
+        "seeds": 5,
+        "early terminations": "50%",
+        "settled": "-",
+        "after": "-",
+        "for longer": "- / -",
+        "cost, IQM": "3.0",
+        "min to max": "1.0 to 100.0",
+        "length": "400",
+        "steps": 200,
+    }
+    low, high = map(float, first["95 % CI"].split(" to "))
     assert 1.0 <= low < 3.0 < high <= 100.0
-    assert second[:4] == ("oscillator", "lac", "algo.alpha3=0.3", 1)
-    assert second[6:8] == ("7.0", "-")
+    assert (second["differs in"], second["cost, IQM"], second["95 % CI"]) == ("algo.alpha3=0.3", "7.0", "-")
     assert left_out == []
 
 
@@ -62,7 +76,30 @@ def test_what_is_not_a_result_is_left_out_with_its_reason(tmp_path):
 def test_an_evaluation_of_the_final_policy_wins_over_the_last_test(tmp_path, policy, cost):
     a_run(tmp_path / "run", 0, 9.0, policy=policy, cost_mean=2.0, death_rate=0.0, ep_len_mean=10.0)
     (group,), _ = compared(tmp_path)
-    assert group.row()[6] == cost
+    assert row_of(group)["cost, IQM"] == cost
+
+
+def test_settling_is_told_over_the_seeds(tmp_path):
+    settling = [(1.0, 30), (0.5, 50), (0.0, None)]  # of three seeds, of which one never settles
+    for seed, (settled, steps) in enumerate(settling):
+        a_run(tmp_path / str(seed), seed, 2.0)
+        summary = json.loads((tmp_path / str(seed) / "summary.json").read_text())
+        summary["final"] |= {"settled": settled, "settling_steps": steps}
+        summary["final_long"] = {"death_rate": 0.2 * seed, "settled": settled / 2}
+        (tmp_path / str(seed) / "summary.json").write_text(json.dumps(summary))
+    (group,), _ = compared(tmp_path)
+    row = row_of(group)
+    assert (row["settled"], row["after"], row["for longer"]) == ("50%", "40", "20% / 25%")
+
+
+def test_a_curve_knows_the_tests_in_which_an_episode_of_some_seed_terminated(tmp_path):
+    a_run(tmp_path / "a", 0, 2.0)
+    a_run(tmp_path / "b", 1, 2.0)
+    first, second = (tmp_path / "b" / "metrics.jsonl").read_text().splitlines()
+    second = json.dumps(json.loads(second) | {"test/death_rate": 0.1})
+    (tmp_path / "b" / "metrics.jsonl").write_text(f"{first}\n{second}\n")
+    (group,), _ = compared(tmp_path)
+    assert group.curve().has_terminated.tolist() == [False, True]
 
 
 def test_curves_end_where_the_shortest_run_ends(tmp_path):
