@@ -21,11 +21,13 @@ class FinalTests(NamedTuple):
     """The figures of both tests, as :meth:`Rollouts.summary` gives them, with the number of ``episodes``.
 
     The long test also has ``steps``, the length of its episodes, and ``cut_short``, the share of those that the
-    environment itself ended before without a termination.
+    environment itself ended before without a termination. ``long_failure`` says why there is no long test, if an
+    environment fails beyond its usual length.
     """
 
     usual: Report
     long: Report
+    long_failure: str | None = None
 
 
 def final_tests(policy: Policy, envs: Sequence[AnyEnv], num_episodes: int) -> FinalTests:
@@ -42,7 +44,10 @@ def final_tests(policy: Policy, envs: Sequence[AnyEnv], num_episodes: int) -> Fi
     num_long = num_episodes if len(members) > len(envs) else min(num_episodes, max(_FEW, len(envs)))
     steps = LONG * (time_limit(envs[0]) or MAX_EPISODE_STEPS)
     seeds = range(FIRST_TEST_SEED, FIRST_TEST_SEED + num_long)
-    rollouts = rollout(policy, members, seeds, steps, record=0, beyond_limits=True)
+    try:
+        rollouts = rollout(policy, members, seeds, steps, record=0, beyond_limits=True)
+    except Exception as error:  # of whatever code of an environment, which was not written for this length
+        return FinalTests(usual, {}, f"there is no test of {steps} steps: {type(error).__name__}: {error}")
     long = rollouts.summary() | {"episodes": num_long, "steps": steps, "cut_short": share_cut_short(rollouts, steps)}
     return FinalTests(usual, long)
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol, cast
 import gymnasium
 import numpy as np
 import numpy.typing as npt
-from gymnasium.wrappers import OrderEnforcing, TimeLimit
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
 from lac.envs import AnyEnv
 from lac.envs.boundary import Boundary
@@ -171,7 +171,7 @@ def can_step_as_batch(envs: Sequence[AnyEnv]) -> bool:
 def _time_limit(env: AnyEnv) -> int:
     """Steps of an episode; 0 without a time limit, or where there is another wrapper around the environment."""
     limits = []
-    while type(env) in {Boundary, OrderEnforcing, TimeLimit}:
+    while type(env) in {Boundary, OrderEnforcing, PassiveEnvChecker, TimeLimit}:
         if isinstance(env, TimeLimit):
             limits.append(env._max_episode_steps)
         env = cast(gymnasium.Wrapper, env).env

@@ -16,7 +16,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import torch
-from torch import Tensor
 
 from lac.agents import Agent
 from lac.agents.policy_files import BEST, FINAL, policy_path
@@ -41,7 +40,7 @@ from lac.runs.folder import (
     claimed_folder,
 )
 from lac.runs.forecast import Forecast
-from lac.runs.results import TITLES, figures, flat, is_better
+from lac.runs.results import TITLES, acting_as, figures, flat, is_better
 from lac.training.divergence import DivergenceError, has_finite_weights
 from lac.training.plan import TrainingPlan
 from lac.training.stopping import Stop, StopKind
@@ -164,15 +163,18 @@ class RunRecorder:
         self._raise_if_removed()
         self._console.begin("testing the final policy")
         self._summary["final"] |= (tests := test()).usual
-        self._summary["final_long"] = tests.long
-        if self._summary["best"]["epoch"] == self._summary["final"]["epoch"]:
-            self._summary["best"] = dict(self._summary["final"])
-            return
+        if tests.long_failure is None:
+            self._summary["final_long"] = tests.long
+        else:
+            self.warn(tests.long_failure)
         self._raise_if_removed()
-        weights = {name: value.clone() for name, value in agent.state_dict().items() if isinstance(value, Tensor)}
-        agent.restore(policy_path(self._dir, BEST))
-        self._summary["best"] |= test().usual
-        agent.load_state_dict(weights)
+        final, best = self._summary["final"], self._summary["best"]
+        if best["epoch"] != final["epoch"]:
+            with acting_as(agent, policy_path(self._dir, BEST)):
+                best |= test().usual
+        if best["epoch"] == final["epoch"] or is_better(final, best):  # few resets had flattered the other one
+            self._summary["best"] = dict(final)
+            agent.save(policy_path(self._dir, BEST))
 
     def _raise_if_removed(self) -> None:
         if not (self._dir / METRICS).exists():

@@ -1,7 +1,13 @@
 """The results of a run in its summary: which policy is the best, and the figures in words."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+from torch import Tensor
+
+from lac.agents import Agent
 
 TITLES = {"final": "final", "final_long": "for longer", "best": "best"}
 """The reports in a summary, with their names at the end of a run."""
@@ -20,6 +26,20 @@ def figures(report: Mapping[str, float]) -> str:
     if "episodes" in report:
         words.append(f"{report['episodes']:.0f} resets")
     return ", ".join(words)
+
+
+@contextmanager
+def acting_as(agent: Agent, policy: Path) -> Iterator[None]:
+    """Let an agent have the weights of a saved policy within the block; then it has its own again, also after an error.
+
+    Otherwise the end of a run that failed there would save the wrong weights as its last ones.
+    """
+    weights = {name: value.clone() for name, value in agent.state_dict().items() if isinstance(value, Tensor)}
+    try:
+        agent.restore(policy)
+        yield
+    finally:
+        agent.load_state_dict(weights)
 
 
 def is_better(report: Mapping[str, float], best: Mapping[str, float] | None) -> bool:
