@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 
 from lac.envs import AnyEnv
-from lac.envs.checks import MAX_EPISODE_STEPS
 from lac.evaluation.limits import time_limit
 from lac.evaluation.rollouts import FIRST_TEST_SEED, Policy, Rollouts, evaluate, rollout, side_by_side
 
@@ -40,9 +39,10 @@ def final_tests(policy: Policy, envs: Sequence[AnyEnv], num_episodes: int) -> Fi
         num_episodes: Number of episodes.
     """
     members = side_by_side(envs, num_episodes)
-    usual = evaluate(policy, members, num_episodes).summary() | {"episodes": num_episodes}
+    tested = evaluate(policy, members, num_episodes)
+    usual = tested.summary() | {"episodes": num_episodes}
     num_long = num_episodes if len(members) > len(envs) else min(num_episodes, max(_FEW, len(envs)))
-    steps = LONG * (time_limit(envs[0]) or MAX_EPISODE_STEPS)
+    steps = LONG * (time_limit(envs[0]) or int(tested.lengths.max()))
     seeds = range(FIRST_TEST_SEED, FIRST_TEST_SEED + num_long)
     try:
         rollouts = rollout(policy, members, seeds, steps, record=0, beyond_limits=True)

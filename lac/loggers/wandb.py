@@ -6,6 +6,7 @@ training process only writes lines to a pipe, from a thread.
 """
 
 import json
+import math
 import os
 import secrets
 import string
@@ -114,9 +115,10 @@ class WandbLogger:
         return {"project": s.project, "entity": s.entity, **short, "tags": tags}
 
     def log(self, metrics: Mapping[str, float]) -> None:
-        """Log one line of metrics."""
+        """Log one line of metrics; a value that is not finite is null, as in ``metrics.jsonl``."""
         if self._process is not None:
-            self._process.send({"log": dict(metrics)})
+            line = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
+            self._process.send({"log": line})
             self._handle_events()
 
     def finish(

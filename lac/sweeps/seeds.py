@@ -39,7 +39,7 @@ def pruning_decision(
 
     The e-th test of seed k, counted from 0, is test ``k * epochs + e`` of the trial, and its result is the mean over
     the finished seeds and the current one. At the same test number all trials have trained the same seeds for the same
-    steps, so their results are comparable. The result of the last test is that of the trial.
+    steps, so their results are comparable. The result of the trial is that of the tests at the end, on more resets.
 
     Args:
         callback: Decides whether to prune; None: never.
