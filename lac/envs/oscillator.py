@@ -23,7 +23,7 @@ class GeneRing(System):
 
     The cost is ``(p_1 - r)^2`` after the step, with the reference
     ``r(t) = C + A sin(2 pi f t - phi)``. An observation is the concentrations, ``r`` and ``p_1 - r``. The goal
-    set, ``goal_tolerance``, is ``|p_1 - r| <= 0.5``. Elowitz and Leibler (2000); Han et al. (2020), section 5.
+    set, ``goal_tolerance``, is ``|p_1 - r| <= 1``. Elowitz and Leibler (2000); Han et al. (2020), section 5.
 
     The constants ``K a gamma beta c b delta dt`` and ``reference_*`` are plain attributes: set them on the
     unwrapped environment, as numbers or with one entry per gene (``delta``: per concentration). An external force is
@@ -40,7 +40,7 @@ class GeneRing(System):
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012 (as Gymnasium declares it)
 
-    goal_tolerance = 0.5
+    goal_tolerance = 1.0
 
     def __init__(
         self,

@@ -20,7 +20,7 @@ import torch
 from lac.agents import Agent
 from lac.agents.policy_files import BEST, FINAL, policy_path
 from lac.envs.checks import OffendingTransitionError
-from lac.evaluation.final_tests import FinalTests
+from lac.evaluation.final_tests import LONG, FinalTests
 from lac.figures import learning_curve
 from lac.files import overwrite_json, relative_to, shell_text, write_bytes, write_json
 from lac.loggers.console import ConsoleLogger
@@ -268,6 +268,9 @@ class RunRecorder:
             f"  results    {self._shown(self._dir)}",
             f"  W&B        {self._wandb.mode} ({self._wandb.reason})",
         ]
+        if loop.num_test_episodes > 0:
+            after = f"{loop.num_test_episodes} resets after each epoch; {loop.final_test_episodes} at the end"
+            lines.insert(-2, f"  tests      on {after}, also for {LONG} times the length")
         if loop.update_after > loop.total_steps:
             lines.append(f"  note       the agent is not updated: the run ends before update_after={loop.update_after}")
         if self._settings.unused:

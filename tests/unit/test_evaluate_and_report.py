@@ -132,6 +132,21 @@ def test_a_result_that_cannot_be_written_is_named(evaluate, sweep):
     assert f"the results of {sweep / 'good'} cannot be written" in end.stderr
 
 
+def test_episodes_go_on_to_the_given_number_of_steps(evaluate, sweep):
+    usual, longer = evaluate(f"run_dir={sweep / 'good'}"), evaluate(f"run_dir={sweep / 'good'}", "steps=9")
+    assert (usual.status, longer.status, longer.stderr) == (0, 0, "")
+    results = [json.loads((sweep / "good" / f"evaluation{name}.json").read_text()) for name in ("", "-steps=9")]
+    assert [result["ep_len_mean"] for result in results] == [7.0, 9.0]  # the run was trained with max_ep_len=7
+    assert [result["steps"] for result in results] == [None, 9]
+
+
+def test_the_table_has_at_most_100_columns(evaluate, sweep):
+    deep = shutil.copytree(sweep / "good", sweep / ("a" * 30) / ("b" * 30))
+    end = evaluate(f"run_dir=[{sweep / 'good'},{deep}]")
+    assert max(map(len, end.stdout[: end.stdout.index("wrote ")].splitlines())) <= 100
+    assert set(runs_in_table(end)) == {str(sweep / "good"), str(deep)}
+
+
 def test_no_test_replaces_a_test_of_something_else(evaluate, sweep):
     run = sweep / "good"
     shutil.copy(run / "policy/final.safetensors", run / "policy/best.safetensors")
