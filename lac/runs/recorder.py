@@ -20,7 +20,7 @@ import torch
 from lac.agents import Agent
 from lac.agents.policy_files import BEST, FINAL, policy_path
 from lac.envs.checks import OffendingTransitionError
-from lac.evaluation.final_tests import LONG, FinalTests
+from lac.evaluation.final_tests import FinalTests
 from lac.figures import learning_curve
 from lac.files import overwrite_json, relative_to, shell_text, write_bytes, write_json
 from lac.loggers.console import ConsoleLogger
@@ -40,7 +40,7 @@ from lac.runs.folder import (
     claimed_folder,
 )
 from lac.runs.forecast import Forecast
-from lac.runs.results import TITLES, acting_as, figures, flat, is_better
+from lac.runs.results import TITLES, acting_as, figures, flat, is_better, planned_tests
 from lac.training.divergence import DivergenceError, has_finite_weights
 from lac.training.plan import TrainingPlan
 from lac.training.stopping import Stop, StopKind
@@ -265,12 +265,10 @@ class RunRecorder:
             f"{loop.steps_per_update} updates of batch {loop.batch_size} every {loop.update_every} steps "
             f"from step {loop.update_after} on; {members}{horizon}; seed {plan.seed}",
             f"  budget     {loop.total_steps} steps, {loop.total_updates} updates; how long is said after the first",
+            *(f"  tests      {sentence}" for sentence in planned_tests(loop)),
             f"  results    {self._shown(self._dir)}",
             f"  W&B        {self._wandb.mode} ({self._wandb.reason})",
         ]
-        if loop.num_test_episodes > 0:
-            after = f"{loop.num_test_episodes} resets after each epoch; {loop.final_test_episodes} at the end"
-            lines.insert(-2, f"  tests      on {after}, also for {LONG} times the length")
         if loop.update_after > loop.total_steps:
             lines.append(f"  note       the agent is not updated: the run ends before update_after={loop.update_after}")
         if self._settings.unused:

@@ -8,9 +8,19 @@ from typing import Any
 from torch import Tensor
 
 from lac.agents import Agent
+from lac.evaluation.final_tests import LONG
+from lac.settings.training import LoopSettings
 
 TITLES = {"final": "final", "final_long": "for longer", "best": "best"}
 """The reports in a summary, with their names at the end of a run."""
+
+
+def planned_tests(loop: LoopSettings) -> list[str]:
+    """How a training is tested, as a sentence; none where it is not."""
+    if loop.num_test_episodes == 0:
+        return []
+    at_the_end = f"{loop.final_test_episodes} at the end, also for {LONG} times the length"
+    return [f"on {loop.num_test_episodes} resets after each epoch; {at_the_end}"]
 
 
 def figures(report: Mapping[str, float]) -> str:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from lac.runs.results import figures, is_better
+from lac.runs.results import figures, is_better, planned_tests
+from lac.settings.training import LoopSettings
 
 
 def report(death_rate, settled, cost, **others):
@@ -31,3 +32,10 @@ def test_early_terminations_come_first_and_what_ended_by_itself_is_said():
     assert text.startswith("early terminations 25%, settled 50% after 7 steps, cost 10.0")
     assert "50% ended by the environment before" in text
     assert "8 resets" in text
+
+
+def test_the_numbers_of_resets_are_said_before_the_training():
+    (sentence,) = planned_tests(LoopSettings(num_test_episodes=12, final_test_episodes=34))
+    assert "12 resets after each epoch" in sentence
+    assert "34 at the end" in sentence
+    assert planned_tests(LoopSettings(num_test_episodes=0)) == []
