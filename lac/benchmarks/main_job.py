@@ -20,25 +20,28 @@ class MainJob:
 
     Args:
         arguments: The arguments of ``train``.
+
+    Attributes:
+        problem: A sentence about a run that failed; None if none has.
     """
 
     def __init__(self, arguments: Sequence[str] = MAIN_JOB) -> None:
         self._arguments = list(arguments)
         self._runs: list[dict[str, float | None]] = []
+        self.problem: str | None = None
 
     def run(self) -> None:
-        """Train once, in a temporary folder.
-
-        Raises:
-            RuntimeError: The run failed; the message is the end of what it printed.
-        """
+        """Train once, in a temporary folder, unless a run before has failed."""
+        if self.problem is not None:
+            return
         with TemporaryDirectory() as folder:
             command = [sys.executable, "-m", "lac", "train", *self._arguments, f"hydra.run.dir={folder}/run"]
             before, started = os.times(), time.perf_counter()
             ended = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=_environment(), check=False)
             wall, after = time.perf_counter() - started, os.times()
             if ended.returncode != 0:
-                raise RuntimeError(f"the main job failed: {ended.stderr.strip()[-500:]}")
+                self.problem = f"the main job failed: {ended.stderr.strip()[-500:]}"
+                return
             last = (Path(folder) / "run" / METRICS).read_text(encoding="utf-8").splitlines()[-1]
             summary = json.loads((Path(folder) / "run" / SUMMARY).read_text(encoding="utf-8"))
         spent = after.children_user + after.children_system - before.children_user - before.children_system

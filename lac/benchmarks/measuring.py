@@ -91,13 +91,13 @@ def run_benchmark(sizes: Sequence[Size], budget: Budget, say: Callable[[str], No
         # The runs of the main job that are due by the end of this round, less those by the end of the last.
         for _ in range((number + 1) * budget.main_jobs // budget.rounds - number * budget.main_jobs // budget.rounds):
             say(f"round {number + 1} of {budget.rounds}: the main job")
-            job.run()
+            job.run()  # one that fails is told, and takes nothing else with it
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": described | {"load_at_end": load()},
         "versions": versions(peer.distribution for peer in peers),
         "budget": vars(budget),
-        "not_measured": [problem for problem in problems.values() if problem is not None],
+        "not_measured": [problem for problem in (*problems.values(), job.problem) if problem is not None],
         "floors": [thing.as_data() for thing in floors],
         "sizes": [vars(size) | {"things": [thing.as_data() for thing in things]} for size, things in of_sizes],
         "main_job": job.as_data(),
@@ -135,6 +135,7 @@ def _parts_of_a_step(env: AnyEnv, engine: Engine, buffer: ReplayBuffer, size: Si
     """What an environment step of a training consists of, beside its update."""
     observation, _ = env.reset(seed=0)
     action = engine.get_action(observation)
+    stored = _filled_buffer(env)  # of its own, since what is stored is all the same
 
     def step() -> None:
         _, _, terminated, truncated, _ = env.step(action)
@@ -144,7 +145,7 @@ def _parts_of_a_step(env: AnyEnv, engine: Engine, buffer: ReplayBuffer, size: Si
     return [
         Thing(STEP, "acting", partial(engine.get_action, observation)),
         Thing(STEP, "stepping the environment", step),
-        Thing(STEP, "storing", partial(buffer.store, observation, action, 1.0, observation, False)),
+        Thing(STEP, "storing", partial(stored.store, observation, action, 1.0, observation, False)),
         Thing(STEP, "sampling", partial(buffer.sample_batches, ROUND_SIZE, size.batch_size), ROUND_SIZE),
     ]
 
