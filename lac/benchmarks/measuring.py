@@ -91,7 +91,7 @@ def run_benchmark(sizes: Sequence[Size], budget: Budget, say: Callable[[str], No
         # The runs of the main job that are due by the end of this round, less those by the end of the last.
         for _ in range((number + 1) * budget.main_jobs // budget.rounds - number * budget.main_jobs // budget.rounds):
             say(f"round {number + 1} of {budget.rounds}: the main job")
-            job.run()  # one that fails is told, and takes nothing else with it
+            job.run()  # one that fails is reported among what was not measured
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": described | {"load_at_end": load()},

@@ -18,6 +18,7 @@ from lac.envs import AnyEnv
 from lac.envs.disturbances import DisturbanceError
 from lac.envs.factory import env_errors, environment_factory, wrap_env
 from lac.runs import Run, RunError
+from lac.runs.environments import at_most
 from lac.runs.folder import one_line
 from lac.settings.fields import REQUIRED, leaves
 from lac.settings.training import EnvChoice
@@ -63,14 +64,7 @@ class Yardstick:
             raise ConfigError([f"controller: {error}"]) from error
         finally:
             nominal.close()
-        make = self.environment(disturbance)
-        envs = [make()]
-        while len(envs) < num_envs:
-            try:
-                envs.append(make())
-            except RunError:  # some can exist only once; episodes are the same in fewer of them
-                break
-        return controller, envs
+        return controller, at_most(num_envs, self.environment(disturbance))
 
 
 def controller_errors(cfg: DictConfig) -> list[str]:

@@ -56,7 +56,7 @@ def _product(_: Any, x: Any, w: Any, y: Any, kept: Any) -> tuple[Any, Callable[.
         (m, k), (_, n), _ = sizes
 
         def matrix(i: int) -> tuple[Any, Any, Any]:
-            # Fortran has columns, not rows, one after the other, so it is told of the transposed of all three.
+            # Fortran has columns, not rows, one after the other, so it gets the transposed of all three.
             is_c = signature.args[i].layout == "C"
             flag, distance = ir.Constant(ir.IntType(8), ord("N" if is_c else "T")), sizes[i][1 if is_c else 0]
             return flag, arrays[i].data, distance

@@ -91,11 +91,17 @@ def raise_if_endless(env: AnyEnv) -> None:
 
 def has_time_limit(env: AnyEnv) -> bool:
     """Whether a wrapper of Gymnasium ends the episodes of an environment after a number of steps."""
+    return bool(time_limits(env))
+
+
+def time_limits(env: AnyEnv) -> list[TimeLimit]:
+    """The wrappers of Gymnasium that end the episodes of an environment after a number of steps."""
+    found = []
     while isinstance(env, gymnasium.Wrapper):
         if isinstance(env, TimeLimit):
-            return True
+            found.append(env)
         env = env.env
-    return False
+    return found
 
 
 def observation_problem(obs: Array, source: str) -> str | None:

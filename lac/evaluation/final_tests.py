@@ -29,7 +29,7 @@ class FinalTests(NamedTuple):
     long_failure: str | None = None
 
 
-def final_tests(policy: Policy, envs: Sequence[AnyEnv], num_episodes: int) -> FinalTests:
+def final_tests(policy: Policy, envs: Sequence[AnyEnv], num_episodes: int, with_long: bool = True) -> FinalTests:
     """Test a policy on resets that are the same for every run, and on the same ones for longer.
 
     Args:
@@ -37,10 +37,13 @@ def final_tests(policy: Policy, envs: Sequence[AnyEnv], num_episodes: int) -> Fi
         envs: Test environments. Systems of our own are copied, so that all episodes run as one batch; others take
             their long episodes on ten resets at most, since they would take longer than the training.
         num_episodes: Number of episodes.
+        with_long: Whether for longer as well.
     """
     members = side_by_side(envs, num_episodes)
     tested = evaluate(policy, members, num_episodes)
     usual = tested.summary() | {"episodes": num_episodes}
+    if not with_long:
+        return FinalTests(usual, {})
     num_long = num_episodes if len(members) > len(envs) else min(num_episodes, max(_FEW, len(envs)))
     steps = LONG * (time_limit(envs[0]) or int(tested.lengths.max()))
     seeds = range(FIRST_TEST_SEED, FIRST_TEST_SEED + num_long)

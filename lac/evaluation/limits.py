@@ -3,21 +3,19 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import gymnasium
-from gymnasium.wrappers import TimeLimit
-
 from lac.envs import AnyEnv
+from lac.envs.checks import time_limits
 
 
 def time_limit(env: AnyEnv) -> int | None:
     """Steps after which a wrapper of Gymnasium ends an episode; None if there is none."""
-    return min((steps for limit in _limits(env) if (steps := limit._max_episode_steps) is not None), default=None)
+    return min((steps for limit in time_limits(env) if (steps := limit._max_episode_steps) is not None), default=None)
 
 
 @contextmanager
 def time_limits_at(envs: Sequence[AnyEnv], steps: int | None) -> Iterator[None]:
     """Move the time limits of the wrappers to ``steps`` within the block; None leaves them as they are."""
-    limits = [limit for env in envs for limit in _limits(env)] if steps is not None else []
+    limits = [limit for env in envs for limit in time_limits(env)] if steps is not None else []
     before = [limit._max_episode_steps for limit in limits]
     try:
         for limit in limits:
@@ -26,12 +24,3 @@ def time_limits_at(envs: Sequence[AnyEnv], steps: int | None) -> Iterator[None]:
     finally:
         for limit, own in zip(limits, before, strict=True):
             limit._max_episode_steps = own
-
-
-def _limits(env: AnyEnv) -> list[TimeLimit]:
-    found = []
-    while isinstance(env, gymnasium.Wrapper):
-        if isinstance(env, TimeLimit):
-            found.append(env)
-        env = env.env
-    return found

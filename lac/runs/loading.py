@@ -13,6 +13,7 @@ from lac.envs.disturbances import DisturbanceError
 from lac.envs.factory import AnyEnv, HasSpaces, env_errors, environment_factory, wrap_env
 from lac.loggers.jsonl import read_metrics
 from lac.runs.config_file import read_config
+from lac.runs.environments import at_most
 from lac.runs.folder import (
     ATTEMPTS,
     CONFIG,
@@ -131,13 +132,8 @@ class Run:
             DisturbanceError: The disturbance does not fit the environment.
         """
         agent, make = self.policy(name), self.environment(disturbance)
-        envs = [make()]
+        envs = at_most(num_envs, make)
         self._raise_if_unfit(self._policy_file(name), envs[0])
-        while len(envs) < num_envs:
-            try:
-                envs.append(make())
-            except RunError:  # some can exist only once; episodes are the same in fewer of them
-                break
         return agent, envs
 
     def _policy_file(self, name: str) -> Path:

@@ -158,11 +158,11 @@ class RunRecorder:
             self._stop = Stop(StopKind.PRUNED)
         return self._stop
 
-    def trained(self, agent: Agent, test: Callable[[], FinalTests]) -> None:
+    def trained(self, agent: Agent, test: Callable[[bool], FinalTests]) -> None:
         """Test the final and the best policy on many resets, and the final one for longer; the agent stays as it is."""
         self._raise_if_removed()
         self._console.begin("testing the final policy")
-        self._summary["final"] |= (tests := test()).usual
+        self._summary["final"] |= (tests := test(True)).usual
         if tests.long_failure is None:
             self._summary["final_long"] = tests.long
         else:
@@ -171,7 +171,7 @@ class RunRecorder:
         final, best = self._summary["final"], self._summary["best"]
         if best["epoch"] != final["epoch"]:
             with acting_as(agent, policy_path(self._dir, BEST)):
-                best |= test().usual
+                best |= test(False).usual
         if best["epoch"] == final["epoch"] or is_better(final, best):  # few resets had flattered the other one
             self._summary["best"] = dict(final)
             agent.save(policy_path(self._dir, BEST))

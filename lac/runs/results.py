@@ -67,9 +67,5 @@ def _rank(report: Mapping[str, float]) -> tuple[float, float, float]:
 
 def flat(summary: Mapping[str, Any]) -> dict[str, Any]:
     """The results of a summary as a flat dictionary, for W&B."""
-    flat = {key: summary[key] for key in ("status", "wall_time", "seed") if key in summary}
-    return flat | {
-        f"{name}/{key}": value
-        for name in ("final", "final_long", "best")
-        for key, value in summary.get(name, {}).items()
-    }
+    results = {key: summary[key] for key in ("status", "wall_time", "seed") if key in summary}
+    return results | {f"{name}/{key}": value for name in TITLES for key, value in summary.get(name, {}).items()}

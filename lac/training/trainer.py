@@ -54,8 +54,11 @@ class Recorder(Protocol):
     def epoch(self, metrics: Metrics, agent: Agent) -> Stop | None:
         """Called after an epoch; the training stops if it returns a reason."""
 
-    def trained(self, agent: Agent, test: Callable[[], FinalTests]) -> None:
-        """Called after the last epoch, if there are tests, with a function that tests the present weights."""
+    def trained(self, agent: Agent, test: Callable[[bool], FinalTests]) -> None:
+        """Called after the last epoch, if there are tests, with a function that tests the present weights.
+
+        Its argument is whether for longer as well.
+        """
 
 
 def seed_everything(seed: int) -> dict[str, int]:
@@ -264,8 +267,8 @@ class Trainer:
             )
         return {f"test/{name}": value for name, value in results.summary().items()}
 
-    def _final_tests(self) -> FinalTests:
-        return final_tests(self._policy, self.environments.tests, self._loop.final_test_episodes)
+    def _final_tests(self, with_long: bool) -> FinalTests:
+        return final_tests(self._policy, self.environments.tests, self._loop.final_test_episodes, with_long)
 
     def _policy(self, obs: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
         return self.agent.get_action(obs, deterministic=True)

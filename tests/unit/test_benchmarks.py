@@ -166,7 +166,7 @@ def test_the_main_job_is_trained_in_a_process_of_its_own():
     assert run["final_cost"] > 0
 
 
-def test_a_main_job_that_fails_is_told_once_and_takes_nothing_with_it():
+def test_a_main_job_that_fails_is_reported_once_and_takes_nothing_with_it():
     job = MainJob(["env=nowhere"])
     job.run()
     assert job.problem.startswith("the main job failed: ")

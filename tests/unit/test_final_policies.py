@@ -44,7 +44,7 @@ def recorded(folder, epochs, at_the_end, long_failure=None):
     """A run whose policy of epoch ``k`` is marked ``k``, with results after its epochs and, by mark, at its end."""
     agent = agent_of_the_van_der_pol()
 
-    def test():
+    def test(with_long):
         result = at_the_end[int(mark(agent))]
         if isinstance(result, Exception):
             raise result
