@@ -23,6 +23,7 @@ _MODULES = {
     "SoftActorCritic": "lac.networks",
     "choose_engine": "lac.engines",
     "controllers": "lac.controllers",
+    "export": "lac.runs.exporting",
     "lac": "lac.api",
     "latc": "lac.api",
     "load_agent": "lac.agents.loading",

@@ -19,6 +19,7 @@ from lac.envs.factory import HasSpaces
 from lac.networks import LyapunovActorCritic as LyapunovActorCritic
 from lac.networks import LyapunovActorTwinCritic as LyapunovActorTwinCritic
 from lac.networks import SoftActorCritic as SoftActorCritic
+from lac.runs.exporting import export as export
 
 __version__: str
 __all__: list[str]

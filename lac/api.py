@@ -86,10 +86,6 @@ sac = _training_function(SAC)
 def _train(algorithm: str, arguments: Mapping[str, Any]) -> tuple[Agent, ReplayBuffer]:
     """Train from the arguments of one of the functions above."""
     logging = _logger_settings(arguments["logger_kwargs"])
-    if arguments["export"]:
-        raise NotImplementedError(
-            "export=True comes with a later release; the policy is saved under policy/ all the same"
-        )
     plan = TrainingPlan(
         algorithm=from_arguments(ALGORITHMS[algorithm], arguments),
         seed=secrets.randbits(31) if arguments["seed"] is None else arguments["seed"],
@@ -152,6 +148,7 @@ def _record_settings(name: str, here: Path, logging: LoggerSettings, arguments: 
         keep_policies=logging.save_checkpoints,
         quiet=logging.quiet,
         columns=logging.verbose_vars,
+        export=arguments["export"],
         wandb=wandb,
     )
 

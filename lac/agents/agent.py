@@ -145,6 +145,11 @@ class Agent(ExecutedModule, SavedModule, ABC):
         return self._device
 
     @property
+    def observation_space(self) -> Box:
+        """The box of observations; without bounds for an agent that was loaded, which does not know them."""
+        return self._observation_space
+
+    @property
     def action_space(self) -> Box:
         """The box of actions."""
         return self._action_space

@@ -32,8 +32,13 @@ def policy_path(path: str | Path, name: str = FINAL) -> Path:
 
 def write_policy(path: Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
     """Write tensors with a JSON description in their header; an existing file is replaced atomically."""
+    write_bytes(path, policy_bytes(tensors, description))
+
+
+def policy_bytes(tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> bytes:
+    """The content of a policy file."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_bytes(path, save(contiguous, metadata={"lac": json.dumps(description)}))
+    return save(contiguous, metadata={"lac": json.dumps(description)})
 
 
 def read_policy(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

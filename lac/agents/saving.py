@@ -1,5 +1,7 @@
 """Saves and loads agents."""
 
+import hashlib
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -8,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from lac.agents.description import description_differences
-from lac.agents.policy_files import policy_path, read_policy, write_policy
+from lac.agents.policy_files import policy_bytes, policy_path, read_policy, write_policy
+from lac.exporting import Source, export_policy
 from lac.settings.rules import Flag, raise_if_wrong, shown
 
 _NAME_KEY = "alg_name"
@@ -25,9 +28,30 @@ class SavedModule(nn.Module):
     """What is needed besides the weights to rebuild the module."""
     _multiplier_names: ClassVar[tuple[str, ...]] = ("log_alpha",)
 
-    def export(self, path: str | Path) -> None:
-        """Write the deterministic policy as a deployable file; not available yet."""
-        raise NotImplementedError(f"export to {path} comes with a later release; save({str(path)!r}) keeps the policy")
+    def export(self, path: str | Path, format: str | None = None, c_type: str = "double") -> Path:
+        """Write ``get_action(obs, deterministic=True)`` as a file that runs without this package, and a manifest.
+
+        The file is run on 10 000 observations first and compared with a float64 reference; one that differs is not
+        written.
+
+        Args:
+            path: The file (``*.onnx``, ``*.c``, ``*.pt2``), or a run folder, which gets ``export/policy.FORMAT``.
+            format: ``onnx``, ``c`` or ``pt2``; None: that of the file's name, or C for a folder.
+            c_type: ``double`` or ``float``, the number type of a C file.
+
+        Returns:
+            The file that was written; the manifest is beside it.
+
+        Raises:
+            ValueError: The policy cannot be exported: its actor-critic is not one of this package, the extra
+                ``export`` is not installed, or the file does not compute the same actions.
+        """
+        agent: Any = self
+        sha256 = hashlib.sha256(self._policy_bytes()).hexdigest()
+        exported = export_policy(agent, path, Source(type(self).__name__, sha256), format, c_type)
+        if exported.note is not None:
+            warnings.warn(exported.note, stacklevel=2)
+        return exported.file
 
     def save(self, path: str | Path) -> Path:
         """Write the agent's tensors to a file, or to ``policy/final.safetensors`` of a run folder.
@@ -36,9 +60,16 @@ class SavedModule(nn.Module):
             The file that was written; :meth:`restore` accepts it as well as ``path``.
         """
         file = policy_path(path)
-        tensors = {name: value for name, value in self.state_dict().items() if isinstance(value, Tensor)}
-        write_policy(file, tensors, {_NAME_KEY: type(self).__name__, **self._description})
+        write_policy(file, *self._tensors_and_description())
         return file
+
+    def _policy_bytes(self) -> bytes:
+        """What :meth:`save` writes."""
+        return policy_bytes(*self._tensors_and_description())
+
+    def _tensors_and_description(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        tensors = {name: value for name, value in self.state_dict().items() if isinstance(value, Tensor)}
+        return tensors, {_NAME_KEY: type(self).__name__, **self._description}
 
     def restore(self, path: str | Path, restore_lagrance_multipliers: bool = False) -> None:
         """Load the weights of a saved agent.

@@ -233,6 +233,7 @@ def _record_settings(plain: Mapping[str, Any], run_dir: Path, should_prune: Call
         else [],
         wandb=_wandb_settings(plain, run_dir),
         should_prune=should_prune,
+        export=plain["train"]["export"],
     )
 
 

@@ -125,10 +125,6 @@ def _value_errors(plain: Mapping[str, Any], algorithm: type[Algorithm]) -> list[
         errors.append(
             f"train.start_policy is {start_policy!r}, which does not exist; give a run folder or a policy file"
         )
-    if train.get("export"):
-        errors.append(
-            "train.export is true; export comes with a later release. Leave it out; the policy is saved anyway"
-        )
     return errors
 
 

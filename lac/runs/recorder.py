@@ -1,10 +1,6 @@
 """Records a run: its folder, its status, its policies, and the loggers of its metrics."""
 
 import json
-import os
-import platform
-import subprocess
-import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +23,7 @@ from lac.loggers.console import ConsoleLogger
 from lac.loggers.jsonl import JsonlLogger, read_metrics
 from lac.loggers.wandb import WandbLogger, WandbSettings
 from lac.runs.ending import HeldSignals, held_signals, run_steps
+from lac.runs.exporting import export_run
 from lac.runs.folder import (
     FAILED,
     FINISHED,
@@ -37,9 +34,11 @@ from lac.runs.folder import (
     PRUNED,
     RUNNING,
     SUMMARY,
+    RunError,
     claimed_folder,
 )
 from lac.runs.forecast import Forecast
+from lac.runs.provenance import provenance
 from lac.runs.results import TITLES, acting_as, figures, flat, is_better, planned_tests
 from lac.training.divergence import DivergenceError, has_finite_weights
 from lac.training.plan import TrainingPlan
@@ -69,6 +68,7 @@ class RecordSettings:
         wandb: Mode, project and labels on Weights & Biases.
         start_dir: Paths are shown relative to this folder.
         should_prune: Called with the report of each epoch; true ends the run as pruned.
+        export: Whether to export the final policy when the run has finished.
     """
 
     run_dir: Path
@@ -83,6 +83,7 @@ class RecordSettings:
     wandb: WandbSettings = field(default_factory=WandbSettings)
     start_dir: Path = field(default_factory=Path.cwd)
     should_prune: Callable[[Mapping[str, float]], bool] | None = None
+    export: bool = False
 
 
 class RunRecorder:
@@ -116,7 +117,7 @@ class RunRecorder:
         """Record the start of the training."""
         self._agent, self._forecast = agent, Forecast(plan.loop)
         self._wandb.start()
-        self._summary |= {"seed": plan.seed, "wandb": self._wandb.description, **_provenance()}
+        self._summary |= {"seed": plan.seed, "wandb": self._wandb.description, **provenance()}
         self._write_summary()
         self._console.info(self._introduction(agent, plan, engine))
         self._console.start(plan.loop.total_steps)
@@ -198,6 +199,7 @@ class RunRecorder:
                 "the progress bar": self._console.stop,
                 "the offending transition": lambda: self._write_transition(error),
                 "the policy": lambda: self._save_last(error),
+                "the export": self._export,
                 "the file of metrics": self._metrics.close,
                 "the picture": self._draw,
                 "W&B": lambda: self._finish_wandb(held),
@@ -229,6 +231,19 @@ class RunRecorder:
         """Save the policy, unless it has diverged: it must not replace the last good one."""
         if self._agent is not None and not isinstance(error, DivergenceError) and has_finite_weights(self._agent):
             self._agent.save(policy_path(self._dir, FINAL))
+
+    def _export(self) -> None:
+        """Export the final policy of a finished run; one that fails is a warning, since the policy itself is saved."""
+        if not (self._settings.export and self._summary["status"] == FINISHED):
+            return
+        try:
+            exported = export_run(self._dir)
+        except RunError as error:
+            self.warn(f"the export failed: {error}")
+            return
+        self._console.info(f"exported {self._shown(exported.file)}")
+        if exported.note is not None:
+            self._console.info(f"  note       {exported.note}")
 
     def _draw(self) -> None:
         rows = read_metrics(self._dir / METRICS)
@@ -299,21 +314,3 @@ class RunRecorder:
 
 def _status(error: BaseException | None) -> str:
     return FINISHED if error is None else FAILED if isinstance(error, Exception) else INTERRUPTED
-
-
-def _provenance() -> dict[str, Any]:
-    packages = ("lac", "torch", "numpy", "gymnasium", "hydra-core", "wandb")
-    return {
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
-        "git_commit": _git_commit(),
-        "machine": {"platform": platform.platform(), "cpus": os.cpu_count(), "threads": torch.get_num_threads()},
-        "command": sys.argv,
-    }
-
-
-def _git_commit() -> str | None:
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None

@@ -7,6 +7,7 @@ from typing import Any, get_type_hints
 from lac.settings.algorithms import ALGORITHMS, Algorithm
 from lac.settings.controllers import ControllerSettings
 from lac.settings.disturbances import Disturbance, kind_leaves
+from lac.settings.exporting import C_TYPE, DEFAULT_FORMAT, POLICY
 from lac.settings.fields import REQUIRED, Leaf, Settings, group, leaves, setting
 from lac.settings.rules import COUNT, FROM_ZERO, OPTIONAL_COUNT, SEED, THREADS, Choice, Flag, Number
 from lac.settings.training import (
@@ -112,6 +113,16 @@ class BenchmarkCommand(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExportCommand(Settings):
+    """Everything that the command ``export`` takes."""
+
+    run_dir: Any = setting(REQUIRED, None, "folder of a run or of a sweep, or a list: [outputs/a,outputs/b]")
+    format: Any = setting(DEFAULT_FORMAT, None, "onnx, c or pt2, or a list: [onnx,c]")
+    policy: str = setting("final", POLICY, "final or best")
+    c_type: str = setting("double", C_TYPE, "number type of a C file, double or float")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReportCommand(Settings):
     """Everything that the command ``report`` takes."""
 
@@ -153,6 +164,7 @@ class DashboardCommand(Settings):
 COMMANDS: dict[str, type[Settings]] = {
     "train": TrainCommand,
     "evaluate": EvaluateCommand,
+    "export": ExportCommand,
     "report": ReportCommand,
     "benchmark": BenchmarkCommand,
     "wandb_sweep": WandbSweepCommand,

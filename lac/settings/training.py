@@ -173,7 +173,7 @@ class LoopSettings(Settings):
     start_policy: str | None = setting(
         None, Text(is_path=True, optional=True), "run folder or policy file to start from"
     )
-    export: bool = setting(False, Flag(), "write a deployable policy at the end (not available yet)")
+    export: bool = setting(False, Flag(), "export the final policy at the end, as one C file that needs no Python")
 
     @property
     def total_steps(self) -> int:
