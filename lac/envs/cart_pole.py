@@ -1,7 +1,7 @@
 """A pole that is balanced on a cart, which goes to the origin or follows a reference."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -48,6 +48,8 @@ class CartPole(System):
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 50}  # noqa: RUF012 (as Gymnasium declares it)
+    observation_names: Sequence[str] = ("x [m]", "v [m/s]", "theta [rad]", "omega [rad/s]")
+    action_names = ("force [N]",)
 
     def __init__(
         self,
@@ -199,6 +201,8 @@ class CartPoleTrackingCost(CartPole):
         self.reference_amplitude = 7.0
         self.reference_frequency = reference_frequency
         self.shows_reference, self.shows_reference_error = shown
+        added = [name for name, is_shown in zip(("r [m]", "x - r [m]"), shown, strict=True) if is_shown]
+        self.observation_names = (*self.observation_names, *added)
 
     def reference(self, t: Any, xp: Any = np) -> Any:
         """The reference of the cart's position at time ``t``, in seconds."""

@@ -49,6 +49,7 @@ class Ex3EKF(System):
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012 (as Gymnasium declares it)
+    action_names = ("gain of the angle [-]", "gain of the rate [1/s]")
     goal_tolerance = 0.5
 
     def __init__(
@@ -63,6 +64,8 @@ class Ex3EKF(System):
         actions = Box(-10.0, 10.0, (2,), np.float64)
         observations = Box(-10000.0, 10000.0, (self._n_observed,), np.float64)
         super().__init__(actions, observations, 4, clip_action, n_forces=1, render_mode=render_mode)
+        names = ("estimated angle [rad]", "estimated rate [rad/s]", "angle [rad]", "rate [rad/s]")
+        self.observation_names = names[: self._n_observed]
         self.correct_length = correct_length
         self.dt = 0.1
         self.g = 9.81

@@ -67,6 +67,10 @@ class GeneRing(System):
         self.reference_amplitude = 7.0
         self.reference_frequency = 1 / 200
         self.reference_phase = 0.0
+        genes = range(1, n + 1)
+        concentrations = (*(f"m{i} (mRNA)" for i in genes), *(f"p{i} (protein)" for i in genes))
+        self.observation_names = (*concentrations, "r (reference of p1)", "p1 - r")
+        self.action_names = tuple(f"light {i}" for i in genes)
         self._n = n
         self._repressors = list(range(-1, n - 1))
         self._fixed_state = np.array(fixed_state)

@@ -41,6 +41,9 @@ class SingleTrackCar(StabilisedSystem):
         clip_action: Whether actions are clipped to their box; otherwise one outside is an error.
     """
 
+    observation_names = ("sx [m]", "sy [m]", "delta [rad]", "ve [m/s]", "psi [rad]", "w [rad/s]", "beta [rad]")
+    action_names = ("rate of steering [rad/s]", "acceleration [m/s^2]")
+
     def __init__(self, low_speed_trap: bool = True, bonus: bool = False, clip_action: bool = True) -> None:
         limits = (1, 1, 1.066, 1, math.pi / 2, math.pi / 2, math.pi / 3)
         super().__init__((0.5,) * 7, limits, 5.0, (2, 2, 1, 1, 1, 1, 1), (0.1, 0.1), 3, bonus, clip_action)

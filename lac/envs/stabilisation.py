@@ -141,6 +141,9 @@ class VanDerPol(StabilisedSystem):
         dx2 = mu (1 - x1^2) x2 - x1 + u
     """
 
+    observation_names = ("x1", "x2")
+    action_names = ("u",)
+
     def __init__(self, bonus: bool = False, clip_action: bool = True) -> None:
         super().__init__((5, 5), (10, 10), 5.0, (2, 1), (0.1,), 1, bonus, clip_action)
         self.mu = 1.0
@@ -165,6 +168,8 @@ class PendulumStabilise(StabilisedSystem):
     up to 6.
     """
 
+    observation_names = ("theta [rad]", "omega [rad/s]")
+    action_names = ("torque [N m]",)
     goal_tolerance = 0.2
 
     def __init__(self, bonus: bool = False, clip_action: bool = True) -> None:
@@ -193,6 +198,9 @@ class DuctedFan(StabilisedSystem):
 
     An external force is ``(F_x, F_y, torque)``, in N and N m.
     """
+
+    observation_names = ("x [m]", "y [m]", "theta [rad]", "vx [m/s]", "vy [m/s]", "omega [rad/s]")
+    action_names = ("u1 across [N]", "u2 along [N]")
 
     def __init__(self, bonus: bool = False, clip_action: bool = True) -> None:
         limits = (5, 5, math.pi / 2, 5, 5, 5)
@@ -228,6 +236,8 @@ class TwoLink(StabilisedSystem):
     goal set, ``goal_tolerance``, is 0.2 rad and 0.2 rad/s.
     """
 
+    observation_names = ("th1 [rad]", "th2 [rad]", "w1 [rad/s]", "w2 [rad/s]")
+    action_names = ("torque 1 [N m]", "torque 2 [N m]")
     goal_tolerance = 0.2
 
     def __init__(self, bonus: bool = False, clip_action: bool = True) -> None:

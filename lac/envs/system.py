@@ -53,6 +53,9 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
     reference, entry by entry, in its units. It is a plain attribute, too, and a class of its own default; None is no
     goal set.
 
+    ``observation_names`` and ``action_names`` name each entry with its unit, as in ``"theta [rad]"``, for whoever wires
+    an exported policy to a plant; None where they are not declared.
+
     A class that has ``rgb_array`` among its render modes draws itself in :meth:`_picture`.
 
     Args:
@@ -64,6 +67,8 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
         render_mode: One of ``metadata["render_modes"]``, or None.
     """
 
+    observation_names: Sequence[str] | None = None
+    action_names: Sequence[str] | None = None
     goal_tolerance: float | Sequence[float] | None = None
 
     def __init__(

@@ -42,7 +42,9 @@ def _modules(policy: DeterministicPolicy) -> Sequence[nn.Module]:
     for layer in policy.layers:
         # On meta nothing is drawn: torch's global generator stays as it is.
         linear = nn.Linear(layer.weight.shape[1], layer.weight.shape[0], device="meta")
-        linear.weight, linear.bias = nn.Parameter(torch.tensor(layer.weight)), nn.Parameter(torch.tensor(layer.bias))
+        linear.weight, linear.bias = (
+            nn.Parameter(torch.tensor(numbers), requires_grad=False) for numbers in (layer.weight, layer.bias)
+        )
         modules += [linear, ACTIVATIONS[layer.activation]()]
     return modules
 

@@ -85,7 +85,7 @@ def yardstick(agent: ActingAgent, policy: DeterministicPolicy, box: Box | None =
 
 
 def _observations(policy: DeterministicPolicy, box: Box) -> Float64Array:
-    """Observations ``[n, obs_dim]``: half within the scale of the networks, or the bounds where it is 1, half beyond."""
+    """Observations ``[n, obs_dim]``: half within the scale of the networks, or the box where it is 1; half beyond."""
     centre, scale = policy.obs_centre.astype(np.float64), 1.0 / policy.obs_inverse_width.astype(np.float64)
     low, high = np.asarray(box.low, np.float64), np.asarray(box.high, np.float64)
     with np.errstate(over="ignore"):
