@@ -115,7 +115,12 @@ def export_policy(
     stem = f"{name}-float" if (format, c_type) == ("c", "float") else name
     file, manifest = _files(path, format, stem)
     policy = deterministic_policy(agent)
-    form = _form(policy, format, c_type, _about(policy, source))
+    try:
+        form = _form(policy, format, c_type, _about(policy, source))
+    except ExportError:
+        raise
+    except Exception as error:  # whatever the writer of a format raises
+        raise ExportError(f"{file} cannot be written: {type(error).__name__}: {error}") from error
     measured = yardstick(agent, policy, source.observation_box)
     if form.run is None:
         note = f"{file} was not verified: no C compiler (cc, gcc or clang) was found"

@@ -13,7 +13,7 @@ from lac.agents.loading import load_agent
 from lac.agents.policy_files import FINAL, policy_path
 from lac.envs.factory import AnyEnv, validate_spaces
 from lac.exporting import Exported, ExportError, Source, export_policy
-from lac.runs.folder import RunError, one_line
+from lac.runs.folder import CONFIG, RunError, one_line
 from lac.runs.loading import Run, load
 from lac.settings.exporting import C_TYPE, EXPORT_FORMAT, POLICY
 from lac.settings.rules import Text, raise_if_wrong, shown
@@ -81,7 +81,7 @@ def export_run(
 ) -> Exported:
     """Export a policy of a run; see :func:`export`.
 
-    A run from Python has no config, so its environment and the names in it are not known.
+    Where its environment cannot be built, which is no error, the names in it are not known.
 
     Raises:
         RunError: The run has no such policy, or it cannot be exported, or the file cannot be written.
@@ -92,7 +92,7 @@ def export_run(
     try:
         agent = load_agent(file)
         sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
-    except (ValueError, OSError) as error:
+    except Exception as error:  # whatever bytes that are no policy lead to
         raise RunError(f"{file} cannot be exported: {one_line(error)}") from error
     source = Source(type(agent).__name__, sha256, file=str(file.relative_to(folder)))
     source, unknown = _with_environment(folder, source, agent)
@@ -106,7 +106,12 @@ def export_run(
 
 
 def _with_environment(folder: Path, source: Source, agent: Agent) -> tuple[Source, str | None]:
-    """The source with what the environment of the run says, or a sentence about why it says nothing."""
+    """The source with what the environment of the run says, or a sentence about why it says nothing.
+
+    A run from Python has no config, and nothing is wrong with it.
+    """
+    if not (folder / CONFIG).exists():
+        return source, None
     try:
         with chdir(Path.cwd()):  # for its return: environments may change the working directory
             run = load(folder)

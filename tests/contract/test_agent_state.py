@@ -258,6 +258,7 @@ def test_load_agent_refuses_what_it_cannot_build(tmp_path):
         load_agent(tmp_path / "nothing")
 
 
-def test_export_says_that_it_comes_later(tmp_path):
-    with pytest.raises(NotImplementedError, match="later release"):
-        an_agent().export(tmp_path)
+def test_export_refuses_an_actor_critic_that_it_does_not_know(tmp_path):
+    with pytest.raises(ValueError, match="the actor-critic OwnActorCritic is not one of lac's"):
+        an_agent(actor_critic=OwnActorCritic, ac_kwargs={}).export(tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -228,10 +228,10 @@ def test_argument_start_policy(train):
     assert not same(tensors(train(seed=9, **UNTRAINED).agent.ac), tensors(trained.agent.ac))
 
 
-def test_argument_export_is_refused_before_anything_is_done(train, tmp_path):
-    with pytest.raises(NotImplementedError, match="export"):
-        train(export=True)
-    assert list(tmp_path.iterdir()) == []
+def test_argument_export(train):
+    for export, files in ((False, []), (True, ["manifest.json", "policy.c"])):
+        folder = train(export=export, **UNTRAINED).folder
+        assert sorted(path.name for path in folder.glob("export/*")) == files
 
 
 def test_argument_critic_loss(train):

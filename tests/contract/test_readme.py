@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ SMALL = [
 EXTRA = {
     "train.py": SMALL,
     "evaluate.py": ["episodes=2"],
+    "export.py": [],
     "report.py": [],
     "benchmark.py": ["rounds=1", "round_seconds=0", "width=8", "batch_size=8", "main_jobs=0", "peers=false"],
     "wandb_sweep.py": [],
@@ -76,6 +78,21 @@ def test_the_commands_run_in_the_order_in_which_they_stand(
         assert end.stdout
     assert (tmp_path / "outputs/mine/trajectories.png").exists()
     assert len(list((tmp_path / "outputs/multirun").glob("*/*/summary.json"))) == 4
+    if which("cc") is not None:
+        (tmp_path / "main.c").write_text(blocks("c")[0])
+        words = [
+            "-std=c99",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "main.c",
+            "outputs/mine/export/policy.c",
+            "-lm",
+            "-o",
+            "policy",
+        ]
+        run(["cc", *words], tmp_path)
+        assert len(run(["./policy"], tmp_path).split()) == 3
 
 
 def test_the_python_example_runs(workplace: Path) -> None:

@@ -35,6 +35,17 @@ WRONG = {
         "controller=zero env=oscillator env.num_envs=2": "env.num_envs",
         "run_dir=. --config-name nothing": "--config-name is 'nothing'",
     },
+    "export": {
+        "": "run_dir is not set",
+        "run_dir=nowhere": "run_dir: nowhere does not exist",
+        "run_dir=empty": "empty is empty: there is no run in it",
+        "run_dir=. format=onx": "format is 'onx'; it must be one of onnx, c, pt2, or a list",
+        "run_dir=. format=[c,5]": "format is 5",
+        "run_dir=. format=[]": "format is an empty list",
+        "run_dir=. policy=worst": "policy is 'worst'; it must be one of final, best",
+        "run_dir=. c_type=half": "c_type is 'half'; it must be one of double, float",
+        "-m run_dir=. policy=final,best": "-m is for train",
+    },
     "report": {
         "": "runs is not set",
         "runs=": "runs is empty",

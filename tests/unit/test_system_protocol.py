@@ -271,3 +271,22 @@ def test_every_constant_takes_effect(env):
             without_effect.append(name)
         setattr(env, name, value)
     assert without_effect == []
+
+
+def test_names_of_observations_and_actions_are_one_for_each(env):
+    for names, space in ((env.observation_names, env.observation_space), (env.action_names, env.action_space)):
+        assert names is None or len(set(names)) == space.shape[0]
+
+
+@pytest.mark.parametrize(
+    ("env_id", "kwargs", "shown"),
+    [
+        ("lac/CartPoleTrackingCost-v1", {}, ["r [m]"]),
+        ("lac/CartPoleTrackingCost-v1", {"exclude_reference_error_from_observation": False}, ["r [m]", "x - r [m]"]),
+        ("lac/Ex3EKF-v1", {"exclude_truth_from_observation": True}, []),
+    ],
+)
+def test_names_of_observations_follow_what_is_shown(env_id, kwargs, shown):
+    env = made(env_id, **kwargs)
+    assert len(env.observation_names) == env.observation_space.shape[0]
+    assert list(env.observation_names[4:]) == shown
