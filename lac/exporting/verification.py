@@ -22,6 +22,8 @@ _WIDEST = 1e3
 """A wider box says nothing about what is observed."""
 _MARGIN = 3.0
 """Two float32 sums in different orders differ by a few times what each of them differs from the exact one."""
+_ROUNDINGS = 4.0
+"""Roundings of an action of its size, which count where a narrow box is far from zero."""
 _OTHER_POLICY = 1e-3
 """A difference of the agent's own actions, in half-widths, that rounding does not explain."""
 
@@ -51,7 +53,7 @@ class Yardstick:
         """
         if number_type == "float":
             return max(LIMITS["float"], _MARGIN * self.own_difference)
-        return max(LIMITS["double"], _MARGIN * float(np.finfo(np.float64).eps) * self.action_size)
+        return max(LIMITS["double"], _ROUNDINGS * float(np.finfo(np.float64).eps) * self.action_size)
 
     def difference(self, actions: npt.NDArray[Any]) -> float:
         """The largest difference of actions ``[n, act_dim]`` from the reference, in half-widths; may be NaN."""
