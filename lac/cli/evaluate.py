@@ -214,7 +214,7 @@ def _rollouts(run: Run | Yardstick, test: _Test) -> Rollouts:
     """The episodes of the test."""
     if test.is_disturbed:
         run.environment(None)().close()
-        errors = disturbance_fit_errors(run.config, test.disturbance)
+        errors = disturbance_fit_errors(run.config, test.disturbance, test.steps)
         if errors:
             raise ConfigError(errors)
     actor, envs = run.closed_loop(test.policy, test.disturbance, min(test.episodes, _MAX_ENVS))

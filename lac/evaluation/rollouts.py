@@ -16,9 +16,9 @@ from lac.envs.checks import (
     are_usable,
     are_valid_costs,
     cost_problem,
-    has_time_limit,
     observation_problem,
 )
+from lac.envs.time_limits import has_time_limit
 from lac.envs.vector import TRAINING_SEEDS
 from lac.evaluation.limits import time_limits_at
 from lac.evaluation.steppers import Array, BoolArray, FloatArray, Present, Stepper, can_step_as_batch, make_stepper

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lac.envs.disturbances.attributes import Parameters, Reference
-from lac.envs.disturbances.base import AnyEnv, Disturbance, DisturbanceError
+from lac.envs.disturbances.base import AnyEnv, Disturbance, DisturbanceError, Push, added
 from lac.envs.disturbances.pushes import Impulse, Noise, Sinusoid
 
 __all__ = [
@@ -20,10 +20,13 @@ __all__ = [
     "Impulse",
     "Noise",
     "Parameters",
+    "Push",
     "Reference",
     "Sinusoid",
+    "added",
     "argument_errors",
     "disturbed",
+    "late_errors",
 ]
 
 DISTURBANCES: dict[str, type[Disturbance]] = {
@@ -56,6 +59,11 @@ def argument_errors(settings: Mapping[str, Any], prefix: str) -> list[str]:
     if settings["kind"] == "none":
         return []
     return DISTURBANCES[settings["kind"]].errors(_arguments(settings), prefix)
+
+
+def late_errors(env: AnyEnv) -> list[str]:
+    """Errors of a disturbance around an environment whose episodes end before it; none without a disturbance."""
+    return env.late_errors() if isinstance(env, Impulse) else []
 
 
 def _arguments(settings: Mapping[str, Any]) -> dict[str, Any]:
