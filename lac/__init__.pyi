@@ -19,6 +19,7 @@ from lac.envs.factory import HasSpaces
 from lac.networks import LyapunovActorCritic as LyapunovActorCritic
 from lac.networks import LyapunovActorTwinCritic as LyapunovActorTwinCritic
 from lac.networks import SoftActorCritic as SoftActorCritic
+from lac.studies import robustness as robustness
 
 __version__: str
 __all__: list[str]

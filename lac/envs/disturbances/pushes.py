@@ -96,15 +96,14 @@ class Impulse(Push):
             DisturbanceError: The episode ends before the step with the push.
         """
         # Not when it is built: a test may let episodes go on beyond the usual limit.
-        raise_if_any(self.late_errors())
+        raise_if_any(self.late_errors(time_limit(self)))
         return super().reset(seed=seed, options=options)
 
-    def late_errors(self) -> list[str]:
-        """An error if the present time limits end episodes before the step with the push."""
-        limit = time_limit(self)
-        if self._at_step is None or limit is None or self._at_step < limit:
+    def late_errors(self, num_steps: int | None) -> list[str]:
+        """An error if episodes of ``num_steps`` steps (None: without a limit) end before the push."""
+        if self._at_step is None or num_steps is None or self._at_step < num_steps:
             return []
-        return [f"at_step is {self._at_step}, but episodes of {title(self.env)} end with the step {limit - 1}"]
+        return [f"at_step is {self._at_step}, but episodes of {title(self.env)} end with the step {num_steps - 1}"]
 
     def next_push(self, action: Any, state: Callable[[], FloatArray]) -> FloatArray | None:
         """See the base class."""
