@@ -21,7 +21,7 @@ from lac.config.disturbances import disturbance_errors, disturbance_fit_errors
 from lac.config.naming import evaluation_name
 from lac.envs.checks import MAX_EPISODE_STEPS, raise_if_endless
 from lac.evaluation.final_tests import share_cut_short
-from lac.evaluation.rollouts import FIRST_TEST_SEED, Rollouts, rollout
+from lac.evaluation.rollouts import FIRST_TEST_SEED, MAX_TEST_ENVS, Rollouts, rollout
 from lac.files import relative_to_cwd, write_json
 from lac.loggers.heartbeat import heartbeat
 from lac.runs import Run, RunError
@@ -31,7 +31,6 @@ from lac.settings.commands import EvaluateCommand
 from lac.settings.fields import setting_errors
 from lac.settings.rules import SEED, ArgumentError
 
-_MAX_ENVS = 50  # test episodes side by side
 _PICTURED_EPISODES = 10  # in the picture of trajectories
 _PICTURE = "trajectories.png"
 _WIDTH = 100  # columns of the table
@@ -182,7 +181,7 @@ def _rollouts(run: Run | Yardstick, test: _Test) -> Rollouts:
         errors = disturbance_fit_errors(run.config, test.disturbance, test.steps)
         if errors:
             raise ConfigError(errors)
-    actor, envs = run.closed_loop(test.policy, test.disturbance, min(test.episodes, _MAX_ENVS))
+    actor, envs = run.closed_loop(test.policy, test.disturbance, min(test.episodes, MAX_TEST_ENVS))
     policy = partial(actor.get_action, deterministic=True)
     seeds = range(test.first_seed, test.first_seed + test.episodes)
     try:

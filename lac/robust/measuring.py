@@ -5,12 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lac.evaluation.rollouts import Policy, Rollouts, rollout
+from lac.evaluation.rollouts import MAX_TEST_ENVS, Policy, Rollouts, rollout
 from lac.robust.grids import Variant
 from lac.robust.subjects import Subject
-
-MEMBERS = 50
-"""Episodes side by side, as many as ``evaluate`` has: the numbers of the nominal case are the same to the bit."""
 
 
 class Episode(NamedTuple):
@@ -39,7 +36,7 @@ def measure(
         seeds: Reset seeds.
         steps: Length of an episode, also beyond its time limit; None is that limit.
     """
-    envs = subject.environments(variant.disturbance, min(len(seeds), MEMBERS))
+    envs = subject.environments(variant.disturbance, min(len(seeds), MAX_TEST_ENVS))
     try:
         rollouts = rollout(policy, envs, seeds, steps, record=0, beyond_limits=steps is not None)
     finally:
