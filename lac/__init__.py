@@ -28,6 +28,7 @@ _MODULES = {
     "latc": "lac.api",
     "load_agent": "lac.agents.loading",
     "recommended": "lac.config.recommended",
+    "robustness": "lac.studies",
     "sac": "lac.api",
 }
 

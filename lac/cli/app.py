@@ -27,8 +27,8 @@ from lac.sweeps.shutdown import exit_on_signal, ignore_signals
 
 T = TypeVar("T")
 
-# Constructor arguments and attributes are free: Hydra takes keys that no schema has only with this prefix.
-_FREE_KEYS = ("env.kwargs.", "disturbance.values.")
+# Constructor arguments, attributes and varied keys are free: Hydra takes keys that no schema has only with this prefix.
+_FREE_KEYS = ("env.kwargs.", "disturbance.values.", "vary.")
 
 WANTS_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR", "0") not in {"", "0"}
 

@@ -123,7 +123,7 @@ def _overrides_with_groups_first(
             errors.append(f"{text!r} is not KEY=VALUE: the key is missing")
             continue
         if override.is_sweep_override() and not is_sweep:
-            key, _, value = text.partition("=")
+            key, _, value = text.lstrip("+").partition("=")
             hint = "add -m to run one job for each" if can_sweep else "a list is written in brackets, as [a,b]"
             errors.append(f"{key} is {value!r}, several values; {hint}")
             continue

@@ -1,6 +1,5 @@
 """Test trained policies and controllers: the command ``evaluate``."""
 
-import os
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,24 +13,24 @@ from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from lac.cli.folders import given_folders, without_runs
+from lac.cli.folders import given_folders
+from lac.cli.tested_runs import find_runs
 from lac.cli.yardsticks import Yardstick, controller_errors, yardsticks
 from lac.config.checks import ConfigError, added_key_errors
 from lac.config.disturbances import disturbance_errors, disturbance_fit_errors
 from lac.config.naming import evaluation_name
 from lac.envs.checks import MAX_EPISODE_STEPS, raise_if_endless
 from lac.evaluation.final_tests import share_cut_short
-from lac.evaluation.rollouts import FIRST_TEST_SEED, Rollouts, rollout
+from lac.evaluation.rollouts import FIRST_TEST_SEED, MAX_TEST_ENVS, Rollouts, rollout
 from lac.files import relative_to_cwd, write_json
 from lac.loggers.heartbeat import heartbeat
-from lac.runs import Run, RunError, scan
-from lac.runs.folder import CONFIG, EVALUATION, FINISHED, one_line
+from lac.runs import Run, RunError
+from lac.runs.folder import CONFIG, EVALUATION, one_line
 from lac.settings.arguments import key_of_argument
 from lac.settings.commands import EvaluateCommand
 from lac.settings.fields import setting_errors
 from lac.settings.rules import SEED, ArgumentError
 
-_MAX_ENVS = 50  # test episodes side by side
 _PICTURED_EPISODES = 10  # in the picture of trajectories
 _PICTURE = "trajectories.png"
 _WIDTH = 100  # columns of the table
@@ -67,21 +66,6 @@ class _Test:
         return str(Path(name).with_stem(f"{Path(name).stem}-{self.name}")) if self.name else name
 
 
-@dataclass(frozen=True)
-class _Found:
-    """What was found in the given folders.
-
-    Attributes:
-        runs: The runs to test.
-        passed_over: A sentence for each run that is not finished and is one of several.
-        unusable: A sentence for each run that cannot be read, and for each folder without runs.
-    """
-
-    runs: Sequence[Run]
-    passed_over: Sequence[str]
-    unusable: Sequence[str]
-
-
 def evaluate_runs(cfg: DictConfig) -> None:
     """Test the policies of run folders, or a controller; each gets ``evaluation.json`` and ``trajectories.png``.
 
@@ -96,7 +80,7 @@ def evaluate_runs(cfg: DictConfig) -> None:
     test, test_of_controller = _tests_of(cfg)
     is_alone = cfg.controller.name != "none" and OmegaConf.is_missing(cfg, "run_dir")
     folders = [] if is_alone else given_folders(cfg, "run_dir")
-    found = _find_runs(folders)
+    found = find_runs(folders)
     from lac.devices import limited_threads  # noqa: PLC0415 (imports torch)
 
     problems: list[str] = list(found.unusable)
@@ -152,26 +136,6 @@ def _tests_of(cfg: DictConfig) -> tuple[_Test, _Test]:
     return test, replace(test, policy=cfg.controller.name, name=names[1])
 
 
-def _find_runs(folders: Sequence[Path]) -> _Found:
-    """The runs to test: whatever their status if their own folder is given, the finished ones of several."""
-    own = {os.path.realpath(folder) for folder in folders}
-    readable, left_out = scan(folders)
-    runs: list[Run] = []
-    passed_over: list[str] = []
-    unusable: list[str] = []
-    for run in readable:
-        if run.status == FINISHED or os.path.realpath(run.folder) in own:
-            runs.append(run)
-        else:
-            passed_over.append(f"{run.folder} is {run.status}")
-    for item in left_out:
-        is_unusable = item.status in {None, FINISHED} or os.path.realpath(item.folder) in own
-        (unusable if is_unusable else passed_over).append(item.reason)
-    folders_with_runs = [run.folder for run in readable] + [item.folder for item in left_out]
-    unusable += without_runs(folders, folders_with_runs)
-    return _Found(runs, passed_over, unusable)
-
-
 def _evaluate(run: Run | Yardstick, test: _Test) -> tuple[dict[str, float], list[Path]]:
     """Test a policy of a run and write the results into its folder; returns a summary and the files.
 
@@ -214,10 +178,10 @@ def _rollouts(run: Run | Yardstick, test: _Test) -> Rollouts:
     """The episodes of the test."""
     if test.is_disturbed:
         run.environment(None)().close()
-        errors = disturbance_fit_errors(run.config, test.disturbance)
+        errors = disturbance_fit_errors(run.config, test.disturbance, test.steps)
         if errors:
             raise ConfigError(errors)
-    actor, envs = run.closed_loop(test.policy, test.disturbance, min(test.episodes, _MAX_ENVS))
+    actor, envs = run.closed_loop(test.policy, test.disturbance, min(test.episodes, MAX_TEST_ENVS))
     policy = partial(actor.get_action, deterministic=True)
     seeds = range(test.first_seed, test.first_seed + test.episodes)
     try:

@@ -38,6 +38,7 @@ _ENTRIES = {
     "train": _Entry("lac.cli.train", "run"),
     "evaluate": _Entry("lac.cli.evaluate", "evaluate_runs"),
     "export": _Entry("lac.cli.export", "export_runs"),
+    "robustness": _Entry("lac.cli.robustness", "run"),
     "report": _Entry("lac.cli.report", "report_runs"),
     "benchmark": _Entry("lac.cli.benchmark", "run"),
     "dashboard": _Entry("lac.cli.dashboard", "run"),

@@ -109,22 +109,37 @@ def yardsticks(cfg: DictConfig, runs: Iterable[Run]) -> list[Yardstick]:
             run.environment(None)
         except RunError:  # named where the run itself is tested
             continue
-        env = {key: run.config["env"][key] for key in _ENV_KEYS if key in run.config["env"]}
-        algo = {"name": cfg.controller.name, "opt_type": run.config["algo"]["opt_type"]}
-        config = {"env": env, "algo": algo, "train": {"max_ep_len": run.config["train"]["max_ep_len"]}}
+        config = tested_config(run, cfg.controller.name)
         different.setdefault(json.dumps(config, default=str), _yardstick(cfg.controller, config, run.environment))
     return list(different.values())
+
+
+def tested_config(run: Run, name: str) -> dict[str, Any]:
+    """The parts of a run's config that a test of another policy in its environment needs.
+
+    Args:
+        run: The run.
+        name: Name of that policy.
+    """
+    env = {key: run.config["env"][key] for key in _ENV_KEYS if key in run.config["env"]}
+    algo = {"name": name, "opt_type": run.config["algo"]["opt_type"]}
+    return {"env": env, "algo": algo, "train": {"max_ep_len": run.config["train"]["max_ep_len"]}}
+
+
+def environment_name(config: Mapping[str, Any]) -> str:
+    """A name for the environment of such a config, which says what is not as usual in it."""
+    env = {**config["env"], "opt_type": config["algo"]["opt_type"], **config["train"]}
+    # A run of someone else may have anything as a name, which must not lead to another folder.
+    if not (isinstance(env.get("name"), str) and re.fullmatch(r"\w[\w.+-]*", env["name"])):
+        env["name"] = "environment"
+    return settings_name(env, _usual_env(env["name"]))
 
 
 def _yardstick(
     controller: DictConfig, config: Mapping[str, Any], environment: Callable[[Mapping[str, Any] | None], Factory]
 ) -> Yardstick:
     plain = {"name": controller.name, "input_weight": controller.input_weight}
-    env = {**config["env"], "opt_type": config["algo"]["opt_type"], **config["train"]}
-    # A run of someone else may have anything as a name, which must not lead to another folder.
-    if not (isinstance(env.get("name"), str) and re.fullmatch(r"\w[\w.+-]*", env["name"])):
-        env["name"] = "environment"
-    folder = FOLDER / settings_name(env, _usual_env(env["name"])) / settings_name(plain, {"input_weight": None})
+    folder = FOLDER / environment_name(config) / settings_name(plain, {"input_weight": None})
     return Yardstick(folder, config, controller.input_weight, environment)
 
 

@@ -15,6 +15,7 @@ COMMANDS = {
     "train": "train a controller together with a Lyapunov function",
     "evaluate": "test trained policies and controllers, under disturbances too",
     "export": "write trained policies as ONNX, C or torch programs, verified",
+    "robustness": "test policies over a grid of disturbances, or by a published protocol",
     "report": "compare runs and sweeps in a table and pictures",
     "benchmark": "measure the speed of updates and training steps",
     "dashboard": "build a Weights & Biases workspace",

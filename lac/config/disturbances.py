@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
 from lac.config.schemas import schema_of
-from lac.envs.disturbances import DisturbanceError, argument_errors
+from lac.envs.disturbances import DisturbanceError, argument_errors, late_errors
 from lac.envs.factory import environment_factory
 from lac.settings.disturbances import KINDS, Disturbance
 from lac.settings.rules import nearest
@@ -27,18 +27,30 @@ def disturbance_errors(node: DictConfig) -> list[str]:
     return argument_errors(settings, "disturbance.")
 
 
-def disturbance_fit_errors(plain: Mapping[str, Any], disturbance: Mapping[str, Any]) -> list[str]:
-    """Errors of a disturbance for the environment of a training config, found by building both once."""
+def disturbance_fit_errors(
+    plain: Mapping[str, Any], disturbance: Mapping[str, Any], steps: int | None = None
+) -> list[str]:
+    """Errors of a disturbance for the environment of a training config, found by building both once.
+
+    Args:
+        plain: A training config.
+        disturbance: The group ``disturbance``.
+        steps: Length of the episodes; None is the one that the environment and ``train.max_ep_len`` set.
+    """
     if disturbance["kind"] == "none":
         return []
     at_step, max_ep_len = disturbance.get("at_step"), plain["train"]["max_ep_len"]
-    if at_step is not None and max_ep_len is not None and at_step >= max_ep_len:
+    if at_step is not None and steps is not None and at_step >= steps:
+        return [f"disturbance.at_step is {at_step}, but steps={steps} ends episodes before it"]
+    if at_step is not None and steps is None and max_ep_len is not None and at_step >= max_ep_len:
         return [f"disturbance.at_step is {at_step}, but train.max_ep_len={max_ep_len} ends episodes before it"]
     try:
-        environment_factory(plain["env"], disturbance)().close()
+        env = environment_factory(plain["env"], disturbance)()
+        errors = late_errors(env) if steps is None else []
+        env.close()
     except DisturbanceError as error:
-        return [f"disturbance.{problem}" for problem in error.errors]
-    return []
+        errors = error.errors
+    return [f"disturbance.{problem}" for problem in errors]
 
 
 def unknown_disturbance_key(full_key: str, settings: type) -> str:

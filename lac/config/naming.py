@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from lac.config.commands import config_flags
 
 MAX_NAME_ON_WANDB = 128
+_MAX_VALUES = 4  # of a varied key that stand in a name
 
 
 def run_name(env: str, algo: str, override_dirname: str) -> str:
@@ -76,7 +77,7 @@ def evaluation_name(policy: str, steps: int | None, disturbance: Mapping[str, An
         disturbance: Part ``disturbance`` of a config.
         preset: The same without changes; what differs from it is a part of the name.
     """
-    parts = [] if disturbance["kind"] == "none" else _name_and_changes(disturbance, preset)
+    parts = [] if disturbance["kind"] == "none" else name_and_changes(disturbance, preset)
     if policy != "final":
         parts.append(f"policy={policy}")
     if steps is not None:
@@ -89,13 +90,35 @@ def settings_name(settings: Mapping[str, Any], preset: Mapping[str, Any]) -> str
 
     It has only characters that are safe in names of files, and different settings have different names.
     """
-    return _safe_name(_name_and_changes(settings, preset))
+    return _safe_name(name_and_changes(settings, preset))
 
 
-def _name_and_changes(settings: Mapping[str, Any], preset: Mapping[str, Any]) -> list[str]:
+def study_name(first: Sequence[str], vary: Mapping[str, Sequence[Any]], changed: Mapping[str, Any]) -> str:
+    """The name of a robustness study: the same for the same settings, and different ones for others.
+
+    Args:
+        first: What it begins with: the name of a protocol, or that of a disturbance and what differs from its preset.
+        vary: Values of the varied keys.
+        changed: Other settings that are not the usual ones.
+    """
+    parts = [*first, *(f"{key}={_values_text(values)}" for key, values in vary.items())]
+    parts += [f"{key}={value}" for key, value in changed.items()]
+    if any(len(values) > _MAX_VALUES for values in vary.values()):
+        parts.append(hashlib.sha256(json.dumps(vary).encode()).hexdigest()[:8])
+    return _safe_name(parts)
+
+
+def name_and_changes(settings: Mapping[str, Any], preset: Mapping[str, Any]) -> list[str]:
+    """The name of a part of a config, and the values that differ from its preset."""
     usual = dict(_leaves(preset))
     changes = [pair for pair in _leaves(settings) if pair not in usual.items() and pair[0] != "name"]
     return [settings["name"], *(f"{key}={value}" for key, value in changes)]
+
+
+def _values_text(values: Sequence[Any]) -> str:
+    """Values of a key: all of them, or both ends and the number where they are many."""
+    texts = [value if isinstance(value, str) else json.dumps(_shortest(value)) for value in values]
+    return "+".join(texts) if len(texts) <= _MAX_VALUES else f"{texts[0]}to{texts[-1]}x{len(texts)}"
 
 
 def _safe_name(parts: Sequence[str]) -> str:

@@ -5,12 +5,11 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import gymnasium
 import numpy as np
 import numpy.typing as npt
-from gymnasium.wrappers import TimeLimit
 
 from lac.envs.factory import AnyEnv
+from lac.envs.time_limits import has_time_limit
 from lac.settings.rules import FLOAT32_MAX, ArgumentError
 
 Array = npt.NDArray[Any]
@@ -87,21 +86,6 @@ def raise_if_endless(env: AnyEnv) -> None:
         f"is not given, and an episode with random actions has not ended after {MAX_EPISODE_STEPS} steps; give the "
         "number of steps after which an episode ends",
     )
-
-
-def has_time_limit(env: AnyEnv) -> bool:
-    """Whether a wrapper of Gymnasium ends the episodes of an environment after a number of steps."""
-    return bool(time_limits(env))
-
-
-def time_limits(env: AnyEnv) -> list[TimeLimit]:
-    """The wrappers of Gymnasium that end the episodes of an environment after a number of steps."""
-    found = []
-    while isinstance(env, gymnasium.Wrapper):
-        if isinstance(env, TimeLimit):
-            found.append(env)
-        env = env.env
-    return found
 
 
 def observation_problem(obs: Array, source: str) -> str | None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lac.envs import AnyEnv
-from lac.evaluation.limits import time_limit
+from lac.envs.time_limits import time_limit
 from lac.evaluation.rollouts import FIRST_TEST_SEED, Policy, Rollouts, evaluate, rollout, side_by_side
 
 LONG = 4

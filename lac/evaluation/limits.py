@@ -1,15 +1,10 @@
-"""The time limits of test environments, and episodes that go on beyond them."""
+"""Episodes that go on beyond the time limits of test environments."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from lac.envs import AnyEnv
-from lac.envs.checks import time_limits
-
-
-def time_limit(env: AnyEnv) -> int | None:
-    """Steps after which a wrapper of Gymnasium ends an episode; None if there is none."""
-    return min((steps for limit in time_limits(env) if (steps := limit._max_episode_steps) is not None), default=None)
+from lac.envs.time_limits import time_limits
 
 
 @contextmanager

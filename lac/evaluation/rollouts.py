@@ -16,13 +16,15 @@ from lac.envs.checks import (
     are_usable,
     are_valid_costs,
     cost_problem,
-    has_time_limit,
     observation_problem,
 )
+from lac.envs.time_limits import has_time_limit
 from lac.envs.vector import TRAINING_SEEDS
 from lac.evaluation.limits import time_limits_at
 from lac.evaluation.steppers import Array, BoolArray, FloatArray, Present, Stepper, can_step_as_batch, make_stepper
 
+MAX_TEST_ENVS = 50
+"""Episodes side by side in a test of a run: the same number everywhere, so that the numbers are the same to the bit."""
 _MAX_COPIES = 200
 IntArray = npt.NDArray[np.int64]
 Policy = Callable[[npt.NDArray[np.floating]], npt.NDArray[np.floating]]

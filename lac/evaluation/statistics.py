@@ -1,7 +1,7 @@
 """Statistics over several runs of a method: seeds are the unit, never episodes or steps."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,17 +32,18 @@ def interquartile_mean(scores: npt.ArrayLike, axis: int = 0) -> Any:
     return trim_mean(np.asarray(scores, dtype=np.float64), 0.25, axis=axis)
 
 
-def estimate(scores: Sequence[Any] | FloatArray) -> Estimate:
-    """The interquartile mean over seeds with its 95 % percentile bootstrap interval.
+def estimate(scores: Sequence[Any] | FloatArray, statistic: Callable[..., Any] = interquartile_mean) -> Estimate:
+    """The interquartile mean over seeds, or another statistic, with its 95 % percentile bootstrap interval.
 
     Seeds of one method on one environment are resampled: the strata of rliable's stratified bootstrap are
     environments, and none are pooled here.
 
     Args:
         scores: One score for each seed, ``[n]``, or a series for each, ``[n, T]``. The interval of one seed is NaN.
+        statistic: A function of scores and ``axis``.
     """
     array = np.asarray(scores, dtype=np.float64)
-    value = np.asarray(interquartile_mean(array))
+    value = np.asarray(statistic(array, axis=0))
     if len(array) < 2:
         return Estimate(value, np.full_like(value, np.nan), np.full_like(value, np.nan))
     with warnings.catch_warnings():
@@ -50,7 +51,7 @@ def estimate(scores: Sequence[Any] | FloatArray) -> Estimate:
         warnings.simplefilter("ignore", DegenerateDataWarning)
         result = bootstrap(
             (array,),
-            interquartile_mean,
+            statistic,
             n_resamples=_RESAMPLES,
             confidence_level=CONFIDENCE,
             method="percentile",

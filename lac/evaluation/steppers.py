@@ -1,6 +1,8 @@
 """Groups of test environments that step together: one after the other, or our own systems as a batch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from itertools import compress
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -11,6 +13,7 @@ from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
 from lac.envs import AnyEnv
 from lac.envs.boundary import Boundary
+from lac.envs.disturbances import Parameters, Push, Reference, added
 from lac.envs.system import System
 
 Array = npt.NDArray[Any]
@@ -107,11 +110,13 @@ class _SerialStepper:
 
 
 class _BatchStepper:
-    """Equal systems with equal time limits around them, which take each step as a batch."""
+    """Equal systems with equal time limits and disturbances around them, which take each step as a batch."""
 
     def __init__(self, envs: Sequence[AnyEnv]) -> None:
-        self._envs, self._time_limit = envs, _time_limit(envs[0])
+        layers = _layers(envs[0])
+        self._envs, self._time_limit = envs, layers[0] if layers is not None else None
         self._systems = [cast(System, env.unwrapped) for env in envs]
+        self._pushes = [push for env in envs if (push := _push_around(env)) is not None]
         self._states: FloatArray = np.zeros(0)
         self._num_steps = 0
 
@@ -123,14 +128,37 @@ class _BatchStepper:
     def step(self, actions: Array) -> Step:
         first = self._systems[0]
         noise = np.stack([system.draw_noise() for system in self._systems])
-        self._states, costs, terminated = first.step_batch(self._states, actions, noise)
+        with self._disturbed(actions) as applied:
+            self._states, costs, terminated = first.step_batch(self._states, applied, noise)
         self._num_steps += 1
         is_truncated = self._num_steps == self._time_limit
         ended = np.ones(len(costs), np.bool_) if is_truncated else terminated
-        return Step(first.observe(self._states), costs, terminated, ended)
+        return Step(self._observed(first.observe(self._states)), costs, terminated, ended)
+
+    @contextmanager
+    def _disturbed(self, actions: Array) -> Iterator[Array]:
+        """The actions as they reach the systems; what else is added to these is added within the block."""
+        pushes = [
+            push.next_push(action, partial(self._states.__getitem__, i))
+            for i, (push, action) in enumerate(zip(self._pushes, actions, strict=bool(self._pushes)))
+        ]
+        due = [push for push in pushes if push is not None]
+        if not due:  # all are at the same step
+            yield actions
+        elif self._pushes[0].channel == "action":
+            yield actions + np.stack(due)
+        else:
+            with added(self._systems[0], self._pushes[0].channel, np.stack(due)):
+                yield actions
+
+    def _observed(self, observations: Array) -> Array:
+        if not self._pushes:
+            return observations
+        return np.stack([push.observed(obs) for push, obs in zip(self._pushes, observations, strict=True)])
 
     def keep(self, mask: BoolArray) -> None:
         self._systems = list(compress(self._systems, mask))
+        self._pushes = list(compress(self._pushes, mask))
         self._states = self._states[mask]
 
     def present(self) -> Present:
@@ -155,27 +183,42 @@ def make_stepper(envs: Sequence[AnyEnv]) -> Stepper:
 
     Args:
         envs: At least one, as :func:`lac.envs.wrap_env` makes them. Equal systems with nothing but equal time limits
-            around them step as a batch.
+            and a disturbance around them step as a batch.
     """
     return _BatchStepper(envs) if can_step_as_batch(envs) else _SerialStepper(envs)
 
 
 def can_step_as_batch(envs: Sequence[AnyEnv]) -> bool:
-    """Whether one batched step is a step of each: equal systems, with nothing but equal time limits around them."""
-    first = envs[0].unwrapped
-    return isinstance(first, System) and all(
-        _time_limit(env) == _time_limit(envs[0]) > 0 and first.has_dynamics_of(env.unwrapped) for env in envs
-    )
+    """Whether one batched step is a step of each: equal systems, with equal time limits and a disturbance at most."""
+    first, layers = envs[0].unwrapped, _layers(envs[0])
+    if not isinstance(first, System) or layers is None:
+        return False
+    return all(_layers(env) == layers and first.has_dynamics_of(env.unwrapped) for env in envs)
 
 
-def _time_limit(env: AnyEnv) -> int:
-    """Steps of an episode; 0 without a time limit, or where there is another wrapper around the environment."""
-    limits = []
-    while type(env) in {Boundary, OrderEnforcing, PassiveEnvChecker, TimeLimit}:
+_TRANSPARENT = {Boundary, OrderEnforcing, PassiveEnvChecker, TimeLimit, Parameters, Reference}
+"""Wrappers that change nothing of a step but its number; parameters and references are constants of the system."""
+
+
+def _layers(env: AnyEnv) -> tuple[int, type[Push] | None] | None:
+    """The time limit and the kind of push around a system; None if there is no limit, or something else around it."""
+    limits, pushes = [], []
+    while type(env) in _TRANSPARENT or isinstance(env, Push):
         if isinstance(env, TimeLimit):
             limits.append(env._max_episode_steps)
+        if isinstance(env, Push):
+            pushes.append(type(env))
         env = cast(gymnasium.Wrapper, env).env
-    return min(limits, default=0) if env is env.unwrapped else 0
+    is_simple = env is env.unwrapped and len(pushes) <= 1 and bool(limits)
+    return (min(limits), pushes[0] if pushes else None) if is_simple else None
+
+
+def _push_around(env: AnyEnv) -> Push | None:
+    while isinstance(env, gymnasium.Wrapper):
+        if isinstance(env, Push):
+            return env
+        env = env.env
+    return None
 
 
 def _state(env: AnyEnv) -> Array:

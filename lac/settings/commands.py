@@ -9,7 +9,7 @@ from lac.settings.controllers import ControllerSettings
 from lac.settings.disturbances import Disturbance, kind_leaves
 from lac.settings.exporting import C_TYPE, DEFAULT_FORMAT, POLICY
 from lac.settings.fields import REQUIRED, Leaf, Settings, group, leaves, setting
-from lac.settings.rules import COUNT, FROM_ZERO, OPTIONAL_COUNT, SEED, THREADS, Choice, Flag, Number
+from lac.settings.rules import COUNT, FROM_ZERO, OPTIONAL_COUNT, SEED, THREADS, Choice, Flag, Number, Text
 from lac.settings.training import (
     DeviceSettings,
     EnvChoice,
@@ -91,6 +91,47 @@ class EvaluateCommand(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProtocolSettings(Settings):
+    """The group ``protocol``: grids of disturbances for each environment that it is meant for."""
+
+    name: str = setting("none", None, "name of the protocol; choose it with protocol=OPTION")
+    environments: dict[str, Any] = setting(
+        {}, None, "its grids by the id of the environment, each a disturbance and the values of one or two of its keys"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RobustnessCommand(Settings):
+    """Everything that the command ``robustness`` takes."""
+
+    run_dir: Any = setting(REQUIRED, None, "folder of a run or of a sweep, or a list: [outputs/a,outputs/b]")
+    controller: ControllerSettings = group(ControllerSettings)
+    env: EnvChoice = group(EnvChoice)
+    policy: str = setting("final", Choice(("final", "best")), "final or best")
+    protocol: ProtocolSettings = group(ProtocolSettings)
+    disturbance: Disturbance = group(Disturbance)
+    vary: dict[str, Any] = setting(
+        {},
+        None,
+        "the values of one or two keys of the disturbance: vary.magnitude=[50,100], vary.values.length=0.1:2:20 (from "
+        "0.1 to 2, 20 values)",
+    )
+    episodes: int = setting(100, COUNT, "number of episodes in each variant")
+    steps: int | None = setting(
+        None, OPTIONAL_COUNT, "length of an episode, also beyond its time limit; null: the length of the training"
+    )
+    first_seed: int | None = setting(None, SEED, "seed of the first reset; null: the resets of the tests in training")
+    workers: int | None = setting(
+        None,
+        Number(low=1, limit=1024, whole=True, optional=True),
+        "processes, of one thread each; null: one for each core, if there is work for them",
+    )
+    output: str | None = setting(
+        None, Text(optional=True), "folder in which the folder of the results is made; null: that of the runs"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class BenchmarkCommand(Settings):
     """Everything that the command ``benchmark`` takes."""
 
@@ -165,6 +206,7 @@ COMMANDS: dict[str, type[Settings]] = {
     "train": TrainCommand,
     "evaluate": EvaluateCommand,
     "export": ExportCommand,
+    "robustness": RobustnessCommand,
     "report": ReportCommand,
     "benchmark": BenchmarkCommand,
     "wandb_sweep": WandbSweepCommand,

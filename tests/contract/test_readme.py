@@ -28,6 +28,7 @@ EXTRA = {
     "train.py": SMALL,
     "evaluate.py": ["episodes=2"],
     "export.py": [],
+    "robustness.py": ["episodes=2"],
     "report.py": [],
     "benchmark.py": ["rounds=1", "round_seconds=0", "width=8", "batch_size=8", "main_jobs=0", "peers=false"],
     "wandb_sweep.py": [],

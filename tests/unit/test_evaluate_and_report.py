@@ -138,6 +138,10 @@ def test_episodes_go_on_to_the_given_number_of_steps(evaluate, sweep):
     results = [json.loads((sweep / "good" / f"evaluation{name}.json").read_text()) for name in ("", "-steps=9")]
     assert [result["ep_len_mean"] for result in results] == [7.0, 9.0]  # the run was trained with max_ep_len=7
     assert [result["steps"] for result in results] == [None, 9]
+    impulse = ["disturbance=impulse", "disturbance.at_step=8"]
+    assert evaluate(f"run_dir={sweep / 'good'}", "steps=9", *impulse).status == 0
+    end = evaluate(f"run_dir={sweep / 'good'}", "steps=8", *impulse)
+    assert (end.status, "disturbance.at_step is 8, but steps=8 ends episodes before it" in end.stderr) == (2, True)
 
 
 def test_the_table_has_at_most_100_columns(evaluate, sweep):

@@ -9,9 +9,12 @@ wrappers. It restarts with each episode, and the environment is unchanged after 
 from collections.abc import Mapping
 from typing import Any
 
+import gymnasium
+
 from lac.envs.disturbances.attributes import Parameters, Reference
-from lac.envs.disturbances.base import AnyEnv, Disturbance, DisturbanceError
+from lac.envs.disturbances.base import AnyEnv, Disturbance, DisturbanceError, Push, added
 from lac.envs.disturbances.pushes import Impulse, Noise, Sinusoid
+from lac.envs.time_limits import time_limit
 
 __all__ = [
     "DISTURBANCES",
@@ -20,10 +23,13 @@ __all__ = [
     "Impulse",
     "Noise",
     "Parameters",
+    "Push",
     "Reference",
     "Sinusoid",
+    "added",
     "argument_errors",
     "disturbed",
+    "late_errors",
 ]
 
 DISTURBANCES: dict[str, type[Disturbance]] = {
@@ -41,13 +47,16 @@ def disturbed(env: AnyEnv, settings: Mapping[str, Any]) -> AnyEnv:
 
     Args:
         env: Environment.
-        settings: The ``kind``, a ``name`` for reports, and the arguments of the disturbance.
+        settings: The ``kind``, a ``name`` for reports, and the arguments of the disturbance. A published protocol may
+            also have ``constants``: attributes of the system that are other ones, too.
 
     Raises:
         DisturbanceError: An argument is invalid, in general or for this environment.
     """
     if settings["kind"] == "none":
         return env
+    if settings.get("constants"):
+        env = Parameters(env, settings["constants"])
     return DISTURBANCES[settings["kind"]](env, **_arguments(settings))
 
 
@@ -55,8 +64,20 @@ def argument_errors(settings: Mapping[str, Any], prefix: str) -> list[str]:
     """Errors in the arguments of a config that are found without an environment."""
     if settings["kind"] == "none":
         return []
-    return DISTURBANCES[settings["kind"]].errors(_arguments(settings), prefix)
+    constants = settings.get("constants")
+    wrong = Parameters.errors({"values": constants}, f"{prefix}constants: ") if constants is not None else []
+    return wrong + DISTURBANCES[settings["kind"]].errors(_arguments(settings), prefix)
+
+
+def late_errors(env: AnyEnv) -> list[str]:
+    """Errors of an impulse that comes after the end of the episodes; none without an impulse."""
+    inner: Any = env
+    while isinstance(inner, gymnasium.Wrapper):
+        if isinstance(inner, Impulse):
+            return inner.late_errors(time_limit(env))
+        inner = inner.env
+    return []
 
 
 def _arguments(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in settings.items() if name not in {"name", "kind"}}
+    return {name: value for name, value in settings.items() if name not in {"name", "kind", "constants"}}

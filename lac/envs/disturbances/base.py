@@ -1,6 +1,9 @@
 """The common part of disturbances: checked arguments, a step index, a random generator, and channels for pushes."""
 
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, ClassVar
 
 import gymnasium
@@ -67,17 +70,57 @@ class Disturbance(gymnasium.Wrapper[Any, Any, Any, Any]):
         self._next_step += 1
         return self._next_step - 1
 
-    def _pushed_step(self, action: Any, push: FloatArray, channel: str) -> Step:
-        """One step with ``push`` added to the channel, for this step only."""
-        if channel == "action":
-            return self.env.step(np.asarray(action) + push)
-        system, name = self.unwrapped, ATTRIBUTES[channel]
-        before = getattr(system, name)
-        setattr(system, name, before + push)
-        try:
-            return self.env.step(action)
-        finally:
-            setattr(system, name, before)
+
+class Push(Disturbance):
+    """Base class of the disturbances that are added to something in some or all steps.
+
+    What is added in a step is apart from the step, so that many systems take it at once (:mod:`lac.evaluation`).
+    """
+
+    channel: str
+    """What it is added to: ``action``, ``external_force``, ``process`` or ``observation``."""
+
+    @abstractmethod
+    def next_push(self, action: Any, state: Callable[[], FloatArray]) -> FloatArray | None:
+        """Count a step; what is added in it, None if nothing is. Noise of observations is not part of it.
+
+        Args:
+            action: The action of the step.
+            state: Gives ``env.unwrapped.get_state()["state"]`` before the step.
+        """
+
+    def observed(self, observation: Any) -> Any:
+        """An observation as it is disturbed."""
+        return observation
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Start an episode."""
+        observation, info = super().reset(seed=seed, options=options)
+        return self.observed(observation), info
+
+    def step(self, action: Any) -> Step:
+        """One step, disturbed."""
+        push = self.next_push(action, partial(current_state, self.env))
+        if push is None:
+            result = self.env.step(action)
+        elif self.channel == "action":
+            result = self.env.step(np.asarray(action) + push)
+        else:
+            with added(self.unwrapped, self.channel, push):
+                result = self.env.step(action)
+        return self.observed(result[0]), *result[1:]
+
+
+@contextmanager
+def added(system: Any, channel: str, push: FloatArray) -> Iterator[None]:
+    """Add a push to the external force or to the process disturbance of a system within the block."""
+    name = ATTRIBUTES[channel]
+    before = getattr(system, name)
+    setattr(system, name, before + push)
+    try:
+        yield
+    finally:
+        setattr(system, name, before)
 
 
 def raise_if_any(errors: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
 """Disturbances that are added in some or all steps: impulses, sinusoids and noise."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,22 +10,21 @@ from gymnasium.spaces import Box
 
 from lac.envs.disturbances.base import (
     AnyEnv,
-    Disturbance,
     DisturbanceError,
     FloatArray,
-    Step,
+    Push,
     channel_size,
-    current_state,
     per_entry,
     raise_if_any,
     state_size,
     title,
     vector_size,
 )
+from lac.envs.time_limits import time_limit
 from lac.settings import disturbances as kinds
 
 
-class Impulse(Disturbance):
+class Impulse(Push):
     """A push of one step, once or periodically.
 
     The direction is ``-sign(action)``, against the action; ``+sign(x_k)``, away from the origin; or constant. Han et
@@ -59,7 +58,7 @@ class Impulse(Disturbance):
     ) -> None:
         settings = {"magnitude": magnitude, "at_step": at_step, "every": every}
         super().__init__(env, settings | {"direction": direction, "state_index": state_index, "channel": channel})
-        self._channel, self._direction, self._state_index = channel, direction, state_index
+        self.channel, self._direction, self._state_index = channel, direction, state_index
         self._at_step, self._every = at_step, every
         size = channel_size(env, channel, "channel")
         self._magnitude = per_entry(magnitude, size, "magnitude")
@@ -81,9 +80,6 @@ class Impulse(Disturbance):
 
     def _errors_with(self, env: AnyEnv, size: int) -> list[str]:
         errors = []
-        limit = env.spec.max_episode_steps if env.spec is not None else None
-        if self._at_step is not None and limit is not None and self._at_step >= limit:
-            errors.append(f"at_step is {self._at_step}, but episodes of {title(env)} end with the step {limit - 1}")
         if self._state_index is not None and self._state_index >= state_size(env):
             has = f"{state_size(env)} states, counted from 0" if state_size(env) else "no get_state"
             errors.append(f"state_index is {self._state_index}, but {title(env)} has {has}")
@@ -93,23 +89,37 @@ class Impulse(Disturbance):
                 errors.append(f"direction is 'sign_of_action', but {n_actions} actions cannot direct {size} forces")
         return errors
 
-    def step(self, action: Any) -> Step:
-        """One step, with the push if it is due."""
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Start an episode.
+
+        Raises:
+            DisturbanceError: The episode ends before the step with the push.
+        """
+        # Not when it is built: a test may let episodes go on beyond the usual limit.
+        raise_if_any(self.late_errors(time_limit(self)))
+        return super().reset(seed=seed, options=options)
+
+    def late_errors(self, num_steps: int | None) -> list[str]:
+        """An error if episodes of ``num_steps`` steps (None: without a limit) end before the push."""
+        if self._at_step is None or num_steps is None or self._at_step < num_steps:
+            return []
+        return [f"at_step is {self._at_step}, but episodes of {title(self.env)} end with the step {num_steps - 1}"]
+
+    def next_push(self, action: Any, state: Callable[[], FloatArray]) -> FloatArray | None:
+        """See the base class."""
         index = self._count_step()
         is_due = index == self._at_step if self._every is None else index % self._every == 0
-        if not is_due:
-            return self.env.step(action)
-        return self._pushed_step(action, self._magnitude * self._sign(action), self._channel)
+        return np.asarray(self._magnitude * self._sign(action, state)) if is_due else None
 
-    def _sign(self, action: Any) -> Any:
+    def _sign(self, action: Any, state: Callable[[], FloatArray]) -> Any:
         if self._direction == "sign_of_action":
             return -np.sign(np.asarray(action))
         if self._direction == "sign_of_state":
-            return np.sign(current_state(self.env)[self._state_index])
+            return np.sign(state()[self._state_index])
         return 1.0
 
 
-class Sinusoid(Disturbance):
+class Sinusoid(Push):
     """Adds ``magnitude sin(2 pi k / period + phase)`` in step k = 0, 1, ... of each episode.
 
     Args:
@@ -137,7 +147,7 @@ class Sinusoid(Disturbance):
         super().__init__(env, settings)
         self._size = channel_size(env, channel, "channel")
         self._magnitude = per_entry(magnitude, self._size, "magnitude")
-        self._period, self._random_phase, self._channel = period, random_phase, channel
+        self._period, self._random_phase, self.channel = period, random_phase, channel
         self._phase = np.zeros(self._size)
 
     @classmethod
@@ -158,13 +168,13 @@ class Sinusoid(Disturbance):
             self._phase = self._generator.uniform(0.0, 2 * math.pi, self._size)
         return started
 
-    def step(self, action: Any) -> Step:
-        """One step with the sinusoid added."""
+    def next_push(self, action: Any, state: Callable[[], FloatArray]) -> FloatArray | None:
+        """See the base class."""
         angle = 2 * math.pi * self._count_step() / self._period + self._phase
-        return self._pushed_step(action, self._magnitude * np.sin(angle), self._channel)
+        return self._magnitude * np.sin(angle)
 
 
-class Noise(Disturbance):
+class Noise(Push):
     """White Gaussian noise.
 
     - ``action``: added before the environment clips its actions.
@@ -198,7 +208,7 @@ class Noise(Disturbance):
         dims: list[int] | None = None,
     ) -> None:
         super().__init__(env, {"target": target, "mean": mean, "std": std, "dims": dims})
-        self._target = target
+        self.channel = target
         if target == "observation":
             what = f"target is 'observation', but the observation space of {title(env)}"
             size = vector_size(env.observation_space, what)
@@ -224,25 +234,18 @@ class Noise(Disturbance):
             )
         return errors
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Start an episode."""
-        observation, info = super().reset(seed=seed, options=options)
-        return self._observed(observation), info
+    def next_push(self, action: Any, state: Callable[[], FloatArray]) -> FloatArray | None:
+        """See the base class."""
+        return None if self.channel == "observation" else self._draw()
 
-    def step(self, action: Any) -> Step:
-        """One step with noise."""
-        if self._target != "observation":
-            return self._pushed_step(action, self._draw(), self._target)
-        observation, cost, terminated, truncated, info = self.env.step(action)
-        return self._observed(observation), cost, terminated, truncated, info
+    def observed(self, observation: Any) -> Any:
+        """See the base class."""
+        if self.channel != "observation":
+            return observation
+        return (observation + self._draw()).astype(observation.dtype)
 
     def _draw(self) -> FloatArray:
         return self._mean + self._std * self._generator.standard_normal(self._mean.size)
-
-    def _observed(self, observation: Any) -> Any:
-        if self._target != "observation":
-            return observation
-        return (observation + self._draw()).astype(observation.dtype)
 
 
 def _unbounded(space: Any, dims: list[int]) -> Box:

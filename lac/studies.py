@@ -1,0 +1,200 @@
+"""Robustness studies from Python: :func:`robustness`."""
+
+import pickle
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from lac.config.protocols import published_protocol
+from lac.envs import AnyEnv, wrap_env
+from lac.envs.checks import raise_if_endless
+from lac.envs.disturbances import disturbed
+from lac.envs.factory import flattened
+from lac.evaluation.rollouts import FIRST_TEST_SEED, Policy
+from lac.robust.conducting import conduct
+from lac.robust.grids import Grid, grid_errors
+from lac.robust.protocols import protocol_grids
+from lac.robust.running import Study
+from lac.robust.subjects import Subject, fit_errors
+from lac.runs import Run, load
+from lac.runs.subjects import environments_of, subject_of_run
+from lac.settings.rules import COUNT, OPTIONAL_COUNT, SEED, ArgumentError, Choice, raise_if_any, raise_if_wrong
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """What a study gives.
+
+    Attributes:
+        rows: One for each policy, variant and reset: ``run method training_seed grid variant``, the varied keys,
+            ``reset_seed cost length terminated settled settling_step``.
+        summary: The content of ``results.json``; its ``variants`` have figures of each run and of each method.
+        failures: A sentence for each test that could not be made; its rows are missing.
+    """
+
+    rows: Sequence[Mapping[str, Any]]
+    summary: Mapping[str, Any]
+    failures: Sequence[str]
+
+
+def robustness(
+    policy: Any,
+    env_fn: Callable[[], AnyEnv] | None = None,
+    disturbance: Mapping[str, Any] | None = None,
+    vary: Mapping[str, Any] | None = None,
+    protocol: str | None = None,
+    episodes: int = 100,
+    steps: int | None = None,
+    first_seed: int = FIRST_TEST_SEED,
+    opt_type: str = "minimize",
+    workers: int = 1,
+    output_dir: str | Path | None = None,
+) -> Robustness:
+    """Test policies over a grid of disturbances, beside the nominal case, with common random numbers.
+
+    Every policy gets the same resets and the same noise in every variant: what differs is policy and variant alone.
+    ``lac.robustness(agent, env_fn, {"kind": "parameters"}, {"values.length": [2, 3, 4]})`` tests on longer poles.
+
+    Args:
+        policy: A trained agent, a controller, any function from observations ``[B, obs_dim]`` to actions, or a run or
+            its folder; several by name as a mapping, with a list for the seeds of one method:
+            ``{"LAC": ["outputs/a", "outputs/b"], "lqr": lac.controllers.lqr(env)}``.
+        env_fn: Makes a copy of the environment; None is that of the first run.
+        disturbance: ``kind`` (impulse, noise, sinusoid, parameters, reference) and the arguments that are not varied.
+        vary: One or two keys of the disturbance, each with a list of values, or with ``"FROM:TO:NUMBER"``.
+        protocol: In the place of both, a published protocol such as ``han2020/impulse``.
+        episodes: Number of episodes in each variant.
+        steps: Length of an episode, also beyond its time limit; None is that limit.
+        first_seed: Seed of the first reset; the others follow it.
+        opt_type: Whether the environment gives costs (``minimize``) or rewards (``maximize``).
+        workers: Number of processes; what is given must be something that pickle takes if there are several.
+        output_dir: Folder for ``results.csv``, ``results.json`` and a picture; None writes nothing. A study of runs
+            that was stopped there continues; results of other settings are refused.
+
+    Returns:
+        Rows and summary.
+
+    Raises:
+        ValueError: An argument is wrong, or does not fit the environment.
+    """
+    raise_if_wrong(
+        episodes=(episodes, COUNT),
+        steps=(steps, OPTIONAL_COUNT),
+        first_seed=(first_seed, replace(SEED, optional=False)),
+        opt_type=(opt_type, Choice(("minimize", "maximize"))),
+        workers=(workers, COUNT),
+    )
+    _raise_if_seeds_run_out(first_seed, episodes)
+    subjects = _subjects(policy, None if env_fn is None else partial(_environments, env_fn, opt_type))
+    env_id = _tested_id(subjects[0], steps)
+    grids = _grids(disturbance, vary, protocol, env_id)
+    raise_if_any(fit_errors(subjects[0], grids, steps))
+    study = Study(subjects, grids, range(first_seed, first_seed + episodes), steps)
+    _raise_if_unpicklable(study, workers)
+    name = protocol or grids[0].disturbance["kind"]
+    described = {"name": name, "environment": {"id": env_id, "opt_type": opt_type}}
+    described |= {"episodes": episodes, "first_seed": first_seed, "steps": steps}
+    folder = None if output_dir is None else Path(output_dir)
+    made = conduct(study, described, folder, workers, f"{name} on {env_id}, {episodes} resets")
+    return Robustness(made.rows, made.content, made.failures)
+
+
+def _raise_if_seeds_run_out(first_seed: int, episodes: int) -> None:
+    if first_seed + episodes - 1 > SEED.high:
+        raise ValueError(f"first_seed is {first_seed}, but {episodes} episodes need seeds up to {int(SEED.high)}")
+
+
+def _tested_id(subject: Subject, steps: int | None) -> str:
+    """The id of the environment, or the name of its class; raises a ValueError if its episodes have no end."""
+    env = subject.environments(None, 1)[0]
+    try:
+        if steps is None:
+            raise_if_endless(env)
+    except ArgumentError as error:
+        raise ValueError(f"steps {error.reason}") from error
+    finally:
+        env.close()
+    return env.spec.id if env.spec is not None else type(env.unwrapped).__name__
+
+
+def _grids(
+    disturbance: Mapping[str, Any] | None, vary: Mapping[str, Any] | None, protocol: str | None, env_id: str
+) -> list[Grid]:
+    if protocol is not None:
+        if disturbance is not None or vary is not None:
+            raise ValueError(f"protocol is {protocol!r}, which excludes disturbance and vary; leave them out")
+        content = published_protocol(protocol)
+        return protocol_grids(content["name"], content["environments"], env_id)
+    for name, value in (("disturbance", disturbance), ("vary", vary)):
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{name} is {value!r}; it must be a mapping, or give a protocol")
+    grid = Grid.of(disturbance or {}, vary or {})
+    raise_if_any(grid_errors(grid))
+    return [grid]
+
+
+def _subjects(given: Any, environments: Callable[..., list[AnyEnv]] | None) -> list[Subject]:
+    """The policies under test, all in the environments that are given, or in those of the first run."""
+    named = given if isinstance(given, Mapping) else {"": given}
+    if not named:
+        raise ValueError("policy is an empty mapping; give a policy, a run, or several by name")
+    subjects = []
+    for method, value in named.items():
+        members = list(value) if isinstance(value, (list, tuple)) else [value]
+        for number, member in enumerate(members):
+            subject = _subject(member, environments)
+            if method:
+                name = f"{method} {number}" if len(members) > 1 else str(method)
+                subject = replace(subject, name=name, method=str(method))
+            environments = environments or subject.environments
+            subjects.append(replace(subject, environments=environments))
+    return subjects
+
+
+def _subject(policy: Any, environments: Callable[..., list[AnyEnv]] | None) -> Subject:
+    if isinstance(policy, (str, Path, Run)):
+        run = policy if isinstance(policy, Run) else load(policy)
+        return subject_of_run(run, "final", run.folder)
+    acts = partial(policy.get_action, deterministic=True) if hasattr(policy, "get_action") else policy
+    if not callable(acts):
+        raise ValueError(f"policy is {policy!r}; it must be an agent, a function, a run, or several of these by name")
+    if environments is None:
+        raise ValueError("env_fn is not given; a policy that is no run needs it")
+    # A policy in memory has no name by which it would be the same in a later call.
+    return Subject("policy", "policy", None, uuid.uuid4().hex, partial(_itself, acts), environments)
+
+
+def _itself(policy: Policy) -> Policy:
+    return policy
+
+
+def _environments(
+    env_fn: Callable[[], AnyEnv], opt_type: str, disturbance: Mapping[str, Any] | None, number: int
+) -> list[AnyEnv]:
+    return environments_of(partial(_factory, env_fn, opt_type), disturbance, number)
+
+
+def _factory(
+    env_fn: Callable[[], AnyEnv], opt_type: str, disturbance: Mapping[str, Any] | None
+) -> Callable[[], AnyEnv]:
+    return partial(_made, env_fn, opt_type, disturbance)
+
+
+def _made(env_fn: Callable[[], AnyEnv], opt_type: str, disturbance: Mapping[str, Any] | None) -> AnyEnv:
+    env = env_fn()
+    return wrap_env(env if disturbance is None else disturbed(flattened(env), disturbance), opt_type)
+
+
+def _raise_if_unpicklable(study: Study, workers: int) -> None:
+    if workers == 1:
+        return
+    try:
+        pickle.dumps(study)
+    except Exception as error:  # whatever objects of users raise
+        raise ValueError(
+            f"workers is {workers}, but policy and env_fn cannot be sent to other processes ({error}); "
+            "use functions of a module in the place of a lambda, or workers=1"
+        ) from error
