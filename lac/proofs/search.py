@@ -1,0 +1,143 @@
+"""The search for what can be proved near the equilibrium. Nothing here is trusted: :mod:`ellipses` decides."""
+
+import numpy as np
+from scipy.linalg import LinAlgError, cholesky, solve_discrete_lyapunov
+
+from lac.proofs.closed_loop import ClosedLoop
+from lac.proofs.covers import Squares, failing, square_around_disc
+from lac.proofs.domains import FloatArray
+from lac.proofs.ellipses import Frame, contracts, decrease_test, decreases, slope_norms
+from lac.proofs.enclosures import NotProvedError
+
+HORIZON = 1000
+"""Steps of a simulation, at least; those of an episode."""
+
+_WEIGHTS = np.logspace(-2, 2, 17)
+_RINGS, _ANGLES = 200, 128
+_LEVEL_DEPTH = 16
+_LARGEST_CONTRACTION = 0.999
+
+
+def find_equilibrium(loop: ClosedLoop, low: FloatArray, high: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """The state ``[2]`` that a simulation comes to rest in, after steps of Newton's method.
+
+    Raises:
+        NotProvedError: None of the simulations comes to rest within the limits.
+    """
+    states = rng.uniform(low, high, (64, 2))
+    with np.errstate(all="ignore"):
+        for _ in range(2 * HORIZON):
+            states = loop.simulate(states)
+            states = states[~loop.have_terminated(states)]
+            if not len(states):
+                break
+    if not len(states):
+        raise NotProvedError("every simulation leaves the limits, so there is nothing to be proved")
+    rest = np.abs(loop.simulate(states) - states).max(axis=1)
+    best = states[rest.argmin()]
+    if rest.min() > 1e-3 * (high - low).max():
+        raise NotProvedError("no simulation comes to rest, so there is no equilibrium to prove anything about")
+    for _ in range(20):
+        move = np.linalg.solve(np.eye(2) - jacobian(loop, best, 1e-7 * (high - low)), _drift(loop, best))
+        if np.abs(_drift(loop, best + move)).max() < np.abs(_drift(loop, best)).max():
+            best = best + move
+    return np.asarray(best)
+
+
+def _drift(loop: ClosedLoop, state: FloatArray) -> FloatArray:
+    return np.asarray((loop.simulate(state[None]) - state)[0])
+
+
+def jacobian(loop: ClosedLoop, state: FloatArray, steps: FloatArray) -> FloatArray:
+    """The Jacobian of one step by central differences, ``[2, 2]``."""
+    moves = np.diag(steps)
+    difference = loop.simulate(state + moves) - loop.simulate(state - moves)
+    return np.asarray((difference / (2 * steps[:, None])).T)
+
+
+def find_frame(loop: ClosedLoop, centre: FloatArray, widths: FloatArray) -> tuple[Frame, float, float, float]:
+    """The frame with the largest ellipse that seems to be provable, its core, contraction and level.
+
+    Raises:
+        NotProvedError: No ellipse around the equilibrium can be proved.
+    """
+    found = []
+    for frame in _candidates(loop, centre, widths):
+        contracting = find_core(loop, frame)
+        if contracting is not None:
+            level = _sampled_level(loop, frame, contracting[0])
+            found.append((level * abs(np.linalg.det(frame.basis)), level, frame, contracting))
+    found.sort(key=lambda entry: entry[0], reverse=True)
+    for _, sampled, frame, (core, contraction) in found[:3]:
+        level = find_level(loop, frame, core, sampled)
+        if contracts(loop, frame, core, contraction) and decreases(loop, frame, core, level):
+            return frame, core, contraction, level
+    raise NotProvedError(
+        "no ellipse around the equilibrium can be proved to attract: it may be unstable, or only just stable"
+    )
+
+
+def _candidates(loop: ClosedLoop, centre: FloatArray, widths: FloatArray) -> list[Frame]:
+    """Frames of solutions of the discrete Lyapunov equation."""
+    frames = []
+    for step in (1e-3, 1e-2):
+        A = jacobian(loop, centre, step * widths)
+        if np.abs(np.linalg.eigvals(A)).max() >= 1:
+            continue
+        for weight in _WEIGHTS:
+            P = solve_discrete_lyapunov(A.T, np.diag([1.0, weight] / widths**2))
+            try:
+                frames.append(Frame(centre, np.linalg.inv(cholesky(P))))
+            except LinAlgError:
+                continue
+    return frames
+
+
+def find_core(loop: ClosedLoop, frame: Frame) -> tuple[float, float] | None:
+    """The largest core in which the loop contracts, squares of one size allowing, and its contraction."""
+    radii = np.logspace(0, -6, 40)
+    whole = Squares(np.zeros((2, len(radii))), radii)
+    for i in np.flatnonzero(slope_norms(loop, frame, whole) < 1.5):
+        squares = square_around_disc(radii[i] ** 2)
+        norm = slope_norms(loop, frame, squares.where(squares.smallest_norms() <= radii[i] ** 2)).max()
+        if norm < _LARGEST_CONTRACTION and contracts(loop, frame, radii[i] ** 2, norm):
+            return float(radii[i] ** 2), float(norm)
+    return None
+
+
+def _rings(radii: FloatArray) -> FloatArray:
+    angles = np.arange(_ANGLES) * (2 * np.pi / _ANGLES)
+    return np.asarray(radii[:, None, None] * np.stack([np.cos(angles), np.sin(angles)], -1))
+
+
+def _sampled_level(loop: ClosedLoop, frame: Frame, core: float) -> float:
+    """The level up to which samples decrease, from the core outwards."""
+    radii = np.sqrt(core) * np.logspace(0, 4, _RINGS)
+    z = _rings(radii)
+    states = (frame.centre + z @ frame.basis.T).reshape(-1, 2)
+    with np.errstate(all="ignore"):
+        after = (loop.simulate(states) - frame.centre) @ np.linalg.inv(frame.basis).T
+        norms = np.linalg.norm(after, axis=1).reshape(z.shape[:2]).max(axis=1)
+        ends = loop.have_terminated(states).reshape(z.shape[:2]).any(axis=1)
+    bad = np.flatnonzero(ends | ~(norms < radii * (1 - 1e-3)))
+    first = bad[0] if len(bad) else len(radii) - 1
+    return float(radii[first] ** 2)
+
+
+def find_level(loop: ClosedLoop, frame: Frame, core: float, largest: float) -> float:
+    """The largest level up to ``largest`` that is proved: squares that fail lower it, at once where it is really so."""
+    test, level = decrease_test(loop, frame, core), largest
+    squares = square_around_disc(largest)
+    for _ in range(_LEVEL_DEPTH):
+        squares = failing(test, squares.where(squares.smallest_norms() <= level))
+        if not squares.half_widths.size:
+            return level
+        z = squares.centres.T
+        states = frame.centre + z @ frame.basis.T
+        after = (loop.simulate(states) - frame.centre) @ np.linalg.inv(frame.basis).T
+        before = (z**2).sum(axis=1)
+        violates = ((after**2).sum(axis=1) >= before) & (before > core) | loop.have_terminated(states)
+        level = min([level, *before[violates]])
+        squares = squares.quartered()
+    smallest = squares.smallest_norms()
+    return float(min([level, *smallest]) * (1 - 1e-6))
