@@ -48,6 +48,8 @@ class Enclosure:
         self, value: FloatArray, error: FloatArray, slopes: FloatArray, radii: FloatArray, domain: Domain
     ) -> None:
         self.value, self.error, self.slopes, self.radii, self.domain = value, error, slopes, radii, domain
+        #: Middle and half-width of the difference quotients, ``[...]``, where this is a function of another enclosure.
+        self.quotients: tuple[FloatArray, FloatArray] | None = None
 
     @classmethod
     def coordinates(cls, midpoints: FloatArray, domain: Domain) -> list[Enclosure]:
@@ -97,6 +99,13 @@ class Enclosure:
     def widened(self, error: float) -> Enclosure:
         """This function plus an unknown of at most this size."""
         return Enclosure(self.value, outward(self.error + error), self.slopes, self.radii, self.domain)
+
+    def narrowed(self, slopes: FloatArray, radii: FloatArray) -> Enclosure:
+        """The same function, whose slopes are known to be in ``slopes ± radii``, too."""
+        low = np.maximum(self.slopes - self.radii, slopes - radii)
+        high = np.minimum(self.slopes + self.radii, slopes + radii)
+        rounded = 4 * U * (np.abs(self.slopes) + self.radii + np.abs(slopes) + radii)
+        return Enclosure(self.value, self.error, (low + high) / 2, outward((high - low) / 2 + rounded), self.domain)
 
     # Sums --------------------------------------------------------------------------------------------
 
@@ -181,7 +190,9 @@ class Enclosure:
         slopes, sizes = middle * self.slopes, np.abs(self.slopes)
         radii = np.abs(middle) * self.radii + spread * (sizes + self.radii) + U * np.abs(slopes)
         steepest = np.maximum(np.abs(lowest), np.abs(highest))
-        return Enclosure(value, outward(steepest * self.error + margin), slopes, outward(radii), self.domain)
+        result = Enclosure(value, outward(steepest * self.error + margin), slopes, outward(radii), self.domain)
+        result.quotients = middle, spread
+        return result
 
     def reciprocal(self) -> Enclosure:
         """One over this; without bounds where it may be zero."""

@@ -14,6 +14,7 @@ from lac.proofs.search import HORIZON
 _SAMPLES = 128  # simulations along each axis, one in the middle of each square of cells
 _LARGEST, _SMALLEST = 32, 2  # cells along the side of a box
 _WAVE = 256  # boxes that are propagated at once
+_PATIENCE, _SMALLEST_GAIN = 20, 1e-4  # the march ends when so many waves have proved less than this share
 _STEPS = 40  # of one box at most
 _GROWTH = 4.0  # of a box, after which it is divided
 
@@ -62,14 +63,17 @@ class March:
         return {"corners": table[:2], "sizes": table[2], "steps": table[3]}
 
     def run(self, deadline: float) -> None:
-        """March until nothing waits, or until the deadline, in the seconds of ``time.monotonic``."""
-        while self.sizes.size and time.monotonic() < deadline:
+        """March until nothing waits, little is gained, or the deadline, in the seconds of ``time.monotonic``."""
+        gains = [1.0] * _PATIENCE
+        while self.sizes.size and sum(gains[-_PATIENCE:]) > _SMALLEST_GAIN and time.monotonic() < deadline:
+            before = len(self._proved)
             first = np.argsort(self.due, kind="stable")[:_WAVE]
             corners, sizes = self.corners[:, first], self.sizes[first]
             rest = np.delete(np.arange(self.sizes.size), first)
             self._wait(self.corners[:, rest], self.sizes[rest], self.due[rest])
             left = ~self._propagate(corners, sizes)
             self._divide(corners[:, left], sizes[left])
+            gains.append(sum(box[2] ** 2 for box in self._proved[before:]) / CELLS**2)
         self.undecided += self.sizes.size
 
     def _wait(self, corners: IntArray, sizes: IntArray, due: FloatArray) -> None:

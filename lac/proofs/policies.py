@@ -1,6 +1,7 @@
 """The law of a policy: the numbers in it, which act on states and on enclosures."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from lac.agents import Agent
 from lac.controllers.controller import Zero
 from lac.controllers.linear import LinearRegulator
 from lac.networks import LyapunovActorCritic, LyapunovActorTwinCritic, SoftActorCritic
-from lac.proofs.domains import FloatArray
+from lac.proofs.domains import FloatArray, U, outward
 from lac.proofs.enclosures import Enclosure, NotProvedError
 from lac.proofs.namespace import Vector
 
@@ -62,13 +63,43 @@ class Law:
             (entry - float(centre)) * float(inverse)
             for entry, centre, inverse in zip(observations, self.centre, self.inverse_width, strict=True)
         ]
-        hidden = Enclosure.joined(entries)
-        for layer in self.layers:
-            hidden = hidden.affine(layer.weights, layer.bias)
-            if layer.activation != "identity":
-                hidden = getattr(hidden, layer.activation)()
+        inputs = hidden = Enclosure.joined(entries)
+        quotients = []
+        for layer in self.layers[:-1]:
+            hidden = _activated(hidden.affine(layer.weights, layer.bias), layer.activation)
+            quotients.append(hidden.quotients)
+        last = self.layers[-1]
+        hidden = hidden.affine(last.weights, last.bias).narrowed(*self._slopes_backwards(inputs, quotients))
+        hidden = _activated(hidden, last.activation)
         scaling = zip(hidden.separated(), self.half_width, self.middle, strict=True)
         return Vector(column * float(half_width) + float(middle) for column, half_width, middle in scaling)
+
+    def _slopes_backwards(self, inputs: Enclosure, quotients: Sequence[Any]) -> tuple[FloatArray, FloatArray]:
+        """The slopes before the last activation, multiplied from the output to the input, and their radii.
+
+        Where a ReLU bends in a box, an unknown goes through all later layers. Multiplied forwards, its size adds up
+        over their neurons; backwards, their weights have been summed with their signs. Both enclose the same product.
+        """
+        found = [self._row_backwards(row, inputs, quotients) for row in self.layers[-1].weights]
+        slopes, radii = (np.stack(parts, axis=-1) for parts in zip(*found, strict=True))
+        return slopes, radii
+
+    def _row_backwards(self, row: FloatArray, inputs: Enclosure, quotients: Sequence[Any]) -> tuple[Any, Any]:
+        centres = np.broadcast_to(row, (len(inputs.value), len(row)))
+        radii = np.zeros_like(centres)
+        for layer, known in zip(self.layers[-2::-1], reversed(quotients), strict=True):
+            if known is not None:  # the identity has no quotients
+                middle, spread = known
+                radii = np.abs(centres) * spread + radii * (np.abs(middle) + spread)
+                centres = centres * middle
+                radii = outward(radii + U * np.abs(centres))
+            wide = 2 * (len(layer.weights) + 4) * U
+            radii = outward(((radii + wide * np.abs(centres)) @ np.abs(layer.weights)) * (1.0 + wide))
+            centres = centres @ layer.weights
+        products = centres * inputs.slopes
+        rest = np.abs(centres) * inputs.radii + radii * (np.abs(inputs.slopes) + inputs.radii)
+        rest += 2 * (centres.shape[-1] + 4) * U * np.abs(products)
+        return products.sum(axis=-1), outward(rest.sum(axis=-1))
 
     def sha256(self) -> str:
         """A digest of every number in the law and of its activations."""
@@ -80,6 +111,10 @@ class Law:
         for part in parts:
             digest.update(repr(part.shape).encode() + np.ascontiguousarray(part, "<f8").tobytes())
         return digest.hexdigest()
+
+
+def _activated(hidden: Enclosure, activation: str) -> Enclosure:
+    return {"identity": lambda: hidden, "relu": hidden.relu, "tanh": hidden.tanh}[activation]()
 
 
 def law_of(policy: Any) -> Law:

@@ -1,12 +1,15 @@
 """The search for what can be proved near the equilibrium. Nothing here is trusted: :mod:`ellipses` decides."""
 
+import contextlib
+from collections.abc import Iterator
+
 import numpy as np
 from scipy.linalg import LinAlgError, cholesky, solve_discrete_lyapunov
 
 from lac.proofs.closed_loop import ClosedLoop
 from lac.proofs.covers import Squares, failing, square_around_disc
 from lac.proofs.domains import FloatArray
-from lac.proofs.ellipses import Frame, contracts, decrease_test, decreases, slope_norms
+from lac.proofs.ellipses import Frame, contracts, decrease_test, decreases, rest_radius, slope_norms
 from lac.proofs.enclosures import NotProvedError
 
 HORIZON = 1000
@@ -15,6 +18,8 @@ HORIZON = 1000
 _WEIGHTS = np.logspace(-2, 2, 17)
 _RINGS, _ANGLES = 200, 128
 _LEVEL_DEPTH = 16
+_JACOBIAN_STEPS = (1e-3, 1e-2, 1e-5)  # of the region's widths
+_TRIED = 6  # frames for each of them
 _LARGEST_CONTRACTION = 0.999
 
 
@@ -56,41 +61,39 @@ def jacobian(loop: ClosedLoop, state: FloatArray, steps: FloatArray) -> FloatArr
 
 
 def find_frame(loop: ClosedLoop, centre: FloatArray, widths: FloatArray) -> tuple[Frame, float, float, float]:
-    """The frame with the largest ellipse that seems to be provable, its core, contraction and level.
+    """The frame with the largest ellipse in which samples decrease, of those with a proof: core, contraction and level.
 
     Raises:
         NotProvedError: No ellipse around the equilibrium can be proved.
     """
-    found = []
-    for frame in _candidates(loop, centre, widths):
-        contracting = find_core(loop, frame)
-        if contracting is not None:
-            level = _sampled_level(loop, frame, contracting[0])
-            found.append((level * abs(np.linalg.det(frame.basis)), level, frame, contracting))
-    found.sort(key=lambda entry: entry[0], reverse=True)
-    for _, sampled, frame, (core, contraction) in found[:3]:
-        level = find_level(loop, frame, core, sampled)
-        if contracts(loop, frame, core, contraction) and decreases(loop, frame, core, level):
-            return frame, core, contraction, level
+    for step in _JACOBIAN_STEPS:
+        frames = sorted(_candidates(loop, centre, widths, step), key=lambda pair: -pair[0])
+        for _, frame in frames[:_TRIED]:
+            contracting = find_core(loop, frame)
+            if contracting is None:
+                continue
+            core, contraction = contracting
+            level = find_level(loop, frame, core, _sampled_level(loop, frame, core))
+            if contracts(loop, frame, core, contraction) and decreases(loop, frame, core, level):
+                return frame, core, contraction, level
     raise NotProvedError(
         "no ellipse around the equilibrium can be proved to attract: it may be unstable, or only just stable"
     )
 
 
-def _candidates(loop: ClosedLoop, centre: FloatArray, widths: FloatArray) -> list[Frame]:
-    """Frames of solutions of the discrete Lyapunov equation."""
-    frames = []
-    for step in (1e-3, 1e-2):
-        A = jacobian(loop, centre, step * widths)
-        if np.abs(np.linalg.eigvals(A)).max() >= 1:
-            continue
-        for weight in _WEIGHTS:
-            P = solve_discrete_lyapunov(A.T, np.diag([1.0, weight] / widths**2))
-            try:
-                frames.append(Frame(centre, np.linalg.inv(cholesky(P))))
-            except LinAlgError:
-                continue
-    return frames
+def _candidates(loop: ClosedLoop, centre: FloatArray, widths: FloatArray, step: float) -> Iterator[tuple[float, Frame]]:
+    """Frames of solutions of the discrete Lyapunov equation, and the area in which samples decrease."""
+    A = jacobian(loop, centre, step * widths)
+    if np.abs(np.linalg.eigvals(A)).max() >= 1:
+        return
+    for weight in _WEIGHTS:
+        P = solve_discrete_lyapunov(A.T, np.diag([1.0, weight] / widths**2))
+        with contextlib.suppress(LinAlgError):
+            frame = Frame(centre, np.linalg.inv(cholesky(P)))
+            norm = np.linalg.norm(np.linalg.inv(frame.basis) @ A @ frame.basis, 2)
+            if norm < _LARGEST_CONTRACTION:
+                level = _sampled_level(loop, frame, (2 * rest_radius(loop, frame, float(norm))) ** 2)
+                yield level * abs(np.linalg.det(frame.basis)), frame
 
 
 def find_core(loop: ClosedLoop, frame: Frame) -> tuple[float, float] | None:
