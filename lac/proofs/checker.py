@@ -12,7 +12,7 @@ from lac.proofs.certificate import Certificate, environment_text
 from lac.proofs.closed_loop import ClosedLoop
 from lac.proofs.covers import BATCH
 from lac.proofs.ellipses import contracts, decreases
-from lac.proofs.flow import CELLS, IntArray, Raster, advanced
+from lac.proofs.flow import CELLS, HORIZON, IntArray, Raster, advanced
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ def first_flaw(certificate: Certificate, env: Any, loop: ClosedLoop) -> str:
         return "the certificate is of another policy"
     if _system(c.environment) != _system(environment_text(env, loop)):
         return f"the certificate is of another environment, {c.environment}"
-    if not (c.action_error >= 0 and (c.low < c.high).all()):
-        return "the action error is negative or the region is empty"
+    if not (c.low < c.high).all():
+        return "the region is empty"
     if not contracts(loop, c.frame, c.core, c.contraction):
         return "the closed loop does not contract in the core"
     if not decreases(loop, c.frame, c.core, c.level):
@@ -65,8 +65,10 @@ def _flaw_of_boxes(certificate: Certificate, loop: ClosedLoop) -> str:
     """The first box whose image is not within the ellipse and the boxes before it; else what they claim too much."""
     c, raster = certificate, Raster(certificate.low, certificate.high)
     raster.add_ellipse(c.frame, c.level)
-    if not ((c.sizes > 0) & (c.steps > 0) & (c.corners >= 0) & (c.corners + c.sizes <= CELLS)).all():
+    if not ((c.sizes > 0) & (c.sizes <= CELLS) & (c.corners >= 0) & (c.corners <= CELLS - c.sizes)).all():
         return "a box is not in the region"
+    if not ((c.steps > 0) & (c.steps <= HORIZON)).all():
+        return f"a box takes no steps, or more than {HORIZON}"
     cells, known = _images(c, loop, raster)
     for i in range(len(c.sizes)):
         if not (known[i] and raster.covers(cells[i])):

@@ -47,6 +47,8 @@ class ClosedLoop:
     def _set_error(self, action_error: float) -> None:
         box = self.system.action_space
         self.action_error = float(action_error)
+        if not 0 <= self.action_error < np.inf:
+            raise NotProvedError(f"action_error is {action_error}; it must be a number that is not negative")
         #: Bound of ``|d|``, ``[act_dim]``.
         self.errors: FloatArray = self.action_error * (box.high - box.low) / 2 * (1 + 1e-12)
 
@@ -80,7 +82,8 @@ class ClosedLoop:
 
     def have_terminated(self, states: FloatArray) -> Any:
         """Whether each of the states ``[B, 2]`` is outside the limits, ``[B]``."""
-        return ~(np.abs(self.system.observe(states)) <= self.limits).all(axis=-1)
+        observations = self.system.observe(states)
+        return ~(np.isfinite(observations) & (np.abs(observations) <= self.limits)).all(axis=-1)
 
     def fingerprint(self) -> str:
         """JSON of the class of the system, of its action box and of every number in it: what a proof holds for."""

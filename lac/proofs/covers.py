@@ -8,6 +8,9 @@ import numpy.typing as npt
 
 from lac.proofs.domains import FloatArray
 
+MOST = 5_000
+"""Squares to be divided at once, at most; a test that fails in more is given up."""
+
 BATCH = 512  # squares that are tested at once: enough for numpy, few enough for the cache of a processor
 
 
@@ -60,10 +63,15 @@ def failing(test: Test, squares: Squares) -> Squares:
 
 
 def holds_everywhere(test: Test, squares: Squares, is_needed: Test, depth: int) -> bool:
-    """Whether a test holds in every square where it is needed, after at most ``depth`` divisions of those that fail."""
+    """Whether a test holds in every square where it is needed, after at most ``depth`` divisions of those that fail.
+
+    False where that is not known.
+    """
     for _ in range(depth + 1):
         squares = failing(test, squares.where(is_needed(squares)))
         if not squares.half_widths.size:
             return True
+        if squares.half_widths.size > MOST:
+            return False
         squares = squares.quartered()
     return False

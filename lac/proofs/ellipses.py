@@ -27,6 +27,17 @@ class Frame:
     basis: FloatArray
     """``[2, 2]``, not singular"""
 
+    def __post_init__(self) -> None:
+        if self._determinant() == 0:
+            raise ValueError(f"the basis {self.basis.tolist()} of the ellipse is singular")
+
+    def _rows(self) -> list[list[Fraction]]:
+        return [[Fraction(entry) for entry in row] for row in self.basis.tolist()]
+
+    def _determinant(self) -> Fraction:
+        (a, b), (c, d) = self._rows()
+        return a * d - b * c
+
     @property
     def P(self) -> FloatArray:  # noqa: N802
         """The matrix of ``V``, ``[2, 2]``, rounded: proofs use the basis."""
@@ -39,8 +50,8 @@ class Frame:
 
     def coordinates(self, states: Vector) -> list[Enclosure]:
         """The coordinates of states: the inverse of the basis is rational, and is rounded once."""
-        (a, b), (c, d) = ([Fraction(entry) for entry in row] for row in self.basis.tolist())
-        determinant = a * d - b * c
+        (a, b), (c, d) = self._rows()
+        determinant = self._determinant()
         inverse = ((d / determinant, -b / determinant), (-c / determinant, a / determinant))
         away = [state - float(middle) for state, middle in zip(states, self.centre, strict=True)]
         rows = [[_rounded(entry, away[0].domain) for entry in row] for row in inverse]

@@ -16,6 +16,9 @@ IntArray = npt.NDArray[np.int64]
 CELLS = 2048
 """Cells of a raster along each axis."""
 
+HORIZON = 1000
+"""Steps of a simulation and of the images of a box, at most; those of an episode."""
+
 _MARGIN = 1e-6  # of a cell: far above the rounding of an index
 
 

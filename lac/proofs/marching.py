@@ -8,8 +8,7 @@ import numpy.typing as npt
 from lac.proofs.closed_loop import ClosedLoop
 from lac.proofs.domains import FloatArray
 from lac.proofs.ellipses import Frame
-from lac.proofs.flow import CELLS, IntArray, Raster, advanced
-from lac.proofs.search import HORIZON
+from lac.proofs.flow import CELLS, HORIZON, IntArray, Raster, advanced
 
 _SAMPLES = 128  # simulations along each axis, one in the middle of each square of cells
 _LARGEST, _SMALLEST = 32, 2  # cells along the side of a box

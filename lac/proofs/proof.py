@@ -76,7 +76,7 @@ def prove(
         policy: An agent whose actor is a network of this package with ReLU, tanh or no activations, or one of the
             controllers ``lqr`` and ``zero``.
         action_error: Bound of an unknown that is added to the action in each step, in half-widths of the action box.
-        time_limit: Seconds after which no further boxes are tried.
+        time_limit: Seconds after which nothing further is tried; what is proved until then stays proved.
         seed: Of the simulations that look for the equilibrium.
         region: Lowest and highest start, ``[2]`` each; None is that of the system, ``start_region()``.
 
@@ -87,7 +87,7 @@ def prove(
     loop = ClosedLoop(env, policy, action_error)
     low, high = _region(loop, region)
     equilibrium = find_equilibrium(loop, low, high, np.random.default_rng(seed))
-    frame, core, contraction, level = find_frame(loop, equilibrium, high - low)
+    frame, core, contraction, level = find_frame(loop, equilibrium, high - low, start + time_limit)
     raster = Raster(low, high)
     raster.add_ellipse(frame, level)
     times = simulated_times(loop, raster, frame, level, start + time_limit)

@@ -1,19 +1,18 @@
 """The search for what can be proved near the equilibrium. Nothing here is trusted: :mod:`ellipses` decides."""
 
 import contextlib
+import time
 from collections.abc import Iterator
 
 import numpy as np
 from scipy.linalg import LinAlgError, cholesky, solve_discrete_lyapunov
 
 from lac.proofs.closed_loop import ClosedLoop
-from lac.proofs.covers import Squares, failing, square_around_disc
+from lac.proofs.covers import MOST, Squares, failing, square_around_disc
 from lac.proofs.domains import FloatArray
 from lac.proofs.ellipses import Frame, contracts, decrease_test, decreases, rest_radius, slope_norms
 from lac.proofs.enclosures import NotProvedError
-
-HORIZON = 1000
-"""Steps of a simulation, at least; those of an episode."""
+from lac.proofs.flow import HORIZON
 
 _WEIGHTS = np.logspace(-2, 2, 17)
 _RINGS, _ANGLES = 200, 128
@@ -43,7 +42,8 @@ def find_equilibrium(loop: ClosedLoop, low: FloatArray, high: FloatArray, rng: n
     if rest.min() > 1e-3 * (high - low).max():
         raise NotProvedError("no simulation comes to rest, so there is no equilibrium to prove anything about")
     for _ in range(20):
-        move = np.linalg.solve(np.eye(2) - jacobian(loop, best, 1e-7 * (high - low)), _drift(loop, best))
+        slopes = np.eye(2) - jacobian(loop, best, 1e-7 * (high - low))
+        move = np.linalg.lstsq(slopes, _drift(loop, best))[0]
         if np.abs(_drift(loop, best + move)).max() < np.abs(_drift(loop, best)).max():
             best = best + move
     return np.asarray(best)
@@ -60,7 +60,9 @@ def jacobian(loop: ClosedLoop, state: FloatArray, steps: FloatArray) -> FloatArr
     return np.asarray((difference / (2 * steps[:, None])).T)
 
 
-def find_frame(loop: ClosedLoop, centre: FloatArray, widths: FloatArray) -> tuple[Frame, float, float, float]:
+def find_frame(
+    loop: ClosedLoop, centre: FloatArray, widths: FloatArray, deadline: float
+) -> tuple[Frame, float, float, float]:
     """The frame with the largest ellipse in which samples decrease, of those with a proof: core, contraction and level.
 
     Raises:
@@ -70,7 +72,7 @@ def find_frame(loop: ClosedLoop, centre: FloatArray, widths: FloatArray) -> tupl
         frames = sorted(_candidates(loop, centre, widths, step), key=lambda pair: -pair[0])
         for _, frame in frames[:_TRIED]:
             contracting = find_core(loop, frame)
-            if contracting is None:
+            if contracting is None or time.monotonic() > deadline:
                 continue
             core, contraction = contracting
             level = find_level(loop, frame, core, _sampled_level(loop, frame, core))
@@ -135,6 +137,8 @@ def find_level(loop: ClosedLoop, frame: Frame, core: float, largest: float) -> f
         squares = failing(test, squares.where(squares.smallest_norms() <= level))
         if not squares.half_widths.size:
             return level
+        if squares.half_widths.size > MOST:
+            break
         z = squares.centres.T
         states = frame.centre + z @ frame.basis.T
         after = (loop.simulate(states) - frame.centre) @ np.linalg.inv(frame.basis).T
