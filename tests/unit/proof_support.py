@@ -10,7 +10,6 @@ from lac.envs.stabilisation import StabilisedSystem, VanDerPol
 from lac.envs.system import Signals, System
 from lac.envs.vectors import pack, unpack
 
-
 _SHIFT = 50.0  # keeps a neuron from bending
 
 
