@@ -23,6 +23,8 @@ class Check:
     reason: str
     """A sentence that says why it does not; empty if it does."""
     seconds: float
+    certificate: Certificate | None
+    """What was checked; None if the file is no certificate"""
 
 
 def check(path: str | Path, env: Any, policy: Any) -> Check:
@@ -36,13 +38,13 @@ def check(path: str | Path, env: Any, policy: Any) -> Check:
     Raises:
         FileNotFoundError: There is no file at ``path``.
     """
-    start = time.monotonic()
+    start, certificate = time.monotonic(), None
     try:
         certificate = Certificate.load(path)
         reason = first_flaw(certificate, env, ClosedLoop(env, policy, certificate.action_error))
     except ValueError as error:  # no certificate, or nothing can be proved for the environment or the policy
         reason = str(error)
-    return Check(not reason, reason, time.monotonic() - start)
+    return Check(not reason, reason, time.monotonic() - start, certificate)
 
 
 def first_flaw(certificate: Certificate, env: Any, loop: ClosedLoop) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from lac.controllers.controller import nominal_system
 from lac.envs.system import System
 from lac.proofs import namespace as xp
-from lac.proofs.domains import FloatArray
+from lac.proofs.domains import Domain, FloatArray
 from lac.proofs.enclosures import Enclosure, NotProvedError
 from lac.proofs.namespace import Vector
 from lac.proofs.policies import Law, law_of
@@ -43,6 +43,9 @@ class ClosedLoop:
         limits = getattr(self.system, "limits", None)
         #: The episode terminates where an observation exceeds these in size, ``[obs_dim]``.
         self.limits: FloatArray = np.full(self.law.centre.shape, np.inf) if limits is None else np.asarray(limits)
+        nowhere = np.zeros((2, 1))
+        with np.errstate(all="ignore"):
+            self.step(Vector(Enclosure.coordinates(nowhere, Domain.box(nowhere))))  # an error names what cannot be run
 
     def _set_error(self, action_error: float) -> None:
         box = self.system.action_space
@@ -59,10 +62,20 @@ class ClosedLoop:
         return exact
 
     def step(self, states: Vector) -> Vector:
-        """The enclosures of the next states, for every allowed action error."""
-        actions = self.law.enclosed(self.system.observe(states, xp))
-        disturbed = Vector(action.widened(float(e)) for action, e in zip(actions, self.errors, strict=True))
-        after = self.system.dynamics(states, self.system.bounded(disturbed, xp), Vector(), xp)
+        """The enclosures of the next states, for every allowed action error.
+
+        Raises:
+            NotProvedError: The equations of the system do not run on enclosures.
+        """
+        try:
+            actions = self.law.enclosed(self.system.observe(states, xp))
+            disturbed = Vector(action.widened(float(e)) for action, e in zip(actions, self.errors, strict=True))
+            after = self.system.dynamics(states, self.system.bounded(disturbed, xp), Vector(), xp)
+        except (TypeError, AttributeError) as error:
+            raise NotProvedError(
+                f"the equations of {type(self.system).__name__} do not run on enclosures: {error}; write them for the "
+                "namespace xp, with the functions that lac.envs.vectors names"
+            ) from error
         return Vector(entry if isinstance(entry, Enclosure) else states[0] * 0.0 + entry for entry in after)
 
     def are_within_limits(self, states: Vector) -> Any:

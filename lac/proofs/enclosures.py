@@ -289,10 +289,12 @@ class Enclosure:
         return bool(self)
 
     __lt__ = __le__ = __gt__ = __ge__ = _compare
+    __eq__ = __ne__ = _compare
+    __hash__ = object.__hash__
 
 
 def _number(other: Any) -> Any:
-    """A constant: a number, or an array that goes with the shape of the values."""
-    if isinstance(other, (int, float, np.ndarray, np.floating, np.integer)):
-        return np.float64(other) if isinstance(other, int) else other
-    raise NotProvedError(f"{type(other).__name__} in an operation with a state has no enclosure")
+    """A constant in float64; one that float64 does not hold is not taken."""
+    if isinstance(other, (int, float, np.floating, np.integer)) and float(other) == other:
+        return float(other)
+    raise NotProvedError(f"{other!r} in an operation with a state has no enclosure")

@@ -41,6 +41,13 @@ class ReversedVanDerPol(VanDerPol):
         return [-entry for entry in super().derivative(x, u, force, xp)]
 
 
+class Lookup(VanDerPol):
+    """Equations that are written for numpy alone."""
+
+    def derivative(self, x, u, force, xp):
+        return [x[1], np.interp(x[0], [-1.0, 1.0], [1.0, -1.0])]
+
+
 class Clockwork(StabilisedSystem):
     """Three states."""
 
