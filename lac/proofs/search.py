@@ -15,7 +15,8 @@ from lac.proofs.enclosures import NotProvedError
 from lac.proofs.flow import HORIZON
 
 _WEIGHTS = np.logspace(-2, 2, 17)
-_RINGS, _ANGLES = 200, 128
+_RINGS, _ANGLES = 100, 64
+_SMALLEST_RING = 1e-4  # of the region's widths, about, where nothing but rounding keeps the loop from its equilibrium
 _LEVEL_DEPTH = 16
 _JACOBIAN_STEPS = (1e-3, 1e-2, 1e-5)  # of the region's widths
 _TRIED = 6  # frames for each of them
@@ -94,7 +95,8 @@ def _candidates(loop: ClosedLoop, centre: FloatArray, widths: FloatArray, step: 
             frame = Frame(centre, np.linalg.inv(cholesky(P)))
             norm = np.linalg.norm(np.linalg.inv(frame.basis) @ A @ frame.basis, 2)
             if norm < _LARGEST_CONTRACTION:
-                level = _sampled_level(loop, frame, (2 * rest_radius(loop, frame, float(norm))) ** 2)
+                inner = max(2 * rest_radius(loop, frame, float(norm)), _SMALLEST_RING)
+                level = _sampled_level(loop, frame, inner**2)
                 yield level * abs(np.linalg.det(frame.basis)), frame
 
 
