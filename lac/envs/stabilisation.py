@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium.spaces import Box
 
-from lac.envs.system import BoolArray, FloatArray, Signals, System
+from lac.envs.system import BoolArray, FloatArray, Signals, StartRegion, System
 from lac.envs.vectors import Entries, pack, unpack
 
 
@@ -120,6 +120,10 @@ class StabilisedSystem(ErrorSystem):
         if not options.get("random", True):
             return self._start_bounds / 2
         return self._start(options, -self._start_bounds, self._start_bounds, self.state_dim)
+
+    def start_region(self) -> StartRegion:
+        """The box of starts."""
+        return StartRegion(-self._start_bounds, self._start_bounds, np.copy)
 
     def _transition(self, state: Any, action: Any, noise: Any, xp: Any) -> Any:
         dt = self.dt / self.substeps

@@ -1,7 +1,7 @@
 """What the environments we own have in common: a state one can read and set, a batched step, an external force."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -32,6 +32,17 @@ class BatchStep(NamedTuple):
     """``[B]``"""
     terminated: BoolArray
     """``[B]``"""
+
+
+class StartRegion(NamedTuple):
+    """The states that an examination starts from: a box of numbers, from each of which a state is made."""
+
+    low: FloatArray
+    """``[k]``"""
+    high: FloatArray
+    """``[k]``"""
+    make: Callable[[FloatArray], FloatArray]
+    """States ``[B, state_dim]`` from numbers ``[B, k]`` in the box."""
 
 
 class System(gymnasium.Env[FloatArray, FloatArray], ABC):
@@ -140,6 +151,13 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
         """Actions clipped to their box, ``[..., act_dim]``."""
         low, high = constant(self.action_space.low, xp), constant(self.action_space.high, xp)
         return xp.minimum(xp.maximum(action, low), high)
+
+    def start_region(self) -> StartRegion | None:
+        """The region that an examination of stability starts from, all phases of the reference included.
+
+        None, as it is unless a class declares one: the starts are those of :meth:`reset`.
+        """
+        return None
 
     def costs(self, states: FloatArray, actions: FloatArray) -> FloatArray:
         """Costs ``[...]`` of the steps that led to these states ``[..., state_dim]`` under these actions."""
