@@ -21,6 +21,7 @@ _MODULES = {
     "LyapunovActorTwinCritic": "lac.networks",
     "ReplayBuffer": "lac.buffers",
     "SoftActorCritic": "lac.networks",
+    "certify": "lac.studies.stability",
     "choose_engine": "lac.engines",
     "controllers": "lac.controllers",
     "export": "lac.runs.exporting",
@@ -28,7 +29,7 @@ _MODULES = {
     "latc": "lac.api",
     "load_agent": "lac.agents.loading",
     "recommended": "lac.config.recommended",
-    "robustness": "lac.studies",
+    "robustness": "lac.studies.robustness",
     "sac": "lac.api",
 }
 

@@ -36,7 +36,8 @@ from lac.networks import LyapunovActorCritic as LyapunovActorCritic
 from lac.networks import LyapunovActorTwinCritic as LyapunovActorTwinCritic
 from lac.networks import SoftActorCritic as SoftActorCritic
 from lac.runs.exporting import export as export
-from lac.studies import robustness as robustness
+from lac.studies.robustness import robustness as robustness
+from lac.studies.stability import certify as certify
 
 __version__: str
 __all__: list[str]

@@ -37,6 +37,7 @@ class _Entry:
 _ENTRIES = {
     "train": _Entry("lac.cli.train", "run"),
     "evaluate": _Entry("lac.cli.evaluate", "evaluate_runs"),
+    "certify": _Entry("lac.cli.certify", "certify_runs"),
     "export": _Entry("lac.cli.export", "export_runs"),
     "robustness": _Entry("lac.cli.robustness", "run"),
     "report": _Entry("lac.cli.report", "report_runs"),

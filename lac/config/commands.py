@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "train": "train a controller together with a Lyapunov function",
     "evaluate": "test trained policies and controllers, under disturbances too",
+    "certify": "examine the stability of trained policies, with a proof for two states",
     "export": "write trained policies as ONNX, C or torch programs, verified",
     "robustness": "test policies over a grid of disturbances, or by a published protocol",
     "report": "compare runs and sweeps in a table and pictures",

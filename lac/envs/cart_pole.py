@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium.spaces import Box
 
 from lac.envs import rendering
-from lac.envs.system import BoolArray, FloatArray, Pixels, Signals, System
+from lac.envs.system import BoolArray, FloatArray, Pixels, Signals, StartRegion, System
 from lac.envs.vectors import Entries, constant, pack, unpack
 
 Integrator = Literal["euler", "semi-implicit"]
@@ -139,6 +139,10 @@ class CartPoleCost(CartPole):
         interest = states[..., 0:3:2].copy()
         return Signals(np.zeros_like(interest), interest)
 
+    def start_region(self) -> StartRegion:
+        """The box of starts."""
+        return StartRegion(START_LOW, START_HIGH, np.copy)
+
     def _initial_state(self, options: Mapping[str, Any]) -> FloatArray:
         return self._cart_start(options)
 
@@ -175,6 +179,7 @@ class CartPoleTrackingCost(CartPole):
     """
 
     goal_tolerance = 0.5
+    clock = 4
 
     def __init__(
         self,
@@ -208,6 +213,15 @@ class CartPoleTrackingCost(CartPole):
         """The reference of the cart's position at time ``t``, in seconds."""
         wave = xp.sin(2 * math.pi * self.reference_frequency * t)
         return xp.asarray(self.reference_offset + self.reference_amplitude * wave)
+
+    @property
+    def period(self) -> float:
+        """Steps of a period of the reference; 1 where its frequency is 0."""
+        return 1 / (abs(self.reference_frequency) * self.tau) if self.reference_frequency else 1.0
+
+    def start_region(self) -> StartRegion:
+        """The box of starts at time 0, since a cart far from its reference is lost."""
+        return StartRegion(np.append(START_LOW, 0.0), np.append(START_HIGH, 0.0), np.copy)
 
     def signals(self, states: FloatArray) -> Signals:
         """The reference and the position."""

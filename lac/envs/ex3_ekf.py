@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium.spaces import Box
 
 from lac.envs import rendering
-from lac.envs.system import BoolArray, FloatArray, Pixels, Signals, System
+from lac.envs.system import BoolArray, FloatArray, Pixels, Signals, StartRegion, System
 from lac.envs.vectors import copied, pack, unpack
 
 START_HIGH = np.array([math.pi / 2, math.pi / 2, math.pi / 4, math.pi / 4])
@@ -91,13 +91,17 @@ class Ex3EKF(System):
         """The estimate, and the truth unless it is excluded."""
         return copied(states[..., : self._n_observed], xp)
 
+    def start_region(self) -> StartRegion:
+        """The box of the four numbers that :meth:`reset` draws."""
+        return StartRegion(-START_HIGH, START_HIGH, _start)
+
     def _initial_state(self, options: Mapping[str, Any]) -> FloatArray:
-        angle, rate, angle_error, rate_error = self._start(options, -START_HIGH, START_HIGH, 4)
+        drawn = self._start(options, -START_HIGH, START_HIGH, 4)
         # The reference implementation draws a measurement here without using it; this keeps the same random stream.
         self.np_random.normal(0.0, self.measurement_std)
         if not options.get("random", True):
             return FIXED_START.copy()
-        return np.array([angle + angle_error, rate + rate_error, angle, rate])
+        return _start(drawn)
 
     def _transition(self, state: Any, action: Any, noise: Any, xp: Any) -> Any:
         angle_hat, rate_hat, angle, rate = unpack(state, xp)
@@ -126,6 +130,12 @@ class Ex3EKF(System):
 
     def _picture(self) -> Pixels:
         return rendering.pendulum(truth=self._state[2], estimate=self._state[0])
+
+
+def _start(drawn: FloatArray) -> FloatArray:
+    """States ``[..., 4]`` from true angle and rate, and the errors of their estimates, ``[..., 4]``."""
+    truth, errors = drawn[..., :2], drawn[..., 2:]
+    return np.concatenate((truth + errors, truth), axis=-1)
 
 
 @lru_cache(maxsize=16)

@@ -8,8 +8,10 @@ import numpy as np
 from gymnasium.spaces import Box
 
 from lac.envs import rendering
-from lac.envs.system import BoolArray, FloatArray, Pixels, Signals, System
+from lac.envs.system import BoolArray, FloatArray, Pixels, Signals, StartRegion, System
 from lac.envs.vectors import constant
+
+_START_HIGH = 5.0
 
 
 class GeneRing(System):
@@ -41,6 +43,7 @@ class GeneRing(System):
     metadata = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012 (as Gymnasium declares it)
 
     goal_tolerance = 1.0
+    clock = -1
 
     def __init__(
         self,
@@ -88,6 +91,16 @@ class GeneRing(System):
         shape = 2 * self._n if size is None else (size, 2 * self._n)
         return (width + width) * self.np_random.random(shape) - width
 
+    @property
+    def period(self) -> float:
+        """Steps of a period of the reference; 1 where its frequency is 0."""
+        return 1 / (abs(self.reference_frequency) * self.dt) if self.reference_frequency else 1.0
+
+    def start_region(self) -> StartRegion:
+        """Concentrations from 0 to 5, and any phase of the reference."""
+        phases = self.period * self.dt
+        return StartRegion(np.zeros(2 * self._n + 1), np.append(np.full(2 * self._n, _START_HIGH), phases), np.copy)
+
     def signals(self, states: FloatArray) -> Signals:
         """The reference and the first protein."""
         return Signals(self.reference(states[..., -1:]), states[..., self._n : self._n + 1].copy())
@@ -105,7 +118,7 @@ class GeneRing(System):
 
     def _initial_state(self, options: Mapping[str, Any]) -> FloatArray:
         is_random = options.get("random", True)
-        start = self._start(options, 0.0, 5.0, 2 * self._n) if is_random else self._fixed_state
+        start = self._start(options, 0.0, _START_HIGH, 2 * self._n) if is_random else self._fixed_state
         return np.append(start, 0.0)
 
     def _transition(self, state: Any, action: Any, noise: Any, xp: Any) -> Any:

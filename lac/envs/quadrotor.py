@@ -7,7 +7,7 @@ import numpy as np
 from gymnasium.spaces import Box
 
 from lac.envs.stabilisation import ErrorSystem
-from lac.envs.system import FloatArray, Signals
+from lac.envs.system import FloatArray, Signals, StartRegion
 from lac.envs.vectors import Entries, pack, unpack
 
 
@@ -48,6 +48,7 @@ class QuadrotorTracking(ErrorSystem):
     """
 
     goal_tolerance = 0.1
+    clock = 16
 
     def __init__(self, bonus: bool = False, clip_action: bool = True) -> None:
         self.m = 4.34
@@ -92,6 +93,15 @@ class QuadrotorTracking(ErrorSystem):
         rotation = ((E[1][2] - E[2][1]) / 2, (E[2][0] - E[0][2]) / 2, (E[0][1] - E[1][0]) / 2)
         rate = (wi - _dot(row, Wd) for wi, row in zip(W, E, strict=True))
         return pack([*_minus(p, xd), *_minus(v, vd), *rotation, *rate], xp)
+
+    @property
+    def period(self) -> None:
+        """None: the helix never returns."""
+        return None
+
+    def start_region(self) -> StartRegion:
+        """Position, velocity and body rate of the starts at time 0, upright."""
+        return StartRegion(np.full(9, -0.01), np.full(9, 0.01), _upright)
 
     def _initial_state(self, options: Mapping[str, Any]) -> FloatArray:
         state = np.zeros(self.state_dim)
@@ -144,6 +154,14 @@ class QuadrotorTracking(ErrorSystem):
 
     def _missed_bonus(self, largest: FloatArray) -> FloatArray:
         return np.asarray(self.bonus_max * np.minimum(largest / self.bonus_radius, 1.0))
+
+
+def _upright(numbers: FloatArray) -> FloatArray:
+    """States ``[..., 17]`` from positions, velocities and body rates ``[..., 9]``, at time 0."""
+    states = np.zeros((*numbers.shape[:-1], 17))
+    states[..., :6], states[..., 10:13] = numbers[..., :6], numbers[..., 6:]
+    states[..., 6] = 1.0
+    return states
 
 
 # Vectors and quaternions, entry by entry ----------------------------------------------------------------

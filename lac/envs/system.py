@@ -67,6 +67,9 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
     ``observation_names`` and ``action_names`` name each entry with its unit, as in ``"theta [rad]"``, for whoever wires
     an exported policy to a plant; None where they are not declared.
 
+    Where the reference depends on the time, ``clock`` is the entry of the state that holds it, and :attr:`period` the
+    steps after which the reference repeats itself. An examination of stability starts from :meth:`start_region`.
+
     A class that has ``rgb_array`` among its render modes draws itself in :meth:`_picture`.
 
     Args:
@@ -81,6 +84,7 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
     observation_names: Sequence[str] | None = None
     action_names: Sequence[str] | None = None
     goal_tolerance: float | Sequence[float] | None = None
+    clock: int | None = None
 
     def __init__(
         self,
@@ -151,6 +155,11 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
         """Actions clipped to their box, ``[..., act_dim]``."""
         low, high = constant(self.action_space.low, xp), constant(self.action_space.high, xp)
         return xp.minimum(xp.maximum(action, low), high)
+
+    @property
+    def period(self) -> float | None:
+        """Steps after which the reference repeats itself; 1 where it is fixed, None where it never does."""
+        return 1.0
 
     def start_region(self) -> StartRegion | None:
         """The region that an examination of stability starts from, all phases of the reference included.

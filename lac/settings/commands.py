@@ -153,6 +153,26 @@ class BenchmarkCommand(Settings):
     output: str | None = setting(None, None, "new folder of the results; null: one below outputs/")
 
 
+CONFIDENCE = Number(low=0.5, high=0.999999)
+ACTION_ERROR = Number(low=0, high=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertifyCommand(Settings):
+    """Everything that the command ``certify`` takes."""
+
+    run_dir: Any = setting(REQUIRED, None, "folder of a run or of a sweep, or a list: [outputs/a,outputs/b]")
+    controller: ControllerSettings = group(ControllerSettings)
+    env: EnvChoice = group(EnvChoice)
+    policy: str = setting("final", POLICY, "final or best")
+    seed: int = setting(0, SEED, "seed of every sample")
+    confidence: float = setting(0.99, CONFIDENCE, "confidence of each bound")
+    proof: bool = setting(True, Flag(), "whether a proof is tried for systems with two states")
+    action_error: float = setting(1e-4, ACTION_ERROR, "what a proof adds to each action, in half-widths of its box")
+    pictures: bool = setting(True, Flag(), "whether pictures are drawn")
+    check: bool = setting(False, Flag(), "verify the saved certificate anew instead")
+
+
 @dataclass(frozen=True, kw_only=True)
 class ExportCommand(Settings):
     """Everything that the command ``export`` takes."""
@@ -207,6 +227,7 @@ COMMANDS: dict[str, type[Settings]] = {
     "evaluate": EvaluateCommand,
     "export": ExportCommand,
     "robustness": RobustnessCommand,
+    "certify": CertifyCommand,
     "report": ReportCommand,
     "benchmark": BenchmarkCommand,
     "wandb_sweep": WandbSweepCommand,

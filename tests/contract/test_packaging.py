@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("hatchling")
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ["train", "evaluate", "robustness", "export", "report", "benchmark", "dashboard", "wandb_sweep"]
+COMMANDS = ["train", "evaluate", "robustness", "certify", "export", "report", "benchmark", "dashboard", "wandb_sweep"]
 TINY = [
     *("env=oscillator", "tuned=none", "network=small", "wandb.mode=disabled", "train.epochs=1"),
     *("train.steps_per_epoch=150", "train.update_after=100", "train.update_every=50", "train.steps_per_update=1"),

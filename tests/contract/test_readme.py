@@ -27,6 +27,7 @@ SMALL = [
 EXTRA = {
     "train.py": SMALL,
     "evaluate.py": ["episodes=2"],
+    "certify.py": ["pictures=false"],
     "export.py": [],
     "robustness.py": ["episodes=2"],
     "report.py": [],

@@ -35,6 +35,16 @@ WRONG = {
         "controller=zero env=oscillator env.num_envs=2": "env.num_envs",
         "run_dir=. --config-name nothing": "--config-name is 'nothing'",
     },
+    "certify": {
+        "": "run_dir is not set",
+        "run_dir=nowhere": "run_dir: nowhere does not exist",
+        "run_dir=empty": "empty is empty: there is no run in it",
+        "run_dir=. confidence=1": "confidence is 1",
+        "run_dir=. action_error=-1": "action_error is -1",
+        "run_dir=. chek=true": "Did you mean 'check'?",
+        "controller=lqr": "env.id is not set",
+        "-m run_dir=. seed=0,1": "-m is for train",
+    },
     "export": {
         "": "run_dir is not set",
         "run_dir=nowhere": "run_dir: nowhere does not exist",

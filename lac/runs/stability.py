@@ -1,0 +1,71 @@
+"""The stability report of a run."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from lac.files import relative_to
+from lac.runs.folder import RunError, one_line
+from lac.runs.loading import Run
+from lac.stability.certification import certify
+from lac.stability.report import FOLDER, StabilityReport, attempts_before
+
+
+def certify_run(
+    run: Run,
+    policy: str,
+    seed: int,
+    confidence: float,
+    action_error: float,
+    with_proof: bool,
+    folder: str | Path | None = None,
+) -> StabilityReport:
+    """Examine a policy of a run in the environment of the run; nothing is written.
+
+    Args:
+        run: The run.
+        policy: ``final`` or ``best``.
+        seed: Of every sample.
+        confidence: Of the bounds of all attempts together.
+        action_error: See :func:`lac.proofs.prove`.
+        with_proof: Whether a proof is tried where there are two states.
+        folder: Where an earlier report may be; None is the run's own.
+
+    Raises:
+        RunError: The policy or the environment cannot be loaded, or the environment fails.
+    """
+    from lac.agents.policy_files import policy_path  # noqa: PLC0415 (imports torch)
+
+    agent, envs = run.closed_loop(policy)
+    file = policy_path(run.folder, policy)
+    described = {
+        "file": str(relative_to(file, run.folder)),
+        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "algorithm": type(agent).__name__,
+    }
+    earlier = run.folder / FOLDER if folder is None else Path(folder)
+    env = run.config["env"]
+    try:
+        return certify(
+            agent,
+            envs[0],
+            described,
+            {"id": env["id"], "kwargs": dict(env["kwargs"])},
+            seed=seed,
+            confidence=confidence,
+            horizon=_horizon(run),
+            attempts=1 + attempts_before(earlier, described, seed),
+            action_error=action_error,
+            with_proof=with_proof,
+        )
+    except Exception as error:  # whatever the code of an environment raises
+        raise RunError(f"{run.folder} cannot be examined: {type(error).__name__}: {one_line(error)}") from error
+    finally:
+        for each in envs:
+            each.close()
+
+
+def _horizon(run: Run) -> int:
+    algo: Any = run.config.get("algo")
+    horizon = algo.get("horizon_length", 0)
+    return horizon if isinstance(horizon, int) else 0

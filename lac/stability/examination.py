@@ -1,0 +1,304 @@
+"""The examination of a closed loop: pilot samples on which everything is chosen, fresh ones on which it is counted."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from lac.agents import LAC
+from lac.controllers.controller import nominal_system
+from lac.envs import AnyEnv
+from lac.envs.system import FloatArray, System
+from lac.envs.time_limits import time_limit
+from lac.evaluation.final_tests import LONG
+from lac.evaluation.rollouts import rollout, side_by_side
+from lac.stability.bounds import Proportion, proportion
+from lac.stability.candidates import Candidate, Learned
+from lac.stability.closed_loop import ClosedLoop, Outcome, Policy, Traces
+from lac.stability.convergence import Rung, failed, ladder, settling
+from lac.stability.critic import honesty, mean_condition
+from lac.stability.decrease import HORIZONS, Decrease, Samples, decrease
+from lac.stability.falsification import Falsification, falsify
+from lac.stability.fitted import Fitted
+from lac.stability.orbit import NoOrbitError, Orbit
+from lac.stability.region import Region, core_cost
+
+_NO_LIMIT_STEPS = 1000  # of an episode without a time limit
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How many states and trajectories are examined.
+
+    Attributes:
+        states: Of the one-step decrease.
+        many_steps: Of the decrease within several steps.
+        rollouts: Trajectories from the start region.
+        pilot: States and trajectories of each pilot sample, on which nothing is claimed.
+        fit: States of the fit.
+        iterations: Steps of the optimiser in the fit.
+        pushed: Trajectories on each rung of the ladder.
+        long: Length of a trajectory in episodes of the training.
+    """
+
+    states: int = 100_000
+    many_steps: int = 20_000
+    rollouts: int = 1000
+    pilot: int = 2000
+    fit: int = 24_000
+    iterations: int = 1500
+    pushed: int = 500
+    long: int = LONG
+
+
+@dataclass
+class Examination:
+    """Everything that was found of one closed loop.
+
+    Attributes:
+        region: What the starts are drawn from.
+        steps: Length of the trajectories.
+        core: Cost below which a state belongs to the core; None where states cannot be set.
+        candidates: What holds of each candidate, by its name.
+        missing: Why there is no such candidate, by its name.
+        best: The candidate with the fewest violations among pilot states; None without one.
+        rollouts: Trajectories that terminated or did not settle.
+        terminated: Trajectories that terminated.
+        settling: Of :func:`lac.stability.convergence.settling`.
+        mean_condition: Of :func:`lac.stability.critic.mean_condition`; None without a learned function.
+        critic: Of :func:`lac.stability.critic.honesty`; None without one.
+        rungs: The ladder of pushes.
+        falsification: Of the best candidate; None without one or without a declared region.
+        failures: Starts of trajectories that failed, ``[n, state_dim]``.
+        multipliers: Floquet multipliers of the orbit; None without one.
+        functions: The candidates themselves, for pictures.
+        outcome: The trajectories that were counted, for pictures.
+        traces: A few recorded ones, for pictures.
+        loop: The closed loop, for pictures.
+        sample: Pilot states of R with a successor, for pictures.
+        honesty: Values of the learned function and simulated sums of the cost, for a picture.
+        seconds: Of each part.
+    """
+
+    region: Mapping[str, Any]
+    steps: int
+    rollouts: Proportion
+    terminated: int
+    settling: Mapping[str, float]
+    core: float | None = None
+    candidates: dict[str, Decrease] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    best: str | None = None
+    mean_condition: Mapping[str, Any] | None = None
+    critic: Mapping[str, Any] | None = None
+    rungs: Sequence[Rung] = ()
+    falsification: Falsification | None = None
+    failures: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+    multipliers: FloatArray | None = None
+    functions: dict[str, Candidate] = field(default_factory=dict)
+    outcome: Outcome | None = None
+    traces: Traces | None = None
+    loop: ClosedLoop | None = None
+    sample: Samples | None = None
+    honesty: tuple[FloatArray, FloatArray] | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def examine(
+    policy: Any,
+    env: AnyEnv,
+    seed: int = 0,
+    confidence: float = 0.99,
+    horizon: int = 0,
+    effort: Effort | None = None,
+) -> Examination:
+    """Examine a policy in an environment.
+
+    Args:
+        policy: A trained agent, a controller, or a function from observations ``[B, obs_dim]`` to actions.
+        env: As :func:`lac.envs.wrap_env` makes it. Where it holds a system of ours, the nominal one is examined; of
+            other environments there are trajectories from their own resets alone.
+        seed: Of every sample.
+        confidence: Of each bound.
+        horizon: Steps of the finite horizon of the agent's training; 0 is an infinite one.
+        effort: Numbers of states and trajectories.
+    """
+    effort = effort or Effort()
+    system = nominal_system(env)
+    act = deterministic(policy)
+    if system is None or system.goal_tolerance is None:
+        return _examine_rollouts(act, env, seed, confidence, effort)
+    streams = iter(np.random.default_rng(seed).spawn(12))
+    loop = ClosedLoop(system, act, next(streams))
+    steps = effort.long * (time_limit(env) or _NO_LIMIT_STEPS)
+    return _Examiner(policy, loop, steps, streams, seed, confidence, horizon, effort).run()
+
+
+def deterministic(policy: Any) -> Policy:
+    """The function from observations to deterministic actions of an agent, a controller or a function."""
+    get_action = getattr(policy, "get_action", None)
+    return policy if get_action is None else lambda observations: get_action(observations, deterministic=True)
+
+
+def _examine_rollouts(act: Policy, env: AnyEnv, seed: int, confidence: float, effort: Effort) -> Examination:
+    """Trajectories from the resets of an environment whose states cannot be set."""
+    steps = effort.long * (time_limit(env) or _NO_LIMIT_STEPS)
+    number = min(effort.rollouts, 100)
+    first = 10**6 + seed * number
+    result = rollout(act, side_by_side([env], number), range(first, first + number), steps, 0, beyond_limits=True)
+    settled = result.settling_steps
+    is_failed = result.terminated if settled is None else ~np.isfinite(settled)
+    times = {} if settled is None else {"median": float(np.median(np.where(np.isnan(settled), np.inf, settled)))}
+    return Examination(
+        {"kind": "resets"}, steps, proportion(is_failed, confidence), int(result.terminated.sum()), times
+    )
+
+
+class _Examiner:
+    """The examination of a system whose states can be set."""
+
+    def __init__(
+        self,
+        policy: Any,
+        loop: ClosedLoop,
+        steps: int,
+        streams: Any,
+        seed: int,
+        confidence: float,
+        horizon: int,
+        effort: Effort,
+    ) -> None:
+        self._policy, self._loop, self._steps = policy, loop, steps
+        self._streams, self._seed, self._confidence, self._effort = streams, seed, confidence, effort
+        self._horizon = horizon
+        self._region = Region.of(loop.system)
+        self._clock = time.perf_counter()
+        self._seconds: dict[str, float] = {}
+
+    def run(self) -> Examination:
+        """All quantities, in the order in which they are chosen and counted."""
+        effort, loop, region = self._effort, self._loop, self._region
+        episode = self._steps // effort.long
+        pilot = loop.simulate(region.starts(min(effort.pilot, 500), next(self._streams)), min(2 * episode, self._steps))
+        rng = next(self._streams)
+        some = (_visited(pilot, effort.fit, rng), region.states(effort.fit, rng, loop))
+        core = core_cost(loop, np.concatenate(some))
+        self._lap("pilot")
+        outcome, starts = self._count_rollouts()
+        found = Examination(
+            region.described(),
+            self._steps,
+            proportion(failed(outcome), self._confidence),
+            int(outcome.terminated.sum()),
+            settling(outcome, self._confidence),
+            core=core,
+            failures=starts[failed(outcome)],
+            outcome=outcome,
+            traces=pilot,
+            loop=loop,
+            seconds=self._seconds,
+        )
+        self._lap("rollouts")
+        self._make_candidates(found, pilot, core)
+        self._count_decrease(found, pilot, core)
+        if isinstance(self._policy, LAC):
+            self._judge_critic(found, pilot, core)
+        rng = next(self._streams)
+        found.rungs = ladder(loop, region.starts(effort.pushed, rng), episode, self._confidence, rng)
+        self._lap("ladder")
+        if found.best is not None and region.numbers is not None:
+            found.falsification = falsify(found.functions[found.best], loop, region, core, self._seed)
+            self._lap("falsification")
+        return found
+
+    def _count_rollouts(self) -> tuple[Outcome, FloatArray]:
+        starts = self._region.starts(self._effort.rollouts, next(self._streams))
+        return self._loop.run(starts, self._steps), starts
+
+    def _make_candidates(self, found: Examination, pilot: Traces, core: float) -> None:
+        loop, functions = self._loop, found.functions
+        if isinstance(self._policy, LAC):
+            functions["learned"] = Learned(self._policy, loop)
+        else:
+            found.missing["learned"] = "the policy was not trained with a Lyapunov function"
+        rng = next(self._streams)
+        num_visited = self._effort.fit // 4
+        drawn = self._region.states(self._effort.fit - num_visited, rng, loop)
+        states = np.concatenate((drawn, _visited(pilot, num_visited, rng)))
+        functions["fitted"] = Fitted(loop, states, core, self._seed, self._effort.iterations)
+        self._lap("fit")
+        try:
+            settled = _settled_state(loop, pilot)
+            orbit = Orbit(loop, settled, states.std(axis=0))
+            functions["orbit"], found.multipliers = orbit, np.abs(orbit.multipliers)
+        except NoOrbitError as reason:
+            found.missing["orbit"] = str(reason)
+        self._lap("orbit")
+
+    def _count_decrease(self, found: Examination, pilot: Traces, core: float) -> None:
+        loop, effort, rng = self._loop, self._effort, next(self._streams)
+        chosen_on = Samples(loop, self._region.states(effort.pilot, rng, loop), core)
+        region = Samples(loop, self._region.states(effort.states, next(self._streams), loop), core)
+        many = Samples(loop, self._region.states(effort.many_steps, next(self._streams), loop), core, max(HORIZONS))
+        visited = Samples(loop, self._visited_once(core, next(self._streams)), core)
+        found.sample = chosen_on
+        violations = {}
+        for name, function in found.functions.items():
+            found.candidates[name] = decrease(function, region, visited, chosen_on, many, self._confidence)
+            increases = function(chosen_on.successors[0]) >= function(chosen_on.states)
+            violations[name] = int((increases & chosen_on.outside & ~chosen_on.in_core[0]).sum())
+        found.best = min(violations, key=lambda name: violations[name])
+        self._lap("decrease")
+
+    def _visited_once(self, core: float, rng: np.random.Generator) -> FloatArray:
+        """One state outside the core of each of some fresh trajectories, as far as they have one: independent draws."""
+        episode = self._steps // self._effort.long
+        traces = self._loop.simulate(self._region.starts(self._effort.rollouts, rng), episode)
+        # The cost of a state is that of the step that led there; the last one before a termination is the latest.
+        is_outside = np.nan_to_num(traces.costs, nan=-1.0) > core
+        is_outside[traces.terminated, np.isfinite(traces.costs).sum(axis=1)[traces.terminated] - 1] = False
+        order = np.where(is_outside, rng.random(is_outside.shape), -1.0)
+        drawn = order.argmax(axis=1)
+        has_one = is_outside.any(axis=1)
+        return np.asarray(traces.states[has_one, drawn[has_one] + 1])
+
+    def _judge_critic(self, found: Examination, pilot: Traces, core: float) -> None:
+        agent: Any = self._policy
+        learned, rng = found.functions["learned"], next(self._streams)
+        few = Traces(pilot.states[:200], pilot.costs[:200], pilot.terminated[:200])
+        found.mean_condition = mean_condition(learned, few, agent.settings.alpha3, self._confidence, rng)
+        horizon = self._horizon or min(round(7 / max(1 - agent.settings.gamma, 0.01)), 700)
+        states = self._region.states(self._effort.pilot, rng, self._loop)
+        gamma = None if self._horizon else agent.settings.gamma
+        found.critic, found.honesty = honesty(learned, self._loop, states, gamma, horizon, core)
+        self._lap("critic")
+
+    def _lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self._seconds[name], self._clock = now - self._clock, now
+
+
+def _visited(traces: Traces, number: int, rng: np.random.Generator) -> FloatArray:
+    """States of trajectories, drawn among all their steps."""
+    rows, steps = np.nonzero(np.isfinite(traces.costs))
+    drawn = rng.integers(len(rows), size=number)
+    return np.asarray(traces.states[rows[drawn], steps[drawn]])
+
+
+def _settled_state(loop: ClosedLoop, traces: Traces) -> FloatArray:
+    """The last state at phase 0 of a trajectory that has not terminated.
+
+    Raises:
+        NoOrbitError: All of them have.
+    """
+    survivors = traces.states[~traces.terminated]
+    if not len(survivors):
+        raise NoOrbitError("all trajectories terminate")
+    system: System = loop.system
+    period = round(system.period) if system.period is not None else 1
+    last = (survivors.shape[1] - 1) // period * period
+    # That with the lowest cost there: others may not have settled yet.
+    states = survivors[:, last]
+    return np.asarray(states[np.argmin(loop.costs(states)[0])])

@@ -1,0 +1,172 @@
+"""The stability report: what an examination found, as JSON, Markdown and a page."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lac.files import write_bytes, write_json
+from lac.proofs import Proof
+from lac.stability.convergence import largest_passed
+from lac.stability.decrease import as_numbers, numbers
+from lac.stability.examination import Examination
+from lac.stability.page import markdown, page
+from lac.stability.wording import percent, sentences, verdict
+
+SCHEMA = 1
+FOLDER, DATA, TEXT, PAGE = "stability", "report.json", "report.md", "report.html"
+CERTIFICATE = "certificate.npz"
+_PUSH_PROBABILITY = 0.95
+_MAX_COUNTEREXAMPLES = 10
+
+
+@dataclass(frozen=True)
+class StabilityReport:
+    """What is known about the stability of one closed loop.
+
+    Attributes:
+        data: The content of ``report.json``; ``docs/evidence.md`` explains every entry.
+        examination: Where it comes from, for pictures.
+        proof: The proof; None without one.
+    """
+
+    data: Mapping[str, Any]
+    examination: Examination = field(repr=False)
+    proof: Proof | None = field(default=None, repr=False)
+
+    @property
+    def verdict(self) -> str:
+        """``none``, ``empirical``, ``statistical`` or ``proved-on-model``."""
+        return str(self.data["verdict"])
+
+    @property
+    def sentences(self) -> list[str]:
+        """What the report says in words."""
+        return list(self.data["sentences"])
+
+    def save(self, folder: str | Path, pictures: bool = True) -> list[Path]:
+        """Write ``report.json``, ``report.md``, ``report.html`` and pictures into a folder; returns the files.
+
+        The page holds its pictures, so that it can be moved alone. A proof leaves ``certificate.npz``; one of an
+        earlier report is removed, since it would belong to another policy.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        drawn: list[Path] = []
+        if pictures:
+            from lac.stability.pictures import draw  # noqa: PLC0415 (imports matplotlib)
+
+            drawn = draw(self.examination, self.data, folder, None if self.proof is None else self.proof.arrivals)
+        (folder / CERTIFICATE).unlink(missing_ok=True)
+        if self.proof is not None:
+            self.proof.save(folder / CERTIFICATE)
+        write_bytes(folder / TEXT, markdown(self.data, drawn).encode())
+        write_bytes(folder / PAGE, page(self.data, drawn).encode())
+        write_json(folder / DATA, self.data)
+        return [folder / DATA, folder / TEXT, folder / PAGE, *drawn]
+
+
+def make_report(
+    found: Examination,
+    policy: Mapping[str, Any],
+    environment: Mapping[str, Any],
+    confidence: float,
+    attempts: int = 1,
+    seed: int = 0,
+    proof: Proof | None = None,
+    not_proved: str | None = None,
+) -> StabilityReport:
+    """A report from an examination.
+
+    Args:
+        found: The examination, made with the confidence ``1 - (1 - confidence) / attempts``.
+        policy: ``file``, ``sha256`` and ``algorithm``.
+        environment: ``id`` and ``kwargs``.
+        confidence: That was asked for.
+        attempts: How often this policy was examined, this time included: the bounds of a repeated attempt are wider
+            (Bonferroni).
+        seed: Of the samples.
+        proof: A proof.
+        not_proved: Why there is none.
+    """
+    search = found.falsification
+    data: dict[str, Any] = {
+        "schema": SCHEMA,
+        "policy": dict(policy),
+        "environment": dict(environment) | {"is_noisy": found.loop is not None and found.loop.is_noisy},
+        "region": dict(found.region),
+        "confidence": confidence,
+        "attempts": attempts,
+        "bound_confidence": bound_confidence(confidence, attempts),
+        "seed": seed,
+        "core": found.core,
+        "best": found.best,
+        "candidates": {name: as_numbers(result) for name, result in found.candidates.items()},
+        "missing": found.missing,
+        "rollouts": {
+            "n": found.rollouts.n,
+            "steps": found.steps,
+            "failures": found.rollouts.failures,
+            "bound": found.rollouts.bound,
+            "early_terminations": found.terminated,
+            "has_goal": bool(found.settling),
+        },
+        "settling": dict(found.settling),
+        "mean_condition": found.mean_condition,
+        "critic": found.critic,
+        "floquet_multipliers": None if found.multipliers is None else sorted(found.multipliers.tolist(), reverse=True),
+        "disturbances": [{"magnitude": rung.magnitude, **numbers(rung.failures)} for rung in found.rungs],
+        "push_probability": _PUSH_PROBABILITY,
+        "largest_push": largest_passed(found.rungs, _PUSH_PROBABILITY),
+        "falsification": None
+        if search is None
+        else {"evaluations": search.evaluations, "found": search.found, "worst": search.worst},
+        "counterexamples": _counterexamples(found),
+        "proved": None if proof is None else proof.report(),
+        "not_proved": not_proved,
+    }
+    data["verdict"] = verdict(data)
+    data["sentences"] = sentences(data)
+    data["seconds"] = {name: round(value, 2) for name, value in found.seconds.items()}
+    return StabilityReport(data, found, proof)
+
+
+def bound_confidence(confidence: float, attempts: int) -> float:
+    """The confidence of each bound of an attempt."""
+    return 1 - (1 - confidence) / attempts
+
+
+def attempts_before(folder: Path, policy: Mapping[str, Any], seed: int) -> int:
+    """How many other attempts at this policy the report in a folder knows of; the same seed is the same attempt."""
+    try:
+        data = json.loads((folder / DATA).read_text())
+        if data["policy"]["sha256"] != policy["sha256"]:
+            return 0
+        return int(data["attempts"]) - int(data["seed"] == seed)
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
+def _counterexamples(found: Examination) -> list[dict[str, Any]]:
+    shown: list[dict[str, Any]] = [
+        {"kind": "trajectory", "start": start.tolist()} for start in found.failures[:_MAX_COUNTEREXAMPLES]
+    ]
+    search = found.falsification
+    if search is not None and search.found:
+        shown.append(
+            {"kind": "decrease", "candidate": found.best, "state": search.state.tolist(), "increase": search.worst}
+        )
+    return shown
+
+
+def one_line(data: Mapping[str, Any]) -> str:
+    """A report in a line of a table: verdict, failures, the best candidate's violations, the proof."""
+    rollouts, best = data["rollouts"], data["candidates"].get(data["best"])
+    parts = [
+        f"{data['verdict']:>15}",
+        f"{rollouts['failures']:>5} of {rollouts['n']} (<= {percent(rollouts['bound'])})",
+    ]
+    parts.append("-" if best is None else f"{data['best']} <= {percent(best['one_step']['bound'])}")
+    parts.append("-" if data["proved"] is None else percent(data["proved"]["region_share"]))
+    return "  ".join(parts)

@@ -1,0 +1,1 @@
+"""Studies of trained policies from Python: robustness and stability."""

@@ -1,0 +1,77 @@
+"""Stability reports from Python: :func:`certify`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lac.devices import limited_threads
+from lac.envs import AnyEnv, wrap_env
+from lac.runs import Run, load
+from lac.runs.stability import certify_run
+from lac.settings.commands import ACTION_ERROR, CONFIDENCE
+from lac.settings.rules import SEED, Choice, raise_if_wrong
+from lac.stability.certification import certify as certify_loop
+from lac.stability.report import StabilityReport
+
+
+def certify(
+    policy: Any,
+    env_fn: Callable[[], AnyEnv] | None = None,
+    seed: int = 0,
+    confidence: float = 0.99,
+    action_error: float = 1e-4,
+    proof: bool = True,
+    opt_type: str = "minimize",
+    output_dir: str | Path | None = None,
+) -> StabilityReport:
+    """The stability report of a policy: what can be said about its closed loop, and how surely.
+
+    ``docs/evidence.md`` explains every quantity. ``report.verdict`` is ``none``, ``empirical``, ``statistical`` or
+    ``proved-on-model``; ``report.sentences`` say what that means here.
+
+    Args:
+        policy: A trained agent, a controller, any function from observations ``[B, obs_dim]`` to actions, or a run or
+            its folder.
+        env_fn: Makes the environment; None is that of the run.
+        seed: Of every sample.
+        confidence: Of each bound.
+        action_error: What a proof adds to each action, in half-widths of the action box: at least what the float32 of
+            a policy or of its export errs by.
+        proof: Whether a proof is tried for systems with two states.
+        opt_type: Whether the environment gives costs (``minimize``) or rewards (``maximize``).
+        output_dir: Folder for ``report.json``, ``report.md``, ``report.html``, pictures, and ``certificate.npz`` where
+            there is a proof; None writes nothing.
+
+    Raises:
+        ValueError: An argument is wrong.
+        RunError: The run cannot be read.
+    """
+    raise_if_wrong(
+        seed=(seed, SEED),
+        confidence=(confidence, CONFIDENCE),
+        action_error=(action_error, ACTION_ERROR),
+        opt_type=(opt_type, Choice(("minimize", "maximize"))),
+    )
+    with limited_threads():
+        if isinstance(policy, (str, Path, Run)):
+            run = policy if isinstance(policy, Run) else load(policy)
+            report = certify_run(run, "final", seed, confidence, action_error, proof, folder=output_dir)
+        else:
+            if env_fn is None:
+                raise ValueError("env_fn is not given; a policy that is no run needs it")
+            if not (callable(policy) or hasattr(policy, "get_action")):
+                raise ValueError(f"policy is {policy!r}; it must be an agent, a controller, a function, or a run")
+            env = wrap_env(env_fn(), opt_type)
+            name = env.spec.id if env.spec is not None else type(env.unwrapped).__name__
+            described = {"file": None, "sha256": None, "algorithm": type(policy).__name__}
+            report = certify_loop(
+                *(policy, env, described, {"id": name, "kwargs": {}}),
+                seed=seed,
+                confidence=confidence,
+                action_error=action_error,
+                with_proof=proof,
+            )
+            env.close()
+        if output_dir is not None:
+            report.save(output_dir)
+    return report

@@ -1,0 +1,228 @@
+"""Examinations of closed loops whose behaviour is known."""
+
+import json
+import re
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.spaces import Box
+from scipy.linalg import expm
+
+import lac
+import lac.envs
+from lac.controllers import LinearRegulator, Zero
+from lac.controllers.controller import nominal_system
+from lac.envs.system import Signals, StartRegion, System
+from lac.stability.certification import certify
+from lac.stability.closed_loop import ClosedLoop
+from lac.stability.decrease import Samples, decrease
+from lac.stability.examination import Effort, examine
+from lac.stability.falsification import falsify
+from lac.stability.region import Region
+from lac.stability.report import make_report
+from lac.stability.wording import CLAIM_WORDS
+
+SMALL = Effort(states=2000, many_steps=300, rollouts=200, pilot=300, fit=1500, iterations=100, pushed=100, long=4)
+NOTHING = {"file": None, "sha256": None, "algorithm": "test"}
+HERE = {"id": "test", "kwargs": {}}
+
+
+class Oscillation(System):
+    """A mass on a spring with damping, ``x'' + 2 zeta omega x' + omega^2 x = omega^2 u``, exact for held inputs."""
+
+    goal_tolerance = (0.02, np.inf)
+
+    def __init__(self, zeta=0.4, omega=2.0, dt=0.01):
+        super().__init__(Box(-1.0, 1.0, (1,), np.float64), Box(-np.inf, np.inf, (2,), np.float64), 2, n_forces=1)
+        self.zeta, self.omega, self.dt = zeta, omega, dt
+        self.A = expm(np.array([[0.0, 1.0], [-(omega**2), -2 * zeta * omega]]) * dt)
+
+    def _initial_state(self, options):
+        return np.array([-1.0, 0.0])
+
+    def start_region(self):
+        return StartRegion(np.array([-1.0, 0.0]), np.array([-1.0, 0.0]), np.copy)
+
+    def _transition(self, state, action, noise, xp):
+        return state @ self.A.T
+
+    def _cost(self, states, actions):
+        return (states**2).sum(axis=-1), np.zeros(states.shape[:-1], np.bool_)
+
+    def signals(self, states):
+        return Signals(np.zeros_like(states), states.copy())
+
+
+class Line(System):
+    """``x' = x + u`` on a plane of start states in [-1, 1]^2, or a tenth of it where the policy is Zero."""
+
+    goal_tolerance = 0.1
+
+    def __init__(self):
+        super().__init__(Box(-1.0, 1.0, (2,), np.float64), Box(-np.inf, np.inf, (2,), np.float64), 2)
+
+    def _initial_state(self, options):
+        return self.np_random.uniform(-1, 1, 2)
+
+    def start_region(self):
+        return StartRegion(np.full(2, -1.0), np.ones(2), np.copy)
+
+    def _transition(self, state, action, noise, xp):
+        return 0.9 * state + 0.5 * action
+
+    def _cost(self, states, actions):
+        return (states**2).sum(axis=-1), np.abs(states).max(axis=-1) > 2.0
+
+    def signals(self, states):
+        return Signals(np.zeros_like(states), states.copy())
+
+
+def in_time_limit(system, steps):
+    return gymnasium.wrappers.TimeLimit(system, steps)
+
+
+def zero(observations):
+    return np.zeros((len(observations), 2))
+
+
+@pytest.fixture(scope="module")
+def line():
+    return examine(zero, in_time_limit(Line(), 50), effort=SMALL)
+
+
+def test_a_linear_system_violates_nothing_and_has_the_bounds_of_no_failure(line):
+    orbit = line.candidates["orbit"]
+    assert orbit.one_step.failures == 0
+    assert orbit.one_step.bound == pytest.approx(1 - 0.01 ** (1 / orbit.one_step.n))
+    assert all(orbit.at[k].failures == 0 for k in orbit.at)
+    assert line.rollouts.failures == 0
+    assert line.rollouts.bound == pytest.approx(1 - 0.01 ** (1 / 200))
+    assert line.multipliers == pytest.approx([0.9, 0.9], abs=1e-6)
+
+
+def test_settling_takes_as_long_as_the_slowest_start_needs(line):
+    # 0.9^k <= 0.1 for the corner 1 needs k = 22.
+    assert line.settling["max"] == 22
+    assert line.settling["overshoot_max"] == 0.0
+
+
+def test_trajectories_are_the_trials_of_visited_states(line):
+    assert 0 < line.candidates["orbit"].visited.n <= SMALL.rollouts
+
+
+def test_settling_time_and_overshoot_of_a_second_order_system_have_their_formulas():
+    system = Oscillation()
+    loop = ClosedLoop(system, lambda observations: np.zeros((len(observations), 1)), np.random.default_rng(0))
+    outcome = loop.run(np.array([[-1.0, 0.0]]), 1000)
+    damped = system.omega * np.sqrt(1 - system.zeta**2)
+    assert outcome.overshoot[0] == pytest.approx(np.exp(-np.pi * system.zeta * system.omega / damped), rel=1e-3)
+    t = np.arange(1001) * system.dt
+    phase = np.arctan2(system.zeta * system.omega, damped)
+    x = -np.exp(-system.zeta * system.omega * t) * np.cos(damped * t - phase) / np.cos(phase)
+    assert outcome.settling_steps[0] == np.flatnonzero(np.abs(x) > 0.02)[-1] + 1
+
+
+def test_a_case_that_never_settles_takes_for_ever():
+    system = Oscillation(zeta=0.0)
+    loop = ClosedLoop(system, lambda observations: np.zeros((len(observations), 1)), np.random.default_rng(0))
+    assert loop.run(np.array([[-1.0, 0.0]]), 500).settling_steps[0] == np.inf
+
+
+def test_an_upright_pendulum_without_control_has_no_verdict_and_no_proof():
+    env = gymnasium.make("lac/PendulumStabilise-v1", max_episode_steps=100)
+    report = certify(Zero(env, nominal_system(env)), env, NOTHING, HERE, effort=SMALL)
+    assert report.verdict == "none"
+    assert report.data["proved"] is None
+    assert report.data["not_proved"]
+    assert report.data["rollouts"]["failures"] > 150
+    assert "all trajectories" in report.data["missing"]["orbit"] or "Floquet" in report.data["missing"]["orbit"]
+
+
+def test_a_policy_that_only_survives_its_episode_is_found_out():
+    """It costs 27 in 250 steps, as the linear regulator does, and loses the middle of the rail later on."""
+    env = gymnasium.make("lac/CartPoleCost-v1")
+    agent = lac.load_agent(Path(__file__).parent / "policies" / "cartpole-survives.safetensors")
+    found = examine(agent, env, effort=SMALL)
+    report = make_report(found, NOTHING, HERE, 0.99)
+    assert report.verdict == "none"
+    case = report.data["counterexamples"][0]
+    assert case["kind"] == "trajectory"
+    env.reset(seed=0)
+    system = env.unwrapped
+    observation, _ = system.set_state(case["start"])
+    ended = False
+    for _ in range(1000):
+        observation, _, ended, _, info = system.step(agent.get_action(observation, deterministic=True))
+        if ended:
+            break
+    assert ended or abs(info["reference_error"][0]) > 0.5
+
+
+def test_a_designed_controller_is_counted_and_says_no_word_of_a_proof(tmp_path):
+    env = gymnasium.make("lac/CartPoleCost-v1")
+    report = certify(LinearRegulator(env, nominal_system(env)), env, NOTHING, HERE, effort=SMALL, with_proof=False)
+    assert report.data["rollouts"]["failures"] == 0
+    assert report.verdict in {"empirical", "statistical"}
+    files = report.save(tmp_path)
+    for file in files[:3]:
+        words = set(re.findall(r"[a-z]+", re.sub(r"<[^>]*>|\"(not_)?proved\"", "", file.read_text()).lower()))
+        assert not words & set(CLAIM_WORDS)
+    assert json.loads((tmp_path / "report.json").read_text())["schema"] == 1
+    assert 'src="http' not in (tmp_path / "report.html").read_text()
+
+
+def test_the_same_inputs_give_the_same_report(line):
+    again = examine(zero, in_time_limit(Line(), 50), effort=SMALL)
+    first, second = (dict(make_report(found, NOTHING, HERE, 0.99).data) for found in (line, again))
+    first.pop("seconds"), second.pop("seconds")
+    assert json.dumps(first) == json.dumps(second)
+
+
+class Planted:
+    """The squared distance, but higher in the next step of a small square of start states."""
+
+    name = "planted"
+
+    def __init__(self, share):
+        self.half_width = np.sqrt(share)
+
+    def is_inside(self, states):
+        return (np.abs(states - 0.5) < self.half_width).all(axis=1)
+
+    def __call__(self, states):
+        return (states**2).sum(axis=1) - 3.0 * self.is_inside(states)
+
+
+@pytest.mark.parametrize("share", [0.001, 0.01, 0.1])
+def test_a_planted_set_is_counted_and_found(share):
+    system = Line()
+    loop, region, planted = ClosedLoop(system, zero, np.random.default_rng(0)), Region.of(system), Planted(share)
+
+    def samples(seed, n, steps=1):
+        return Samples(loop, region.states(n, np.random.default_rng(seed), loop), 0.0, steps)
+
+    # States that a step takes out of the square: where it is left, V is higher afterwards.
+    counted = decrease(planted, samples(1, 20_000), samples(2, 300), samples(3, 300), samples(4, 300, 20), 0.99)
+    fresh = region.states(200_000, np.random.default_rng(5), loop)
+    truth = (planted(loop.step(fresh)) >= planted(fresh)).mean()
+    assert truth > 0
+    assert counted.one_step.bound >= truth
+    assert counted.one_step.share == pytest.approx(truth, abs=0.01)
+    search = falsify(planted, loop, region, 0.0, seed=0)
+    assert search.found
+    assert planted(loop.step(search.state[None])) >= planted(search.state[None])
+
+
+def test_a_repeated_attempt_widens_the_bounds(line):
+    data = make_report(line, NOTHING, HERE, 0.99, attempts=4).data
+    assert data["bound_confidence"] == pytest.approx(0.9975)
+
+
+def test_an_environment_of_others_is_examined_by_its_trajectories():
+    env = lac.envs.wrap_env(gymnasium.make("Pendulum-v1", max_episode_steps=30), "maximize")
+    report = certify(lambda observations: np.zeros((len(observations), 1)), env, NOTHING, HERE, effort=SMALL)
+    assert report.data["rollouts"]["n"] == 100
+    assert report.data["candidates"] == {}
+    assert "no goal set" in report.sentences[0]
