@@ -27,8 +27,13 @@ class Certificate:
     """``[2]``"""
     frame: Frame
     core: float
+    """The loop contracts in ``V <= core``, and stays in it without action error"""
     contraction: float
+    """By this factor in a step"""
+    trap: float
+    """``V <= trap`` is mapped into itself; without action error V decreases between it and the core"""
     level: float
+    """V decreases between it and the trap"""
     action_error: float
     corners: IntArray
     """Lowest cell of each box, ``[2, B]``, in the order in which each image lies in the ellipse and the boxes before"""
@@ -78,7 +83,7 @@ class Certificate:
         values: dict[str, Any] = {"frame": frame, "corners": _integers(arrays["corners"], (2, number))}
         values |= {name: _floats(arrays[name], (2,)) for name in ("low", "high")}
         values |= {name: _integers(arrays[name], (number,)) for name in ("sizes", "steps")}
-        numbers = ("core", "contraction", "level", "action_error", "region_share")
+        numbers = ("core", "contraction", "trap", "level", "action_error", "region_share")
         values |= {name: float(_floats(arrays[name], ())) for name in numbers}
         values["largest_arrival"] = int(_integers(arrays["largest_arrival"], ()))
         values |= {name: str(arrays[name]) for name in ("policy_sha256", "environment")}

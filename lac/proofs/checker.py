@@ -11,7 +11,7 @@ import numpy as np
 from lac.proofs.certificate import Certificate, environment_text
 from lac.proofs.closed_loop import ClosedLoop
 from lac.proofs.covers import BATCH
-from lac.proofs.ellipses import contracts, decreases
+from lac.proofs.ellipses import converges
 from lac.proofs.flow import CELLS, HORIZON, IntArray, Raster, advanced
 
 
@@ -56,10 +56,8 @@ def first_flaw(certificate: Certificate, env: Any, loop: ClosedLoop) -> str:
         return f"the certificate is of another environment, {c.environment}"
     if not (c.low < c.high).all():
         return "the region is empty"
-    if not contracts(loop, c.frame, c.core, c.contraction):
-        return "the closed loop does not contract in the core"
-    if not decreases(loop, c.frame, c.core, c.level):
-        return "V does not decrease between core and level, or the ellipse is not within the limits"
+    if not converges(loop, c.frame, c.core, c.contraction, c.trap, c.level):
+        return "what is claimed of core, trap and level does not hold"
     return _flaw_of_boxes(c, loop)
 
 

@@ -63,14 +63,14 @@ def _rounded(number: Fraction, domain: Domain) -> Enclosure:
 
 
 def contracts(loop: ClosedLoop, frame: Frame, core: float, contraction: float) -> bool:
-    """Whether the closed loop contracts by ``contraction < 1`` in ``V <= core`` and stays in it.
+    """Whether the closed loop contracts by ``contraction < 1`` in ``V <= core``, and stays in it without action error.
 
-    That is ``|f(x) - f(y)| <= contraction |x - y|`` in the norm of ``V`` for all ``x`` and ``y`` in the core and the
-    same action error, and ``|f(centre) - centre| <= (1 - contraction) sqrt(core)`` for every action error.
+    That is ``|f(x) - f(y)| <= contraction |x - y|`` in the norm of ``V`` for all ``x`` and ``y`` in the core and any
+    action error, the same for both, and ``|f(centre) - centre| <= (1 - contraction) sqrt(core)`` without one.
     """
     if not (0 < contraction < 1 and 0 < core < np.inf):
         return False
-    stays = rest_radius(loop, frame, contraction) ** 2 <= core * (1 - 1e-12)
+    stays = rest_radius(loop.without_error(), frame, contraction) ** 2 <= core * (1 - 1e-12)
     return stays and holds_everywhere(
         lambda squares: slope_norms(loop, frame, squares) <= contraction,
         square_around_disc(core),
@@ -90,30 +90,52 @@ def rest_radius(loop: ClosedLoop, frame: Frame, contraction: float) -> float:
     return float(outward(np.hypot(*moved)[0]) / (1 - contraction) * (1 + 1e-12))
 
 
-def rest_bounds(loop: ClosedLoop, frame: Frame, contraction: float) -> FloatArray:
-    """Half-widths of a box around the centre that holds this ball, ``[2]``."""
-    rows = np.hypot(frame.basis[:, 0], frame.basis[:, 1])
-    return np.asarray(outward(rows * rest_radius(loop, frame, contraction)))
+def traps(loop: ClosedLoop, frame: Frame, trap: float) -> bool:
+    """Whether ``V <= trap`` is mapped into itself, whatever the action error."""
+
+    def stays(squares: Squares) -> npt.NDArray[np.bool_]:
+        after = _stepped(loop, frame, squares)[1]
+        return np.asarray((after[0] * after[0] + after[1] * after[1]).high <= trap)
+
+    return 0 < trap < np.inf and holds_everywhere(
+        stays, square_around_disc(trap), lambda squares: squares.smallest_norms() <= trap, _DEPTH
+    )
 
 
-def decreases(loop: ClosedLoop, frame: Frame, core: float, level: float) -> bool:
-    """Whether ``V`` decreases in ``core <= V <= level`` for every action error, and that is within the limits."""
-    return 0 < core <= level < np.inf and holds_everywhere(
-        decrease_test(loop, frame, core),
+def bounds_of_ball(frame: Frame, radius: float) -> FloatArray:
+    """Half-widths of a box around the centre that holds a ball of the norm of ``V``, ``[2]``."""
+    return np.asarray(outward(np.hypot(frame.basis[:, 0], frame.basis[:, 1]) * radius))
+
+
+def decreases(loop: ClosedLoop, frame: Frame, inner: float, level: float) -> bool:
+    """Whether ``V`` decreases in ``inner <= V <= level`` for every action error, and that is within the limits."""
+    return 0 < inner <= level < np.inf and holds_everywhere(
+        decrease_test(loop, frame, inner),
         square_around_disc(level),
         lambda squares: squares.smallest_norms() <= level,
         _DEPTH,
     )
 
 
-def decrease_test(loop: ClosedLoop, frame: Frame, core: float) -> Test:
-    """The test that squares are within the limits, and ``V`` decreases in each or it is within the core."""
+def converges(loop: ClosedLoop, frame: Frame, core: float, contraction: float, trap: float, level: float) -> bool:
+    """Whether trajectories from ``V <= level`` are trapped, and without action error come to rest."""
+    return (
+        0 < core <= trap <= level
+        and contracts(loop, frame, core, contraction)
+        and decreases(loop.without_error(), frame, core, trap)
+        and traps(loop, frame, trap)
+        and decreases(loop, frame, trap, level)
+    )
+
+
+def decrease_test(loop: ClosedLoop, frame: Frame, inner: float) -> Test:
+    """The test that squares are within the limits, and ``V`` decreases in each or is at most ``inner``."""
 
     def test(squares: Squares) -> npt.NDArray[np.bool_]:
         z, after = _stepped(loop, frame, squares)
         change = after[0] * after[0] + after[1] * after[1] - z[0] * z[0] - z[1] * z[1]
         inside = loop.are_within_limits(frame.states(z))
-        return np.asarray(inside & ((change.high < 0) | (squares.largest_norms() <= core)))
+        return np.asarray(inside & ((change.high < 0) | (squares.largest_norms() <= inner)))
 
     return test
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from lac.proofs.certificate import Certificate, environment_text
 from lac.proofs.closed_loop import ClosedLoop
 from lac.proofs.domains import FloatArray
-from lac.proofs.ellipses import rest_bounds
+from lac.proofs.ellipses import bounds_of_ball, rest_radius
 from lac.proofs.enclosures import NotProvedError
 from lac.proofs.flow import Raster
 from lac.proofs.marching import March, simulated_times
@@ -34,8 +34,10 @@ class Proof:
     """Level of V below which the loop contracts"""
     contraction: float
     """Factor per step in the core, in the norm of V"""
+    trap: float
+    """Level of V that no action errors lead out of"""
     level: float
-    """V decreases from this level to the core"""
+    """V decreases from this level to the trap, and without action error to the core"""
     region_share: float
     """Share of the region of starts that is proved"""
     steps: int
@@ -87,19 +89,20 @@ def prove(
     loop = ClosedLoop(env, policy, action_error)
     low, high = _region(loop, region)
     equilibrium = find_equilibrium(loop, low, high, np.random.default_rng(seed))
-    frame, core, contraction, level = find_frame(loop, equilibrium, high - low, start + time_limit)
+    frame, levels = find_frame(loop, equilibrium, high - low, start + time_limit)
     raster = Raster(low, high)
-    raster.add_ellipse(frame, level)
-    times = simulated_times(loop, raster, frame, level, start + time_limit)
+    raster.add_ellipse(frame, levels.level)
+    times = simulated_times(loop, raster, frame, levels.level, start + time_limit)
     march = March(loop, raster, times)
     march.run(start + time_limit)
     certificate = Certificate(
         low=low,
         high=high,
         frame=frame,
-        core=core,
-        contraction=contraction,
-        level=level,
+        core=levels.core,
+        contraction=levels.contraction,
+        trap=levels.trap,
+        level=levels.level,
         action_error=loop.action_error,
         **march.boxes(),
         region_share=raster.share,
@@ -112,14 +115,16 @@ def prove(
 
 def _proof(loop: ClosedLoop, certificate: Certificate, raster: Raster, undecided: int, start: float) -> Proof:
     c = certificate
+    resting = rest_radius(loop, c.frame, c.contraction) * (1 + 1e-12)
     reference, interest = loop.system.signals(c.frame.centre)
     return Proof(
         equilibrium=_pair(c.frame.centre),
-        equilibrium_error=_pair(rest_bounds(loop.without_error(), c.frame, c.contraction)),
+        equilibrium_error=_pair(bounds_of_ball(c.frame, rest_radius(loop.without_error(), c.frame, c.contraction))),
         offset=float(np.abs(interest - reference).max()),
-        resting_box=_pair(rest_bounds(loop, c.frame, c.contraction)),
+        resting_box=_pair(bounds_of_ball(c.frame, resting if resting**2 <= c.core else float(np.sqrt(c.trap)))),
         core=c.core,
         contraction=c.contraction,
+        trap=c.trap,
         level=c.level,
         region_share=c.region_share,
         steps=c.largest_arrival,

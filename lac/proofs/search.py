@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import LinAlgError, cholesky, solve_discrete_lyapunov
@@ -10,7 +11,7 @@ from scipy.linalg import LinAlgError, cholesky, solve_discrete_lyapunov
 from lac.proofs.closed_loop import ClosedLoop
 from lac.proofs.covers import MOST, Squares, failing, square_around_disc
 from lac.proofs.domains import FloatArray
-from lac.proofs.ellipses import Frame, contracts, decrease_test, decreases, rest_radius, slope_norms
+from lac.proofs.ellipses import Frame, contracts, converges, decrease_test, decreases, rest_radius, slope_norms, traps
 from lac.proofs.enclosures import NotProvedError
 from lac.proofs.flow import HORIZON
 
@@ -19,8 +20,18 @@ _RINGS, _ANGLES = 100, 64
 _SMALLEST_RING = 1e-4  # of the region's widths, about, where nothing but rounding keeps the loop from its equilibrium
 _LEVEL_DEPTH = 16
 _JACOBIAN_STEPS = (1e-3, 1e-2, 1e-5)  # of the region's widths
+_TRAPS = 16
 _TRIED = 6  # frames for each of them
 _LARGEST_CONTRACTION = 0.999
+
+
+class Levels(NamedTuple):
+    """Levels of V with a meaning; see :class:`lac.proofs.certificate.Certificate`."""
+
+    core: float
+    contraction: float
+    trap: float
+    level: float
 
 
 def find_equilibrium(loop: ClosedLoop, low: FloatArray, high: FloatArray, rng: np.random.Generator) -> FloatArray:
@@ -61,10 +72,8 @@ def jacobian(loop: ClosedLoop, state: FloatArray, steps: FloatArray) -> FloatArr
     return np.asarray((difference / (2 * steps[:, None])).T)
 
 
-def find_frame(
-    loop: ClosedLoop, centre: FloatArray, widths: FloatArray, deadline: float
-) -> tuple[Frame, float, float, float]:
-    """The frame with the largest ellipse in which samples decrease, of those with a proof: core, contraction and level.
+def find_frame(loop: ClosedLoop, centre: FloatArray, widths: FloatArray, deadline: float) -> tuple[Frame, Levels]:
+    """The frame with the largest ellipse in which samples decrease, of those with a proof, and what is proved.
 
     Raises:
         NotProvedError: No ellipse around the equilibrium can be proved.
@@ -76,9 +85,11 @@ def find_frame(
             if contracting is None or time.monotonic() > deadline:
                 continue
             core, contraction = contracting
-            level = find_level(loop, frame, core, _sampled_level(loop, frame, core))
-            if contracts(loop, frame, core, contraction) and decreases(loop, frame, core, level):
-                return frame, core, contraction, level
+            trap = find_trap(loop, frame, core)
+            level = find_level(loop, frame, trap, _sampled_level(loop, frame, trap))
+            levels = Levels(core, contraction, trap, level)
+            if converges(loop, frame, *levels):
+                return frame, levels
     raise NotProvedError(
         "no ellipse around the equilibrium can be proved to attract: it may be unstable, or only just stable"
     )
@@ -110,6 +121,14 @@ def find_core(loop: ClosedLoop, frame: Frame) -> tuple[float, float] | None:
         if norm < _LARGEST_CONTRACTION and contracts(loop, frame, radii[i] ** 2, norm):
             return float(radii[i] ** 2), float(norm)
     return None
+
+
+def find_trap(loop: ClosedLoop, frame: Frame, core: float) -> float:
+    """The smallest of some levels from the core up that traps every trajectory, and outside of which V decreases."""
+    for trap in core * 1.7 ** np.arange(_TRAPS):
+        if traps(loop, frame, trap) and decreases(loop, frame, trap, 2 * trap):
+            return float(trap)
+    return float(core)
 
 
 def _rings(radii: FloatArray) -> FloatArray:

@@ -161,6 +161,8 @@ def altered(certificate):
     yield "fewer steps", {"steps": np.ones_like(c.steps)}
     yield "huge size", {"sizes": at(c.sizes, 0, 2**62)}
     yield "core larger", {"core": c.level / 2}
+    yield "trap beyond the level", {"trap": c.level * 1.1}
+    yield "trap below the core", {"trap": c.core / 2}
     yield "contraction stronger", {"contraction": c.contraction * 0.9}
     yield "level higher", {"level": c.level * 4}
     yield "centre moved", {"frame": Frame(frame.centre + 0.5, frame.basis)}
@@ -221,26 +223,23 @@ def mutants(env, number, rng):
         yield agent
 
 
-def proofs_of_mutants(certificate, number):
-    """The number of mutants that are proved; each proof is true, and none keeps the certificate of another agent."""
-    env, proved = van_der_pol(), 0
-    for i, agent in enumerate(mutants(env, number, np.random.default_rng(0))):
-        loop = ClosedLoop(env, agent, certificate.action_error)
-        taken = dataclasses.replace(certificate, policy_sha256=loop.law.sha256())
-        try:
-            proof = prove(env, agent)
-        except NotProvedError:
-            assert first_flaw(taken, env, loop)
-            continue
-        assert_is_true(proof, env, agent, 500, seed=i)
-        proved += 1
-    return proved
-
-
-def test_an_agent_with_a_flipped_gain_is_not_proved(oscillator):
-    assert proofs_of_mutants(oscillator[2].certificate, 1) == 0
+def test_the_certificate_of_an_agent_is_not_that_of_one_with_a_flipped_gain(oscillator):
+    env, _, proof = oscillator
+    flipped = next(mutants(env, 1, np.random.default_rng(0)))
+    loop = ClosedLoop(env, flipped, proof.action_error)
+    assert first_flaw(dataclasses.replace(proof.certificate, policy_sha256=loop.law.sha256()), env, loop)
 
 
 @pytest.mark.slow
-def test_a_hundred_mutants_give_no_false_proof(oscillator):
-    assert 20 <= proofs_of_mutants(oscillator[2].certificate, 100) <= 80
+def test_a_hundred_mutants_give_no_false_proof():
+    """A mutant may converge, though to a place far from the target: then its proof is true and its offset says so."""
+    env, proved = van_der_pol(), 0
+    for i, agent in enumerate(mutants(env, 100, np.random.default_rng(0))):
+        try:
+            proof = prove(env, agent)
+        except NotProvedError:
+            continue
+        ends = assert_is_true(proof, env, agent, 500, seed=i)
+        assert np.abs(ends).max() >= proof.offset / 2
+        proved += 1
+    assert proved >= 20
