@@ -55,6 +55,8 @@ class QuadrotorTracking(ErrorSystem):
         clip_action: Whether actions are clipped to their box; otherwise one outside is an error.
         observation: ``error``, as published, or ``markov``.
         torque_limit: Largest torque about each axis, in N m; 10 as published.
+        start_spread: Half of the starts are up to this share, 0 to 1, of the way from the origin at rest to the
+            reference's position and velocity, uniformly; 0 as published.
     """
 
     goal_tolerance = 0.1
@@ -65,12 +67,16 @@ class QuadrotorTracking(ErrorSystem):
         clip_action: bool = True,
         observation: Observation = "error",
         torque_limit: float = 10.0,
+        start_spread: float = 0.0,
     ) -> None:
         if observation not in get_args(Observation):
             raise ValueError(f"observation is {observation!r}; it must be one of {', '.join(get_args(Observation))}")
         if not torque_limit > 0:
             raise ValueError(f"torque_limit is {torque_limit}; it must be above 0, as the published 10")
+        if not 0 <= start_spread <= 1:
+            raise ValueError(f"start_spread is {start_spread}; it must be from 0 to 1")
         self.observation: Observation = observation
+        self.start_spread = start_spread
         self.m = 4.34
         self.g = 9.8
         self.J = (0.0820, 0.0845, 0.1377)
@@ -141,6 +147,10 @@ class QuadrotorTracking(ErrorSystem):
         # sinc(z) is sin(pi z) / (pi z).
         state[6:10] = np.cos(angle / 2), *(rotation_vector / 2 * np.sinc(angle / (2 * np.pi)))
         state[10:13] = self.np_random.uniform(low[6:], high[6:])
+        if self.start_spread > 0:
+            share = self.start_spread * max(0.0, self.np_random.uniform(-1.0, 1.0))
+            position, velocity, *_ = self.reference(0.0)
+            state[:6] += share * np.array([*position, *velocity])
         return state
 
     def _transition(self, state: Any, action: Any, noise: Any, xp: Any) -> Any:

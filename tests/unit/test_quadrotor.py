@@ -293,3 +293,15 @@ def test_a_torque_limit_bounds_the_torques_alone():
         QuadrotorTracking(torque_limit=0.0)
     with pytest.raises(ValueError, match="observation"):
         QuadrotorTracking(observation="all")
+
+
+def test_half_of_the_spread_starts_are_on_the_way_to_the_reference():
+    env = QuadrotorTracking(start_spread=0.8)
+    env.reset(seed=0)
+    starts = np.array([env.reset()[1]["state_of_interest"] for _ in range(400)])
+    # The reference starts 0.6 m below the origin; the published starts are within 0.01 m of it.
+    shares = starts[:, 2] / 0.6
+    assert np.mean(shares < 0.02) == pytest.approx(0.5, abs=0.08)
+    assert 0.7 < shares.max() < 0.82
+    with pytest.raises(ValueError, match="start_spread"):
+        QuadrotorTracking(start_spread=2.0)
