@@ -76,7 +76,7 @@ class QuadrotorTracking(ErrorSystem):
         if not 0 <= start_spread <= 1:
             raise ValueError(f"start_spread is {start_spread}; it must be from 0 to 1")
         self.observation: Observation = observation
-        self.start_spread = start_spread
+        self._start_spread = start_spread
         self.m = 4.34
         self.g = 9.8
         self.J = (0.0820, 0.0845, 0.1377)
@@ -147,8 +147,8 @@ class QuadrotorTracking(ErrorSystem):
         # sinc(z) is sin(pi z) / (pi z).
         state[6:10] = np.cos(angle / 2), *(rotation_vector / 2 * np.sinc(angle / (2 * np.pi)))
         state[10:13] = self.np_random.uniform(low[6:], high[6:])
-        if self.start_spread > 0:
-            share = self.start_spread * max(0.0, self.np_random.uniform(-1.0, 1.0))
+        if self._start_spread > 0:
+            share = self._start_spread * max(0.0, self.np_random.uniform(-1.0, 1.0))
             position, velocity, *_ = self.reference(0.0)
             state[:6] += share * np.array([*position, *velocity])
         return state
