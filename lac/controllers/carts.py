@@ -31,8 +31,9 @@ class Cascade(Controller):
     angular acceleration that leads it to that tilt (``POLE_RATE``). A linear regulator does not do: at 0.2 Hz the
     reference asks for 45 degrees.
 
-    Of the reference its value alone is observed. ``r''`` and ``|r'|`` follow from it. The direction is that in which
-    the cart moves; one that is nearly at rest counts as one that is to go forwards, as at the start.
+    Of the reference its value alone is observed, unless its rate is shown. ``r''`` and ``|r'|`` follow from it. The
+    direction is that in which the cart moves; one that is nearly at rest counts as one that is to go forwards, as at
+    the start.
     """
 
     name = "cascade"
@@ -46,6 +47,7 @@ class Cascade(Controller):
         frequency = 2 * math.pi * system.reference_frequency
         self._wave = Wave(system.reference_offset, system.reference_amplitude, frequency)
         self._shows_reference, self._shows_error = system.shows_reference, system.shows_reference_error
+        self._shows_rate = system.shows_reference_rate
         self._gravity, self._mass = system.gravity, system.masspole + system.masscart
         self._half, self._pole_mass = system.length / 2, system.masspole
         self._reference_pull = self._gravity + 4 / 3 * self._half * frequency * frequency
@@ -54,8 +56,7 @@ class Cascade(Controller):
     def _law(self, observations: FloatArray) -> FloatArray:
         x, v, theta, omega = np.moveaxis(observations[..., :4], -1, 0)
         r = self._reference(observations)
-        speed = self._wave.speed(r)
-        r_dot = np.where(v >= -REVERSED * speed, speed, -speed)
+        r_dot = observations[..., -1] if self._shows_rate else self._guessed_rate(r, v)
         correction = CART_RATE**2 * (r - x) + 2 * CART_DAMPING * CART_RATE * (r_dot - v)
         wanted = self._wave.acceleration(r) / self._reference_pull + correction / self._gravity
         slope = np.clip(wanted, -self._steepest, self._steepest)
@@ -67,6 +68,10 @@ class Cascade(Controller):
         tilt_ddot = slope_ddot / squared - 2 * slope * tilt_dot * tilt_dot
         turn = tilt_ddot + POLE_RATE**2 * (tilt - theta) + 2 * POLE_DAMPING * POLE_RATE * (tilt_dot - omega)
         return self._force(theta, omega, turn)[..., None]
+
+    def _guessed_rate(self, r: FloatArray, v: FloatArray) -> FloatArray:
+        speed = self._wave.speed(r)
+        return np.where(v >= -REVERSED * speed, speed, -speed)
 
     def _reference(self, observations: FloatArray) -> FloatArray:
         if self._shows_reference:

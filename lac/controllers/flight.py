@@ -20,6 +20,9 @@ class GeometricController(Controller):
     * ``xd''`` is not observed and is left out of ``|fd|``: at most 6 % of the weight on this helix;
     * the gyroscopic and feed-forward torques need rates that are not observed, and are left out.
 
+    In the observation ``markov`` vectors are seen from the body, and the direction of gravity is observed: there
+    ``fd . R e3`` is the last entry of ``R' fd``.
+
     Where ``fd`` is small the reference attitude turns faster than any body can follow. The exact law is lost in the
     first step from the starts of this task, 76 degrees off; with a least thrust of 0.92 of the weight none is lost.
     """
@@ -33,13 +36,16 @@ class GeometricController(Controller):
 
     def _design(self, system: QuadrotorTracking) -> None:
         self._kx, self._kv = system.kx, system.kv
-        self._weight = np.array([0.0, 0.0, system.m * system.g])
+        self._weight = system.m * system.g
+        self._sees_gravity = system.observation == "markov"
 
     def _law(self, observations: FloatArray) -> FloatArray:
-        position, velocity, rotation, rate = np.split(observations, 4, axis=-1)
-        force = self._kx * position + self._kv * velocity + self._weight
-        along = np.linalg.norm(force, axis=-1, keepdims=True) * _upright_share(rotation)
-        thrust = np.maximum(along, LEAST_THRUST * self._weight[2])
+        position, velocity, rotation, rate = np.split(observations[..., :12], 4, axis=-1)
+        gravity = observations[..., 15:18] if self._sees_gravity else np.array([0.0, 0.0, 1.0])
+        force = self._kx * position + self._kv * velocity + self._weight * gravity
+        length = np.linalg.norm(force, axis=-1, keepdims=True)
+        along = force[..., 2:] if self._sees_gravity else length * _upright_share(rotation)
+        thrust = np.maximum(along, LEAST_THRUST * self._weight)
         return np.concatenate((thrust, -ROTATION_GAIN * rotation - RATE_GAIN * rate), axis=-1)
 
 

@@ -165,7 +165,8 @@ class CartPoleTrackingCost(CartPole):
 
     With the default frequency, that of the reference implementation, an episode of 5 s sees a fortieth of a period
     and ``r`` only rises from 0 to 1.1: its 1/200 was meant per step, as in the oscillator. 0.2 gives a period per
-    episode. There the reference stays in the observation even if it is excluded; here it is left out.
+    episode. There the reference stays in the observation even if it is excluded; here it is left out. As published the
+    observation does not tell a reference that rises from one that falls: with its rate, in m/s, it is Markov.
 
     Args:
         reference_frequency: In hertz; 0 is a constant reference.
@@ -176,6 +177,7 @@ class CartPoleTrackingCost(CartPole):
         max_cost: Likewise.
         clip_action: Likewise.
         render_mode: Likewise.
+        exclude_reference_rate_from_observation: Whether ``r'``, the last entry, is left out, as published.
     """
 
     goal_tolerance = 0.5
@@ -191,6 +193,7 @@ class CartPoleTrackingCost(CartPole):
         max_cost: float = 100.0,
         clip_action: bool = True,
         render_mode: str | None = None,
+        exclude_reference_rate_from_observation: bool = True,
     ) -> None:
         shown = [not exclude_reference_from_observation, not exclude_reference_error_from_observation]
         if not any(shown) and reference_frequency != 0.0:
@@ -198,16 +201,18 @@ class CartPoleTrackingCost(CartPole):
                 "exclude_reference_from_observation and exclude_reference_error_from_observation are both True: "
                 "a moving reference would not be observed; set one of them to False, or reference_frequency to 0"
             )
+        shows_rate = not exclude_reference_rate_from_observation
         theta = 60 * 2 * math.pi / 360
-        bound = np.array([20.0, SPEED_BOUND, 2 * theta, SPEED_BOUND] + sum(shown) * [np.inf])
+        bound = np.array([20.0, SPEED_BOUND, 2 * theta, SPEED_BOUND] + (sum(shown) + shows_rate) * [np.inf])
         observations = Box(-bound, bound, dtype=np.float64)
         super().__init__(observations, 5, theta, gravity, integrator, max_cost, clip_action, render_mode)
         self.reference_offset = 0.0
         self.reference_amplitude = 7.0
         self.reference_frequency = reference_frequency
         self.shows_reference, self.shows_reference_error = shown
-        added = [name for name, is_shown in zip(("r [m]", "x - r [m]"), shown, strict=True) if is_shown]
-        self.observation_names = (*self.observation_names, *added)
+        self.shows_reference_rate = shows_rate
+        names = zip(("r [m]", "x - r [m]", "r' [m/s]"), (*shown, shows_rate), strict=True)
+        self.observation_names = (*self.observation_names, *(name for name, is_shown in names if is_shown))
 
     def reference(self, t: Any, xp: Any = np) -> Any:
         """The reference of the cart's position at time ``t``, in seconds."""
@@ -223,18 +228,25 @@ class CartPoleTrackingCost(CartPole):
         """The box of starts at time 0, since a cart far from its reference is lost."""
         return StartRegion(np.append(START_LOW, 0.0), np.append(START_HIGH, 0.0), np.copy)
 
+    def reference_rate(self, t: Any, xp: Any = np) -> Any:
+        """The reference's derivative, in m/s."""
+        frequency = 2 * math.pi * self.reference_frequency
+        return xp.asarray(self.reference_amplitude * frequency * xp.cos(frequency * t))
+
     def signals(self, states: FloatArray) -> Signals:
         """The reference and the position."""
         return Signals(self.reference(states[..., 4:5]), states[..., 0:1].copy())
 
     def observe(self, states: Any, xp: Any = np) -> Any:
-        """Cart and pole, then the reference and the error as far as they are shown."""
+        """Cart and pole, then the reference, the error and the reference's rate as far as they are shown."""
         reference, position = self.reference(states[..., 4:5], xp), states[..., 0:1]
         parts = [states[..., :4]]
         if self.shows_reference:
             parts.append(reference)
         if self.shows_reference_error:
             parts.append(position - reference)
+        if self.shows_reference_rate:
+            parts.append(self.reference_rate(states[..., 4:5], xp))
         return xp.concatenate(parts, -1)
 
     def _initial_state(self, options: Mapping[str, Any]) -> FloatArray:

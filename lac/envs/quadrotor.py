@@ -1,7 +1,7 @@
 """A quadrotor that is to follow a helix, after the benchmark of MSACL (arXiv 2512.24955)."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from gymnasium.spaces import Box
@@ -10,14 +10,16 @@ from lac.envs.stabilisation import ErrorSystem
 from lac.envs.system import FloatArray, Signals, StartRegion
 from lac.envs.vectors import Entries, pack, unpack
 
+Observation = Literal["error", "markov"]
+
 
 class QuadrotorTracking(ErrorSystem):
     """A rigid body with one thrust and three torques, to follow a helix with a given heading.
 
     State (17): position ``p`` and velocity ``v`` in the world, whose z axis points **down**; attitude ``q``, a unit
     quaternion from body to world, real part first; body rate ``W``; reference rate ``Wd``; time ``t``. Actions
-    ``(F, M)``: thrust in [0, 2 m g] N against the body's z axis, torques in [-10, 10] N m. With the rotation ``R`` of
-    ``q``, a step is 4 steps of explicit Euler of 0.01 s, every right-hand side from before::
+    ``(F, M)``: thrust in [0, 2 m g] N against the body's z axis, torques in [-10, 10] N m, or less. With the rotation
+    ``R`` of ``q``, a step is 4 steps of explicit Euler of 0.01 s, every right-hand side from before::
 
         dp = v,   dv = g e3 - F R e3 / m,   dR = R hat(W),   dW = J^-1 (M - W x J W)
 
@@ -28,9 +30,15 @@ class QuadrotorTracking(ErrorSystem):
         b3 = fd / |fd|,   b2 = b3 x h / |b3 x h|,   Rd = [b2 x b3, b2, b3]
         Wd = vee(Rd^T (Rd - Rd of the step before)) / dt,   0 at the start
 
-    The error, and observation, is ``(p - xd, v - xd', vee(Rd^T R - R^T Rd) / 2, W - R^T Rd Wd)``. It is not Markov:
-    ``Wd`` is a difference, and where ``fd`` is small it jumps beyond all limits. The episode terminates when an error
-    exceeds 10. The bonus is ``10 (1 - max_i |e_i| / 0.1)`` where that is positive.
+    The error, and observation, is ``e = (p - xd, v - xd', vee(Rd^T R - R^T Rd) / 2, W - R^T Rd Wd)``. It is not Markov:
+    neither ``W`` nor the phase ``t`` nor the attitude follows from it. The observation ``markov`` (23) is::
+
+        (R^T (p - xd), R^T (v - xd'), e_R, e_W, W, R^T e3, R^T h, cos t, sin t)
+
+    in m, m/s, 1, rad/s, rad/s and 1. Vectors are seen from the body, so that what a torque does to them is the same in
+    all headings; the directions of gravity and of the heading, with the phase, give ``R``. ``Wd``, a difference, jumps
+    beyond all limits where ``fd`` is small. The episode terminates when an error exceeds 10. The bonus is
+    ``10 (1 - max_i |e_i| / 0.1)`` where that is positive.
 
     The goal set, ``goal_tolerance``, is a position within 0.1 m of the reference along each axis.
 
@@ -45,12 +53,31 @@ class QuadrotorTracking(ErrorSystem):
     Args:
         bonus: Whether the bonus is part of the cost.
         clip_action: Whether actions are clipped to their box; otherwise one outside is an error.
+        observation: ``error``, as published, or ``markov``.
+        torque_limit: Largest torque about each axis, in N m; 10 as published.
+        start_spread: Half of the starts are up to this share, 0 to 1, of the way from the origin at rest to the
+            reference's position and velocity, uniformly; 0 as published.
     """
 
     goal_tolerance = 0.1
     clock = 16
 
-    def __init__(self, bonus: bool = False, clip_action: bool = True) -> None:
+    def __init__(
+        self,
+        bonus: bool = False,
+        clip_action: bool = True,
+        observation: Observation = "error",
+        torque_limit: float = 10.0,
+        start_spread: float = 0.0,
+    ) -> None:
+        if observation not in get_args(Observation):
+            raise ValueError(f"observation is {observation!r}; it must be one of {', '.join(get_args(Observation))}")
+        if not torque_limit > 0:
+            raise ValueError(f"torque_limit is {torque_limit}; it must be above 0, as the published 10")
+        if not 0 <= start_spread <= 1:
+            raise ValueError(f"start_spread is {start_spread}; it must be from 0 to 1")
+        self.observation: Observation = observation
+        self._start_spread = start_spread
         self.m = 4.34
         self.g = 9.8
         self.J = (0.0820, 0.0845, 0.1377)
@@ -62,10 +89,11 @@ class QuadrotorTracking(ErrorSystem):
         self.substeps = 4
         self.bonus_radius = 0.1
         self.bonus_max = 10.0
-        torques = np.full(3, 10.0)
+        torques = np.full(3, torque_limit)
         actions = Box(np.append(0.0, -torques), np.append(2 * self.m * self.g, torques), dtype=np.float64)
         weights = (1e-4, 0.01, 0.01, 0.01)
-        super().__init__(actions, 17, 6, (10.0,) * 12, (1.0,) * 12, weights, bonus, clip_action)
+        n_beside = 11 if observation == "markov" else 0
+        super().__init__(actions, 17, 6, (10.0,) * 12, (1.0,) * 12, weights, bonus, clip_action, n_beside)
 
     def reference(self, t: Any, xp: Any = np) -> tuple[Entries, Entries, Entries, Entries]:
         """Position, velocity, acceleration and heading to follow at time ``t`` in seconds, entry by entry."""
@@ -84,7 +112,20 @@ class QuadrotorTracking(ErrorSystem):
         return Signals(np.array(position).T, states[..., :3].copy())
 
     def observe(self, states: Any, xp: Any = np) -> Any:
-        """The error."""
+        """The error, or what the class describes as ``markov``."""
+        error = self.error(states, xp)
+        if self.observation == "error":
+            return error
+        e, x = unpack(error, xp), unpack(states, xp)
+        axes, W = _columns(x[6:10]), x[10:13]
+        _, _, _, heading = self.reference(x[16], xp)
+        position, velocity, head = ([_dot(axis, a) for axis in axes] for a in (e[:3], e[3:6], heading))
+        down = [axis[2] for axis in axes]
+        cos, sin, _ = heading
+        return pack([*position, *velocity, *e[6:], *W, *down, *head, cos, sin], xp)
+
+    def error(self, states: Any, xp: Any = np) -> Any:
+        """The errors of position, velocity, attitude and rate, ``[..., 12]``."""
         x = unpack(states, xp)
         p, v, W, Wd, t = x[:3], x[3:6], x[10:13], x[13:16], x[16]
         xd, vd, _, _ = self.reference(t, xp)
@@ -116,6 +157,10 @@ class QuadrotorTracking(ErrorSystem):
         # sinc(z) is sin(pi z) / (pi z).
         state[6:10] = np.cos(angle / 2), *(rotation_vector / 2 * np.sinc(angle / (2 * np.pi)))
         state[10:13] = self.np_random.uniform(low[6:], high[6:])
+        if self._start_spread > 0:
+            share = self._start_spread * max(0.0, self.np_random.uniform(-1.0, 1.0))
+            position, velocity, *_ = self.reference(0.0)
+            state[:6] += share * np.array([*position, *velocity])
         return state
 
     def _transition(self, state: Any, action: Any, noise: Any, xp: Any) -> Any:

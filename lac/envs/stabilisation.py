@@ -14,25 +14,26 @@ from lac.envs.vectors import Entries, pack, unpack
 
 
 class ErrorSystem(System):
-    """A system that observes its error ``e`` and is to make it vanish.
+    """A system that observes its error ``e``, and perhaps more, and is to make it vanish.
 
     The cost, from the error after the step, is ``sum_i Q_i e_i^2 + sum_j R_j u_j^2``; the episode terminates when
     some ``|e_i|`` exceeds ``limits``. MSACL maximises minus this cost plus a bonus for small errors. With ``bonus``
     the cost is the bonus's maximum minus that reward: never negative, and apart from this constant the paper's.
     MSACL's separate cost is ``Q = 1, R = 0``. Actions are clipped to their box; the original takes any.
 
-    ``Q`` ``[obs_dim]``, ``R`` ``[act_dim]``, ``limits`` ``[obs_dim]``, ``bonus``, ``dt`` (seconds per step),
+    ``Q`` ``[n]``, ``R`` ``[act_dim]``, ``limits`` ``[n]``, ``bonus``, ``dt`` (seconds per step),
     ``substeps`` (per step) and the physical constants are plain attributes.
 
     Args:
         action_space: Bounded action box.
         state_dim: Number of entries of the state.
         n_forces: Number of entries of the external force.
-        limits: The episode terminates when an error exceeds these, ``[obs_dim]``.
-        Q: Weights of the squared error, ``[obs_dim]``.
+        limits: The episode terminates when an error exceeds these, ``[n]``.
+        Q: Weights of the squared error, ``[n]``.
         R: Weights of the squared action, ``[act_dim]``.
         bonus: Whether the bonus is part of the cost.
         clip_action: Whether actions are clipped to their box; otherwise one outside is an error.
+        n_beside: Number of observations beside the error.
     """
 
     def __init__(
@@ -45,20 +46,25 @@ class ErrorSystem(System):
         R: Sequence[float],
         bonus: bool,
         clip_action: bool,
+        n_beside: int = 0,
     ) -> None:
-        observations = Box(-np.inf, np.inf, (len(limits),), np.float64)
+        observations = Box(-np.inf, np.inf, (len(limits) + n_beside,), np.float64)
         super().__init__(action_space, observations, state_dim, clip_action, n_forces)
         self.limits: FloatArray = np.array(limits)
         self.Q: FloatArray = np.array(Q)
         self.R: FloatArray = np.array(R)
         self.bonus = bonus
 
+    def error(self, states: Any, xp: Any = np) -> Any:
+        """The errors in these states, ``[..., n]``; pure, as :meth:`dynamics`."""
+        return self.observe(states, xp)
+
     @abstractmethod
     def _missed_bonus(self, largest: FloatArray) -> npt.NDArray[Any]:
         """The maximum of the bonus minus the bonus for errors whose largest entry is this, ``[...]``."""
 
     def _cost(self, states: FloatArray, actions: FloatArray) -> tuple[FloatArray, BoolArray]:
-        errors = self.observe(states)
+        errors = self.error(states)
         magnitudes = np.abs(errors)
         costs = (errors * errors) @ self.Q + (actions * actions) @ self.R
         if self.bonus:

@@ -25,8 +25,9 @@ def test_the_regulator_brings_every_cart_to_rest_in_the_middle():
     assert rollouts.costs[:, :250].sum(axis=1).mean() == pytest.approx(26.8, abs=4)
 
 
-def test_the_geometric_controller_flies_the_helix_to_the_end():
-    rollouts = episodes(controllers.geometric, "lac/QuadrotorTracking-v1", number=20, record=20)
+@pytest.mark.parametrize("observation", ["error", "markov"])
+def test_the_geometric_controller_flies_the_helix_to_the_end(observation):
+    rollouts = episodes(controllers.geometric, "lac/QuadrotorTracking-v1", 1, 20, 20, observation=observation)
     assert not rollouts.terminated.any()
     # One with the exact attitude had a squared error of 13.3 / 100 per step, and the thrust of the weight costs 0.181.
     assert rollouts.total_costs.mean() == pytest.approx(133 + 181, rel=0.05)
@@ -44,7 +45,12 @@ def test_the_first_protein_follows_its_reference(env_id):
 
 
 @pytest.mark.parametrize(
-    "shown", [{}, {"exclude_reference_error_from_observation": False, "exclude_reference_from_observation": True}]
+    "shown",
+    [
+        {},
+        {"exclude_reference_error_from_observation": False, "exclude_reference_from_observation": True},
+        {"exclude_reference_rate_from_observation": False},
+    ],
 )
 def test_the_cart_follows_a_fast_sine(shown):
     rollouts = episodes(controllers.cascade, "lac/CartPoleTrackingCost-v1", 2, reference_frequency=0.2, **shown)

@@ -256,3 +256,13 @@ def test_costs_of_known_policies():
     costs, lengths = episodes(CartPoleCost(), lambda states: np.zeros((len(states), 1)), 1000)
     assert costs.mean() == pytest.approx(246, abs=5)
     assert lengths.mean() == pytest.approx(29, abs=2)
+
+
+def test_the_rate_of_the_reference_is_the_last_observation():
+    env = CartPoleTrackingCost(reference_frequency=0.2, exclude_reference_rate_from_observation=False)
+    # 7 m at 0.2 Hz: 8.796 m/s at the start, none after a quarter of a period, the same backwards after a half.
+    for t, rate in [(0.0, 8.79646), (1.25, 0.0), (2.5, -8.79646)]:
+        obs, _ = env.set_state([1.0, 0.5, 0.1, 0.2, t])
+        assert obs[:4].tolist() == [1.0, 0.5, 0.1, 0.2]
+        assert obs[-1] == pytest.approx(rate, abs=1e-5)
+        assert env.observation_space.contains(obs)

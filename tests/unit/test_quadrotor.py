@@ -256,3 +256,52 @@ def test_constants_take_effect_at_once():
         after = other.step_batch(state[None], HOVER[None]).states[0]
         assert set(np.flatnonzero(after != nominal)) <= changed, name
         assert set(np.flatnonzero(after != nominal)) & changed, name
+
+
+def test_the_markov_observation_sees_all_from_the_body():
+    env = QuadrotorTracking(observation="markov")
+    state = a_state(np.random.default_rng(3))
+    p, v, W, t, R = state[:3], state[3:6], state[10:13], state[16], env.rotation(state)
+    xd, vd, _, heading = reference(t)
+    error = QuadrotorTracking().observe(state)
+    seen = R.T @ np.column_stack([p - xd, v - vd, [0, 0, 1], heading])
+    expected = np.concatenate([seen[:, 0], seen[:, 1], error[6:], W, seen[:, 2], seen[:, 3], heading[:2]])
+    np.testing.assert_allclose(env.observe(state), expected, atol=1e-12)
+    assert env.observation_space.shape == expected.shape
+
+
+def test_states_of_one_markov_observation_have_the_same_future_and_cost():
+    env, published = QuadrotorTracking(observation="markov"), QuadrotorTracking()
+    first = a_state(np.random.default_rng(4))
+    # A period later and as much further along the helix, with the other quaternion of the same rotation.
+    other = first.copy()
+    other[[0, 16]] += 0.4 * 2 * np.pi, 2 * np.pi
+    other[6:10] *= -1
+    states, actions = np.stack([first, other]), np.tile(HOVER, (2, 1))
+    np.testing.assert_allclose(*env.observe(states), atol=1e-9)
+    step, plain = env.step_batch(states, actions), published.step_batch(states, actions)
+    np.testing.assert_allclose(*env.observe(step.states), atol=1e-9)
+    np.testing.assert_allclose(step.costs, step.costs[0], rtol=1e-9)
+    np.testing.assert_array_equal(step.costs, plain.costs)
+
+
+def test_a_torque_limit_bounds_the_torques_alone():
+    env = QuadrotorTracking(torque_limit=3.0)
+    np.testing.assert_allclose(env.action_space.high, [2 * M * G, 3, 3, 3])
+    np.testing.assert_allclose(env.action_space.low, [0, -3, -3, -3])
+    with pytest.raises(ValueError, match="torque_limit"):
+        QuadrotorTracking(torque_limit=0.0)
+    with pytest.raises(ValueError, match="observation"):
+        QuadrotorTracking(observation="all")
+
+
+def test_half_of_the_spread_starts_are_on_the_way_to_the_reference():
+    env = QuadrotorTracking(start_spread=0.8)
+    env.reset(seed=0)
+    starts = np.array([env.reset()[1]["state_of_interest"] for _ in range(400)])
+    # The reference starts 0.6 m below the origin; the published starts are within 0.01 m of it.
+    shares = starts[:, 2] / 0.6
+    assert np.mean(shares < 0.02) == pytest.approx(0.5, abs=0.08)
+    assert 0.7 < shares.max() < 0.82
+    with pytest.raises(ValueError, match="start_spread"):
+        QuadrotorTracking(start_spread=2.0)

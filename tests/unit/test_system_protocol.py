@@ -283,6 +283,7 @@ def test_names_of_observations_and_actions_are_one_for_each(env):
     [
         ("lac/CartPoleTrackingCost-v1", {}, ["r [m]"]),
         ("lac/CartPoleTrackingCost-v1", {"exclude_reference_error_from_observation": False}, ["r [m]", "x - r [m]"]),
+        ("lac/CartPoleTrackingCost-v1", {"exclude_reference_rate_from_observation": False}, ["r [m]", "r' [m/s]"]),
         ("lac/Ex3EKF-v1", {"exclude_truth_from_observation": True}, []),
     ],
 )
