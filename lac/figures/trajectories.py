@@ -1,0 +1,54 @@
+"""The recorded episodes of a policy."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lac.evaluation.rollouts import Rollouts
+from lac.figures.style import COLOURS, FAILURE, FloatArray, plain, save, wrapped
+
+
+def trajectories(rollouts: Rollouts, path: Path, title: str, names: Sequence[str] = ()) -> None:
+    """Draw the state of interest, its reference and the cost over the steps of the recorded episodes.
+
+    An episode that terminated early ends with a cross.
+
+    Args:
+        rollouts: The episodes.
+        path: The picture.
+        title: Its title.
+        names: Names of the entries of the state of interest, with their units; numbers where they are not known.
+    """
+    num_episodes, _, num_signals = rollouts.states_of_interest.shape
+    figure = Figure(figsize=(7, 2.5 * (num_signals + 1)), layout="constrained")
+    *signal_axes, cost_axes = figure.subplots(num_signals + 1, 1, sharex=True, squeeze=False)[:, 0]
+    labels = names if len(names) == num_signals else [f"state of interest {i + 1}" for i in range(num_signals)]
+    for i, axes in enumerate(signal_axes):
+        axes.plot(rollouts.states_of_interest[:, :, i].T, color=COLOURS[0], linewidth=0.8, alpha=0.6)
+        axes.plot(rollouts.references[:, :, i].T, "k--", linewidth=1)
+        _mark_ends(axes, rollouts, rollouts.states_of_interest[:, :, i])
+        axes.set_ylabel("state of interest" if num_signals == 1 and not names else plain(labels[i]))
+    costs = rollouts.costs[:num_episodes]
+    cost_axes.plot(np.arange(1, costs.shape[1] + 1), costs.T, color=COLOURS[1], linewidth=0.8, alpha=0.6)
+    _mark_ends(cost_axes, rollouts, np.hstack([np.full((num_episodes, 1), np.nan), costs]))
+    cost_axes.set_ylabel("cost")
+    cost_axes.set_yscale("symlog", linthresh=0.01)
+    cost_axes.set_ylim(bottom=0)
+    cost_axes.set_xlabel("step")
+    ended = int(rollouts.terminated[:num_episodes].sum())
+    ends = f", {ended} terminated early (x)" if ended else ""
+    signal_axes[0].set_title(
+        wrapped(f"{title}: {num_episodes} episodes, reference dashed{ends}"), parse_math=False, fontsize="medium"
+    )
+    save(figure, path)
+
+
+def _mark_ends(axes: Axes, rollouts: Rollouts, signal: FloatArray) -> None:
+    """A cross at the last step of each recorded episode that terminated; ``signal`` is ``[m, Tm + 1]``."""
+    ended = np.flatnonzero(rollouts.terminated[: len(signal)])
+    lengths = rollouts.lengths[ended]
+    if len(ended):
+        axes.plot(lengths, signal[ended, lengths], **FAILURE)
