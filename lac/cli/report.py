@@ -23,19 +23,15 @@ def report_runs(cfg: DictConfig) -> None:
         raise ConfigError(errors)
     from lac.reports.comparison import compare  # noqa: PLC0415 (imports numpy)
     from lac.reports.results import find_results  # noqa: PLC0415
+    from lac.reports.yardsticks import measure_yardsticks  # noqa: PLC0415
 
     results, left_out = find_results(folders)
     found = [*(result.run.folder for result in results), *(item.folder for item in left_out)]
     reasons = [item.reason for item in left_out] + without_runs(folders, found)
     if not results:
         raise ConfigError([f"runs: no finished run with test episodes in {', '.join(map(str, folders))}", *reasons])
-    yardsticks = []
-    if cfg.yardsticks:
-        from lac.reports.yardsticks import measure_yardsticks  # noqa: PLC0415 (imports torch)
-
-        yardsticks, failures = measure_yardsticks(results)
-        reasons += failures
-    compared = compare(results, reasons, yardsticks, folders)
+    yardsticks, failures = measure_yardsticks(results if cfg.yardsticks else [])
+    compared = compare(results, [*reasons, *failures], yardsticks, folders)
     print(compared.text())
     for reason in compared.left_out:
         print(f"left out: {reason}")

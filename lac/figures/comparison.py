@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 from lac.figures.style import FAILURE, YARDSTICK, FloatArray, colour, log_scale_if_wide, marker, plain, save
 
@@ -50,15 +51,23 @@ class Method:
 
 @dataclass(frozen=True)
 class Panel:
-    """An environment: its name, the methods in it, and the costs of designed controllers by name."""
+    """An environment.
+
+    Attributes:
+        title: Its name.
+        methods: The methods in it.
+        yardsticks: Costs of designed controllers by name, on the resets of the final policies.
+        training_yardsticks: The same on the resets of the tests in training.
+    """
 
     title: str
     methods: Sequence[Method]
     yardsticks: Mapping[str, float]
+    training_yardsticks: Mapping[str, float]
 
 
 def comparison(panels: Sequence[Panel], *paths: Path) -> None:
-    """Draw the final policies: all seeds as dots, interquartile mean with its interval, and the range as a thin line."""
+    """Draw the final policies: all seeds as dots, interquartile mean with its interval, the range as a thin line."""
     figure, grid = _grid(panels, [0.42 * len(panel.methods) + 1.1 for panel in panels])
     for axes, panel in zip(grid, panels, strict=True):
         for row, method in enumerate(panel.methods):
@@ -103,10 +112,11 @@ def learning_curves(panels: Sequence[Panel], *paths: Path) -> None:
     for axes, panel in zip(grid, panels, strict=True):
         for method in panel.methods:
             _draw_curve(axes, method)
-        for cost in panel.yardsticks.values():
+        for cost in panel.training_yardsticks.values():
             axes.axhline(cost, **YARDSTICK, label=_YARDSTICK_LABEL)
         axes.set_title(panel.title, parse_math=False, loc="left", fontsize="medium", fontweight="bold")
         axes.set_xlabel("environment steps", fontsize="small")
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.set_ylabel("test cost in training", fontsize="small")
         axes.tick_params(labelsize="small")
         log_scale_if_wide(axes, np.concatenate([method.curve[0] for method in panel.methods]))

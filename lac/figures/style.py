@@ -1,6 +1,7 @@
 """What all figures have in common: colours, markers, labels, scales, and files."""
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -13,9 +14,16 @@ FloatArray = npt.NDArray[np.float64]
 # Okabe and Ito (2008), which colour-blind readers tell apart, without the yellow, which is faint on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "os^DvP*hp<>d"
-FAILURE = {"marker": "x", "linestyle": "none", "color": "black", "markersize": 7, "markeredgewidth": 1.6, "zorder": 4}
+FAILURE: dict[str, Any] = {
+    "marker": "x",
+    "linestyle": "none",
+    "color": "black",
+    "markersize": 7,
+    "markeredgewidth": 1.6,
+    "zorder": 4,
+}
 """How an early termination is marked, in every figure."""
-YARDSTICK = {"linestyle": (0, (5, 2)), "color": "0.35", "linewidth": 1.4}
+YARDSTICK: dict[str, Any] = {"linestyle": (0, (5, 2)), "color": "0.35", "linewidth": 1.4}
 """How a designed controller is drawn, in every figure."""
 
 _WIDE = 10.0  # a range with a larger ratio gets a logarithmic scale

@@ -34,7 +34,7 @@ class Comparison:
     def __post_init__(self) -> None:
         listed = improvements(self.groups, self.yardsticks)
         object.__setattr__(self, "improvements", listed)
-        object.__setattr__(self, "rows", rows_of(self.groups, self.yardsticks, listed))
+        object.__setattr__(self, "rows", rows_of(self.groups, self.yardsticks))
 
     @property
     def envs(self) -> list[str]:
@@ -44,7 +44,8 @@ class Comparison:
     @property
     def places(self) -> Mapping[str, int]:
         """The labels of the methods with their numbers, which are the same in each environment, as are the colours."""
-        return {label: place for place, label in enumerate(dict.fromkeys(group.label for group in self.groups))}
+        labels = dict.fromkeys(group.label for group in sorted(self.groups, key=lambda group: group.algo))
+        return {label: place for place, label in enumerate(labels)}
 
     def text(self) -> str:
         """Its tables for the console."""

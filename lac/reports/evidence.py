@@ -18,8 +18,8 @@ class Study:
     Attributes:
         file: Its ``results.json``.
         name: Its name.
-        rows: For each variant and method: variant, method, number of runs, interquartile mean of the cost, its interval,
-            share of early terminations, share that settles; None for what is not known.
+        rows: For each variant and method: variant, method, number of runs, interquartile mean of the cost, the two ends
+            of its interval, share of early terminations, share that settles; None for what is not known.
     """
 
     file: Path

@@ -138,9 +138,9 @@ def improvements(groups: Sequence[Group], yardsticks: Sequence[Yardstick]) -> li
     unique = {key: found[0] for key, found in alone.items() if len(found) == 1}
     envs = [env for env, algo in unique if algo == BASELINE]
     listed = []
-    for algo in dict.fromkeys(algo for _, algo in unique if algo != BASELINE):
+    for algo in sorted({algo for _, algo in unique if algo != BASELINE}):
         shared = [env for env in envs if (env, algo) in unique]
-        sets = [[env] for env in shared] + ([shared] if len(shared) > 1 else [])
+        sets = ([shared] if len(shared) > 1 else []) + [[env] for env in shared]
         listed += [_improvement(algo, part, unique, yardsticks) for part in sets]
     return listed
 

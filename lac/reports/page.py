@@ -12,28 +12,30 @@ from urllib.parse import quote
 
 from lac.files import json_text
 from lac.reports.comparison import Comparison
-from lac.reports.groups import Group, differing_keys
+from lac.reports.groups import BASELINE, Group, differing_keys
 from lac.reports.page_data import page_data
 from lac.reports.results import Result
-from lac.reports.table import ENV, HEADINGS, IMPROVEMENT_HEADINGS, Cell, Row, improvement_cells, number_text, share_text
+from lac.reports.table import ENV, HEADINGS, IMPROVEMENT_HEADINGS, Cell, improvement_cells, number_text, share_text
 
 Sections = Iterable[str]
+_NAME = BASELINE.upper()
 _RUN_HEADINGS = ("run", "seed", "algorithm", "early terminations", "settled", "settled, 4x", "cost", "seconds")
 _STUDY_HEADINGS = ("variant", "method", "runs", "cost, IQM", "low", "high", "early terminations", "settled")
-_EXPLANATION = """
+_EXPLANATION = f"""
 <p>Each line is a method: runs that differ in their seed alone. Costs, early terminations and settling are those of the
-<b>final policy</b> on the resets in the column <i>resets</i>, the same ones for every run. <b>IQM</b> is the interquartile
-mean over seeds (of five seeds, the three in the middle), the interval a 95 % percentile bootstrap over seeds; seeds are
-the unit, never episodes. With few seeds such an interval is too short. An <b>early termination</b> is a failure: the
-environment ended the episode before its time limit, and a short episode costs little, so read the cost beside it. An
-episode has <b>settled</b> when its error stays in the goal set to the end; <i>after</i> is the median over seeds of the
-steps to it. <i>4x</i> are the same policies in episodes of four times the length.</p>
-<p><b>Better than SAC</b> is the probability that a seed has fewer early terminations than one of SAC, or as many and more
-episodes that settle, or both the same and a lower cost (equal seeds count half). A controller that is <b>designed</b>, not
-trained, was tested on the same resets.</p>
+<b>final policy</b> on the resets in the column <i>resets</i>, the same ones for every run. <b>IQM</b> is the
+interquartile mean over seeds (of five seeds, the three in the middle), the interval a 95 % percentile bootstrap over
+seeds; seeds are the unit, never episodes. With few seeds such an interval is too short. An <b>early termination</b> is
+a failure: the environment ended the episode before its time limit, and a short episode costs little, so read the cost
+beside it. An episode has <b>settled</b> when its error stays in the goal set to the end; <i>after</i> is the median
+over seeds of the steps to it. <i>4x</i> are the same policies in episodes of four times the length.</p>
+<p>A controller that is <b>designed</b>, not trained, was tested on the same resets. <b>Better than {_NAME}</b> is the
+probability that a seed has fewer early terminations than one of {_NAME}, or as many and more episodes that settle, or
+both the same and a lower cost (equal seeds count half).</p>
 <p>The <b>learning curves show something else</b>: the tests during training, which have fewer episodes, as the
-interquartile mean over seeds with its interval; a cross marks a test in which an episode of any seed terminated early. The
-diamond at the end of a curve is the final policy on all resets, the number in the table.</p>
+interquartile mean over seeds with its interval; a cross marks a test in which an episode of any seed terminated early.
+The dashed line is the designed controller on those few resets. The end of a curve and the cost in the table differ,
+since their resets do.</p>
 """
 
 
@@ -74,10 +76,11 @@ def _body(compared: Comparison, folder: Path) -> Sections:
     yield f"<header><h1>Runs compared</h1><p>{number} runs, {len(compared.groups)} methods, "
     yield f"{len(compared.envs)} environments{left_out}</p><nav>{links}</nav></header><main>"
     yield "<noscript><p>Sorting and charts need JavaScript; the tables are complete without it.</p></noscript>"
-    yield _table(HEADINGS, [_cells(row) for row in compared.rows])
+    names = [name for name in HEADINGS if any(row[name].text != "-" for row in compared.rows)]
+    yield _table(names, [[row[name] for name in names] for row in compared.rows])
     yield f"<details><summary>How to read this</summary>{_EXPLANATION}</details>"
     if compared.improvements:
-        yield "<h2>Beside SAC</h2><p>Over several environments, seeds are resampled within each.</p>"
+        yield f"<h2>Beside {_NAME}</h2><p>Over several environments, seeds are resampled within each.</p>"
         yield _table(
             IMPROVEMENT_HEADINGS, [[Cell(text) for text in improvement_cells(each)] for each in compared.improvements]
         )
@@ -141,7 +144,7 @@ def _evidence(compared: Comparison, folder: Path) -> Sections:
     yield "</section>" if compared.studies else ""
     if compared.verdicts:
         yield "<section id='stability'><h2>Stability reports</h2><p>Written by the command <code>certify</code>: none, "
-        yield "empirical, statistical, or proved on the model. The sentences say what was examined, and nothing more.</p>"
+        yield "empirical, statistical, or proved on the model. The sentences say what was examined, no more.</p>"
         rows = [
             [Cell(each.folder.name), Cell(each.level), Cell(" ".join(each.sentences))] for each in compared.verdicts
         ]
@@ -157,10 +160,6 @@ def _study_cells(row: Sequence[Any]) -> list[Cell]:
 
 def _share(share: float | None) -> Cell:
     return Cell("-") if share is None else Cell(share_text(share), share)
-
-
-def _cells(row: Row) -> list[Cell]:
-    return [row[name] for name in HEADINGS]
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[Cell]], links: Sequence[str] | None = None) -> str:

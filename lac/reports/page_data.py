@@ -18,7 +18,7 @@ def page_data(compared: Comparison) -> dict[str, Any]:
             {
                 "name": env,
                 "designed": [
-                    {"name": each.name, "cost": each.figures["cost_mean"]}
+                    {"name": each.name, "cost": each.figures["cost_mean"], "training_cost": each.training_cost}
                     for each in compared.yardsticks
                     if each.env == env
                 ],

@@ -1,7 +1,7 @@
 """The finished runs in folders with their results, and what is left out with the reason."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from lac.settings.rules import Number
 _FIGURES = ("cost_mean", "death_rate", "ep_len_mean")
 _FURTHER = ("settled", "settling_steps", "episodes")
 _METHOD = ("algo", "env", "network", "lr_schedule", "train", "disturbance")
+_TEST = ("algo.opt_type", "env.id", "env.max_episode_steps", "env.reward_max", "env.goal_tolerance", "train.max_ep_len")
+_TEST_KWARGS = "env.kwargs"
 _NO_METHOD = {"train.seeds", "train.save_freq", "train.export", "train.keep_checkpoints"}
 """Keys that change what is kept of a training, or how many there are, but no result."""
 
@@ -23,7 +25,7 @@ class Result:
 
     Attributes:
         run: The run.
-        env: Name of its environment.
+        env: Name of its environment, with what differs in its tests where runs have another of that name.
         algo: Name of its algorithm.
         method: What makes a difference to its result beside the seed: config keys with dotted names.
         figures: Of the test of the final policy: ``cost_mean``, ``death_rate`` and ``ep_len_mean``; ``episodes`` where
@@ -65,7 +67,27 @@ def find_results(folders: Iterable[Path]) -> tuple[list[Result], list[LeftOut]]:
         if same is not result:
             reason = f"has config and seed of {relative_to_cwd(same.run.folder)}"
             left_out.append(_left_out(run.folder, reason, run.status))
-    return list(results.values()), sorted(left_out, key=lambda item: item.folder)
+    return _with_environments(list(results.values())), sorted(left_out, key=lambda item: item.folder)
+
+
+def settings_of_test(method: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a method that its final policy is tested with: costs under different ones are not comparable."""
+    return {key: value for key, value in method.items() if key in _TEST or key.startswith(_TEST_KWARGS)}
+
+
+def _setting(key: str, value: object) -> str:
+    return f"{key.rpartition('.')[2]}={value}"
+
+
+def _with_environments(results: Sequence[Result]) -> list[Result]:
+    """The results, with environments of one name that differ in a test told apart by what differs."""
+    settings = [settings_of_test(result.method) for result in results]
+    named = []
+    for result, own in zip(results, settings, strict=True):
+        others = [other for each, other in zip(results, settings, strict=True) if each.env == result.env]
+        differing = [key for key in own if own[key] is not None and any(other.get(key) != own[key] for other in others)]
+        named.append(replace(result, env=", ".join([result.env, *(_setting(key, own[key]) for key in differing)])))
+    return named
 
 
 def identity(settings: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ ENV, ALGO, DIFFERENCES, SEEDS = "environment", "algorithm", "differs in", "seeds
 TERMINATED, SETTLED, AFTER = "early terminations", "settled", "after"
 LONG_TERMINATED, LONG_SETTLED = "terminations, 4x", "settled, 4x"
 COST, INTERVAL, RANGE = "cost, IQM", "95 % CI", "min to max"
-BETTER, LENGTH, STEPS, RESETS = f"better than {BASELINE.upper()}", "length", "steps", "resets"
+LENGTH, STEPS, RESETS = "length", "steps", "resets"
 HEADINGS = (
     ENV,
     ALGO,
@@ -28,19 +28,20 @@ HEADINGS = (
     COST,
     INTERVAL,
     RANGE,
-    BETTER,
     LENGTH,
     STEPS,
     RESETS,
 )
-_CONSOLE = HEADINGS[:-3]
+_CONSOLE = tuple(name for name in HEADINGS if name not in {INTERVAL, LENGTH, STEPS, RESETS})
 _WRAPPED = {
     TERMINATED: "early\nterminations",
     LONG_TERMINATED: "terminations\n4x longer",
     LONG_SETTLED: "settled\n4x longer",
-    BETTER: f"better than\n{BASELINE.upper()}",
+    COST: "cost, IQM\n(95 % CI)",
 }
 _DIGITS = 4
+DESIGNED = "designed"
+"""What stands in the place of the number of seeds of a controller."""
 
 
 class Cell(NamedTuple):
@@ -59,17 +60,16 @@ Row = Mapping[str, Cell]
 _EMPTY = Cell("-")
 
 
-def rows_of(groups: Sequence[Group], yardsticks: Sequence[Yardstick], listed: Sequence[Improvement]) -> list[Row]:
+def rows_of(groups: Sequence[Group], yardsticks: Sequence[Yardstick]) -> list[Row]:
     """A row for each group and, after those of its environment, one for each designed controller."""
-    better = {(each.algo, each.envs[0]): each.better for each in listed if len(each.envs) == 1}
     rows: list[Row] = []
     for env in dict.fromkeys(group.env for group in groups):
-        rows += [group_row(group, better.get((group.algo, env))) for group in groups if group.env == env]
+        rows += [group_row(group) for group in groups if group.env == env]
         rows += [_yardstick_row(each) for each in yardsticks if each.env == env]
     return rows
 
 
-def group_row(group: Group, better: Estimate | None = None) -> Row:
+def group_row(group: Group) -> Row:
     """The row of a group."""
     costs, steps = group.values("cost_mean"), group.curve.steps[-1]
     after, lengths, resets = group.values("settling_steps"), group.values("ep_len_mean"), group.values("episodes")
@@ -86,7 +86,6 @@ def group_row(group: Group, better: Estimate | None = None) -> Row:
         COST: Cell(number_text(group.cost.value), float(group.cost.value)),
         INTERVAL: Cell(interval_text(group.cost), float(group.cost.low)) if np.isfinite(group.cost.low) else _EMPTY,
         RANGE: Cell(f"{number_text(costs.min())} to {number_text(costs.max())}", float(costs.min())),
-        BETTER: _EMPTY if better is None else Cell(probability_text(better), float(better.value)),
         LENGTH: Cell(f"{lengths.mean():.0f}", float(lengths.mean())),
         STEPS: Cell(f"{steps:.0f}", float(steps)),
         RESETS: Cell(_range(resets), float(resets.min())) if len(resets) else _EMPTY,
@@ -98,7 +97,8 @@ def _yardstick_row(yardstick: Yardstick) -> Row:
     is_settling = usual.get("settled", 0.0) > 0
     return dict.fromkeys(HEADINGS, _EMPTY) | {
         ENV: Cell(yardstick.env),
-        ALGO: Cell(f"{yardstick.name} (designed)"),
+        SEEDS: Cell(DESIGNED),
+        ALGO: Cell(yardstick.name),
         TERMINATED: _share(_values(usual, "death_rate")),
         SETTLED: _share(_values(usual, "settled")),
         AFTER: Cell(f"{usual['settling_steps']:.0f}", usual["settling_steps"]) if is_settling else _EMPTY,
@@ -116,16 +116,25 @@ def _values(report: Mapping[str, float], name: str) -> FloatArray:
 
 def console_table(rows: Sequence[Row]) -> str:
     """The table as text; columns in which there is nothing, and those that are less asked for, are left out."""
-    shown = [name for name in _CONSOLE if name == ENV or any(row[name] != _EMPTY for row in rows)]
-    cells = [[row[name].text for name in shown] for row in rows]
-    return _tabulate(cells, [_WRAPPED.get(name, name) for name in shown], "simple")
+    names = _names(rows)
+    return _tabulate([_texts(row, names) for row in rows], [_WRAPPED.get(name, name) for name in names], "simple")
 
 
 def markdown_table(rows: Sequence[Row]) -> str:
     """The table for a README."""
-    shown = [name for name in _CONSOLE if name == ENV or any(row[name] != _EMPTY for row in rows)]
-    cells = [[row[name].text.replace("|", "\\|").replace("<", "&lt;") for name in shown] for row in rows]
-    return _tabulate(cells, shown, "github") + "\n"
+    names = _names(rows)
+    cells = [[text.replace("|", "\\|").replace("<", "&lt;") for text in _texts(row, names)] for row in rows]
+    return _tabulate(cells, [_WRAPPED.get(name, name).replace("\n", " ") for name in names], "github") + "\n"
+
+
+def _names(rows: Sequence[Row]) -> list[str]:
+    return [name for name in _CONSOLE if any(row[name] != _EMPTY for row in rows)]
+
+
+def _texts(row: Row, names: Sequence[str]) -> list[str]:
+    """The cells of these columns, with the interval beside the cost."""
+    interval = "" if row[INTERVAL] == _EMPTY else f" ({row[INTERVAL].text})"
+    return [row[name].text + (interval if name == COST else "") for name in names]
 
 
 def improvement_table(listed: Sequence[Improvement]) -> str:

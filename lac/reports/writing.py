@@ -1,7 +1,6 @@
 """The files of a comparison: one page, tables, and figures for papers."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from lac.files import write_bytes, write_json
 from lac.reports.comparison import Comparison
 from lac.reports.groups import Group
 from lac.reports.page import page
-from lac.reports.table import SEEDS, markdown_table, share_text
+from lac.reports.table import DESIGNED, SEEDS, markdown_table, share_text
 
 PAGE, DATA, TABLE = "report.html", "report.json", "report.md"
 COMPARISON, CURVES = "comparison", "learning_curves"
@@ -39,6 +38,7 @@ def _panels(compared: Comparison) -> list[Panel]:
             env,
             [_method(group, compared.places[group.label]) for group in compared.groups if group.env == env],
             {each.name: each.figures["cost_mean"] for each in compared.yardsticks if each.env == env},
+            {each.name: each.training_cost for each in compared.yardsticks if each.env == env},
         )
         for env in compared.envs
     ]
@@ -66,15 +66,15 @@ def _method(group: Group, place: int) -> Method:
 def _data(compared: Comparison) -> dict[str, Any]:
     """The tables with their numbers, for other programs."""
     texts = [{name: cell.text for name, cell in row.items()} for row in compared.rows]
-    of_groups = iter(text for text in texts if text[SEEDS] != "-")
+    of_groups = iter(text for text in texts if text[SEEDS] != DESIGNED)
     return {
-        "groups": [text | _numbers(group) for text, group in zip(of_groups, compared.groups, strict=True)],
+        "groups": [{**text, **_numbers(group)} for text, group in zip(of_groups, compared.groups, strict=True)],
         "designed": [vars(each) for each in compared.yardsticks],
         "left out": list(compared.left_out),
     }
 
 
-def _numbers(group: Group) -> Mapping[str, Any]:
+def _numbers(group: Group) -> dict[str, Any]:
     cost = {name: float(value) for name, value in vars(group.cost).items()}
     return {
         "settings": dict(group.settings),

@@ -3,29 +3,36 @@
 from collections.abc import Mapping, Sequence
 from contextlib import chdir
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from lac.controllers import CONTROLLERS, Controller, ControllerError, Zero, make_controller
+from lac.controllers import CONTROLLERS, Controller, ControllerError, make_controller
 from lac.envs import AnyEnv
 from lac.evaluation.final_tests import final_tests
-from lac.reports.results import Result, flat, identity
+from lac.reports.results import Result, identity, settings_of_test
 from lac.runs import RunError
 from lac.runs.folder import one_line
 
 RESETS = 100
 _OWN = "lac/"
-_ENV_KEYS = ("env.id", "env.kwargs", "env.max_episode_steps", "env.reward_max", "env.goal_tolerance")
 
 
 @dataclass(frozen=True)
 class Yardstick:
-    """A designed controller with its figures in an environment; names as in :class:`~lac.reports.results.Result`."""
+    """A designed controller in an environment.
+
+    Attributes:
+        env: Name of the environment.
+        name: Name of the controller.
+        figures: As in :class:`~lac.reports.results.Result`.
+        long: Likewise.
+        training_cost: On the resets of the tests in training, which are the first of those at the end.
+    """
 
     env: str
     name: str
     figures: Mapping[str, float]
     long: Mapping[str, float]
+    training_cost: float
 
 
 def measure_yardsticks(results: Sequence[Result]) -> tuple[list[Yardstick], list[str]]:
@@ -38,7 +45,7 @@ def measure_yardsticks(results: Sequence[Result]) -> tuple[list[Yardstick], list
     for result in results:
         env_id = result.method.get("env.id")
         if isinstance(env_id, str) and env_id.startswith(_OWN):
-            different.setdefault(_environment(result), result)
+            different.setdefault(identity(settings_of_test(result.method)), result)
     yardsticks, failures = [], []
     for result in different.values():
         try:
@@ -53,12 +60,6 @@ def measure_yardsticks(results: Sequence[Result]) -> tuple[list[Yardstick], list
     return yardsticks, failures
 
 
-def _environment(result: Result) -> str:
-    """What distinguishes the environment of a result from another, for a test."""
-    parts = {key: value for key, value in result.method.items() if key.startswith(_ENV_KEYS)}
-    return identity(parts | {key: result.method.get(key) for key in ("algo.opt_type", "train.max_ep_len")})
-
-
 def _measured(result: Result) -> Yardstick | None:
     """The controller that is designed for the environment of a result; None where there is none."""
     env = result.run.environment(None)()
@@ -66,15 +67,16 @@ def _measured(result: Result) -> Yardstick | None:
         controller = _designed(env)
         if controller is None:
             return None
-        tests = final_tests(partial(controller.get_action, deterministic=True), [env], RESETS)
+        tests = final_tests(controller, [env], RESETS)
+        few = final_tests(controller, [env], int(result.method["train.num_test_episodes"]), with_long=False)
     finally:
         env.close()
-    return Yardstick(result.env, controller.name, tests.usual, flat(tests.long))
+    return Yardstick(result.env, controller.name, tests.usual, tests.long, few.usual["cost_mean"])
 
 
 def _designed(env: AnyEnv) -> Controller | None:
-    for kind in CONTROLLERS.values():
-        if kind is Zero:
+    for name, kind in CONTROLLERS.items():
+        if name == "zero":  # suits every environment, and is designed for none
             continue
         try:
             return make_controller(kind, env)

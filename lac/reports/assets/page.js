@@ -23,6 +23,13 @@ function isWide(values) {
   return known.length > 0 && low > 0 && high > 10 * low;
 }
 
+// The scale of an axis: logarithmic for more than a decade, with the labels 1, 2, 5 unless it spans many.
+function scale(values) {
+  if (!isWide(values)) return {type: "linear"};
+  const known = values.filter((value) => value != null);
+  return {type: "log", dtick: Math.max(...known) > 100 * Math.min(...known) ? 1 : "D2"};
+}
+
 // Tables: a click on a heading sorts by it, a second one the other way round; empty cells stay at the end.
 function sortable(table) {
   table.querySelectorAll("th").forEach((head, column) => {
@@ -63,20 +70,16 @@ function layout(title, further) {
 const plot = (chart, traces, further, title) => Plotly.react(chart, traces, layout(title, further),
   {displaylogo: false, responsive: true, displayModeBar: false});
 
-function designedLines(env, isVertical) {
-  const lines = env.designed.map(({cost}) => ({
-    type: "line", line: {color: style("--designed"), dash: "dash", width: 1.5}, layer: "below",
-    ...(isVertical ? {x0: cost, x1: cost, yref: "paper", y0: 0, y1: 1} : {y0: cost, y1: cost, xref: "paper", x0: 0, x1: 1}),
-  }));
-  return lines;
-}
-
-// An invisible marker tells the name and the cost of a designed controller where the pointer is.
-const designedHover = (env, x, y) => env.designed.map(({name, cost}) => ({
-  ...(x === undefined ? {x: [cost], y: [y]} : {x: [x], y: [cost]}), mode: "markers", showlegend: true,
-  name: `${text(name)}, designed`, marker: {symbol: "line-ew-open", size: 12, color: style("--designed"), line: {width: 2}},
-  hovertemplate: `${text(name)}, designed: ${short(cost)}<extra></extra>`,
+const designedLines = (costs, isVertical) => costs.map((cost) => ({
+  type: "line", line: {color: style("--designed"), dash: "dash", width: 1.5}, layer: "below",
+  ...(isVertical ? {x0: cost, x1: cost, yref: "paper", y0: 0, y1: 1} : {y0: cost, y1: cost, xref: "paper", x0: 0, x1: 1}),
 }));
+const costsOf = (env) => env.designed.map((each) => each.cost), trainingCostsOf = (env) => env.designed.map((each) => each.training_cost);
+
+// A short line tells the name and the cost of a designed controller under the pointer.
+const designedMark = (name, x, y, cost, symbol) => ({x: [x], y: [y], mode: "markers", name: `${text(name)}, designed`,
+  marker: {symbol, size: 12, color: style("--designed"), line: {width: 2}},
+  hovertemplate: `${text(name)}, designed: ${short(cost)}<extra></extra>`});
 
 function finals(chart, env) {
   const rows = env.methods.map((method) => text(method.label)), traces = [], failed = [];
@@ -91,7 +94,8 @@ function finals(chart, env) {
     traces.push({x: costs, y: costs.map((_, i) => spread(i)), mode: "markers", marker: {
       color: method.runs.map((run) => run.terminated > 0 ? style("--ink") : tint),
       symbol: method.runs.map((run) => run.terminated > 0 ? "x-thin-open" : "circle"),
-      size: method.runs.map((run) => run.terminated > 0 ? 8 : 5), line: {width: 1.6},
+      size: method.runs.map((run) => run.terminated > 0 ? 8 : 6),
+      line: {width: 1.6, color: method.runs.map((run) => run.terminated > 0 ? style("--ink") : tint)},
     }, text: method.runs.map((run) => `${text(run.name)}<br>seed ${text(run.seed)}: cost ${short(run.cost)}<br>` +
       `early terminations ${percent(run.terminated)}<br>settled ${percent(run.settled)}`), hovertemplate: "%{text}<extra></extra>"});
     traces.push({x: [value], y: [row], mode: "markers", marker: {symbol: marker(method.place), size: 12, color: tint,
@@ -99,7 +103,7 @@ function finals(chart, env) {
       (low == null ? "" : `<br>95 % CI ${short(low)} to ${short(high)}`) + `<br>min to max ${short(Math.min(...costs))} to ` +
       `${short(Math.max(...costs))}<br>early terminations ${method.cells[1]}<br>settled ${method.cells[2]}<extra></extra>`});
   });
-  traces.push(...designedHover(env, undefined, -.62));
+  env.designed.forEach(({name, cost}) => traces.push(designedMark(name, cost, -.62, cost, "line-ns-open")));
   traces.forEach((trace) => { trace.showlegend = false; });
   const values = [...env.methods.flatMap((method) => method.runs.map((run) => run.cost)), ...env.designed.map((d) => d.cost)];
   const notes = env.methods.map((method, row) => ({xref: "paper", x: 1, xanchor: "left", y: row, showarrow: false, align: "left",
@@ -108,17 +112,15 @@ function finals(chart, env) {
   env.designed.forEach(({name, cost}) => notes.push({x: isWide(values) ? Math.log10(cost) : cost, y: -.62, text: text(name),
     showarrow: false, xanchor: "left", xshift: 6, font: {size: 10.5, color: style("--designed")}}));
   plot(chart, traces, {
-    shapes: designedLines(env, true), annotations: notes, height: 46 * rows.length + 130, margin: {l: 40, r: 88, t: 40, b: 44},
-    xaxis: {type: isWide(values) ? "log" : "linear", title: {text: "cost of the final policy", font: {size: 12}}, dtick:
-      isWide(values) && Math.max(...values) / Math.min(...values) > 1000 ? 1 : undefined},
+    shapes: designedLines(costsOf(env), true), annotations: notes, height: 46 * rows.length + 130, margin: {l: 40, r: 88, t: 40, b: 44},
+    xaxis: {...scale(values), title: {text: "cost of the final policy", font: {size: 12}}},
     yaxis: {tickvals: rows.map((_, i) => i), ticktext: rows, range: [rows.length - .4, -.9], showgrid: false, zeroline: false},
   }, "Final policies");
 }
 
 function curves(chart, env) {
   const traces = [], shown = [];
-  const end = Math.max(...env.methods.map((method) => method.steps.at(-1)));
-  env.methods.forEach((method, i) => {
+  env.methods.forEach((method) => {
     const tint = colour(method.place), [value, low, high] = method.curve, name = text(method.label), group = `${method.place}`;
     const common = {x: method.steps, legendgroup: group, mode: "lines", line: {width: 0}, hoverinfo: "skip", showlegend: false};
     if (low.some((each) => each != null)) traces.push({...common, y: low}, {...common, y: high, fill: "tonexty", fillcolor: faded(tint, .2)});
@@ -129,33 +131,25 @@ function curves(chart, env) {
       `<br>early terminations ${percent(method.terminated[t])}`);
     const every = Math.max(1, Math.floor(value.length / 12));
     traces.push({x: method.steps, y: value, name, legendgroup: group, mode: "lines+markers", line: {color: tint, width: 2},
-      marker: {symbol: marker(method.place), size: value.map((_, t) => t % every ? 0.1 : 6), color: tint}, text: notes,
+      marker: {symbol: marker(method.place), size: value.map((_, t) => t % every ? 0.1 : 7), color: tint, line: {width: 0}}, text: notes,
       hovertemplate: "%{text}<extra></extra>"});
     const failed = method.steps.map((_, t) => t).filter((t) => method.terminated[t] > 0);
     traces.push({x: failed.map((t) => method.steps[t]), y: failed.map((t) => value[t]), legendgroup: group, showlegend: false,
       mode: "markers", marker: {symbol: "x-thin-open", size: 8, color: tint, line: {width: 2}},
       text: failed.map((t) => notes[t]), hovertemplate: "%{text}<extra></extra>"});
-    const [final, lower, upper] = method.cost;
-    traces.push({x: [end * (1.03 + .025 * i)], y: [final], legendgroup: group, showlegend: false, mode: "markers",
-      marker: {symbol: "diamond", size: 9, color: tint, line: {color: style("--paper"), width: 1}},
-      error_y: lower == null ? undefined : {type: "data", symmetric: false, array: [upper - final], arrayminus: [final - lower],
-        color: tint, thickness: 1.5, width: 3},
-      hovertemplate: `<b>${name}</b>, final policy on all resets<br>IQM ${short(final)}<br>early terminations ${method.cells[1]}` +
-        `<br>settled ${method.cells[2]}<extra></extra>`});
-    shown.push(final);
   });
   traces.push({x: [null], y: [null], mode: "markers", name: "early terminations", marker: {symbol: "x-thin-open", size: 8,
     color: style("--ink"), line: {width: 2}}});
-  traces.push(...designedHover(env, 0));
-  shown.push(...env.designed.map((each) => each.cost));
+  const start = Math.min(...env.methods.map((method) => method.steps[0]));
+  env.designed.forEach(({name, training_cost: cost}) => traces.push(designedMark(name, start, cost, cost, "line-ew-open")));
+  shown.push(...trainingCostsOf(env));
   const rows = Math.ceil(env.methods.length / (isNarrow(chart) ? 1.5 : 4)) + 1;
   plot(chart, traces, {
-    shapes: designedLines(env, false), height: 350 + 18 * rows, margin: {l: 56, r: 16, t: 40, b: 60 + 18 * rows},
+    shapes: designedLines(trainingCostsOf(env), false), height: 330 + 16 * rows, margin: {l: 56, r: 16, t: 40, b: 50 + 16 * rows},
     xaxis: {title: {text: "environment steps", font: {size: 12}, standoff: 6}, zeroline: false},
-    yaxis: {type: isWide(shown) ? "log" : "linear", title: {text: "test cost in training", font: {size: 12}}, zeroline: false,
-      dtick: isWide(shown) ? 1 : undefined, exponentformat: "power", minor: isWide(shown) ? {dtick: "D1", showgrid: false} : undefined},
-    legend: {orientation: "h", y: -60 / 290, yanchor: "top", x: 0, font: {size: 11}},
-  }, "Learning curves: tests in training (◆ final policy)");
+    yaxis: {...scale(shown), title: {text: "test cost in training", font: {size: 12}}, zeroline: false, exponentformat: "power"},
+    legend: {orientation: "h", y: -50 / 240, yanchor: "top", x: 0, font: {size: 11}},
+  }, "Learning curves: tests in training");
 }
 
 // A sweep: a slice for each varied number, and parallel coordinates where there are several.
@@ -178,14 +172,15 @@ function slice(chart, env, key, runs) {
   const traces = [...new Set(runs.map((run) => algorithm(run.method)))].map((name) => {
     const mine = runs.filter((run) => algorithm(run.method) === name), place = tintOf(env, name);
     return {x: mine.map((run) => run.method.settings[key]), y: mine.map((run) => run.cost), mode: "markers", name: text(name),
-      marker: {color: mine.map((run) => run.terminated > 0 ? style("--ink") : colour(place)), size: 8, opacity: .8, line: {width: 1.6},
+      marker: {color: mine.map((run) => run.terminated > 0 ? style("--ink") : colour(place)), size: 8, opacity: .8, line: {width: 1.6, color:
+        mine.map((run) => run.terminated > 0 ? style("--ink") : colour(place))},
         symbol: mine.map((run) => run.terminated > 0 ? "x-thin-open" : marker(place))},
       text: mine.map((run) => `${text(run.name)}, seed ${text(run.seed)}<br>${settingsText(run.method)}<br>cost ${short(run.cost)}<br>` +
         `early terminations ${percent(run.terminated)}`), hovertemplate: "%{text}<extra></extra>"};
   });
-  const wideX = isWide(runs.map((run) => run.method.settings[key])), wideY = isWide(runs.map((run) => run.cost));
-  plot(chart, traces, {height: 320, shapes: designedLines(env, false), xaxis: {type: wideX ? "log" : "linear",
-    title: {text: text(key), font: {size: 12}}}, yaxis: {type: wideY ? "log" : "linear", title: {text: "cost", font: {size: 12}}}},
+  plot(chart, traces, {height: 320, shapes: designedLines(costsOf(env), false), xaxis: {
+    ...scale(runs.map((run) => run.method.settings[key])), title: {text: text(key), font: {size: 12}}},
+  yaxis: {...scale(runs.map((run) => run.cost)), title: {text: "cost", font: {size: 12}}}},
   `Sweep: cost over ${key} (x: early terminations)`);
 }
 
@@ -218,10 +213,9 @@ function study(chart, {name, rows}) {
       text: mine.map((row) => `${text(row[0])}<br><b>${text(method)}</b>, ${row[2]} runs<br>cost IQM ${short(row[3])}<br>` +
         `early terminations ${percent(row[6])}<br>settled ${percent(row[7])}`), hovertemplate: "%{text}<extra></extra>"};
   });
-  const wide = isWide(rows.map((row) => row[3]));
   plot(chart, traces, {height: 400, margin: {l: 56, r: 16, t: 40, b: 110}, xaxis: {tickvals: variants.map((_, i) => i), ticktext: variants.map((each) =>
     text(each.length > 28 ? `${each.slice(0, 27)}…` : each)), tickangle: variants.length > 4 || isNarrow(chart) ? -35 : 0},
-  yaxis: {type: wide ? "log" : "linear", title: {text: "cost, IQM over runs", font: {size: 12}}},
+  yaxis: {...scale(rows.map((row) => row[3])), title: {text: "cost, IQM over runs", font: {size: 12}}},
   legend: {orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: {size: 11}}}, "");
 }
 
