@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lac.figures.style import COLOURS, FAILURE, YARDSTICK, FloatArray, log_scale_if_wide, save, wrapped
+from lac.figures.style import COLOURS, FAILURE, FloatArray, log_scale_if_wide, save, wrapped
 
 Rows = Sequence[Mapping[str, float | None]]
 
@@ -16,28 +16,21 @@ _BLUE, _ORANGE, _GREEN, _PINK = COLOURS[:4]
 _GREY = "0.55"
 
 
-def learning_curve(
-    rows: Rows,
-    path: Path,
-    title: str,
-    final: Mapping[str, Any] | None = None,
-    yardstick: tuple[str, float] | None = None,
-) -> None:
+def learning_curve(rows: Rows, path: Path, title: str, final: Mapping[str, Any] | None = None) -> None:
     """Draw test cost, multipliers, and drift and size of L over environment steps.
 
     Args:
         rows: The lines of ``metrics.jsonl``.
         path: The picture.
         title: Its title.
-        final: The test of the final policy in ``summary.json``, once there is one.
-        yardstick: Name and cost of a designed controller.
+        final: The test of the final policy in ``summary.json``, once it was tested on more resets.
     """
     is_lyapunov = any("train/decrease" in row for row in rows)
     ratios = (3, 2, 2) if is_lyapunov else (3, 2)
     figure = Figure(figsize=(7, 2.2 * len(ratios) + 1.6), layout="constrained")
     cost_axes, multiplier_axes, *lyapunov_axes = figure.subplots(len(ratios), 1, sharex=True, height_ratios=ratios)
     steps = _column(rows, "env_steps")
-    _draw_cost(cost_axes, rows, steps, final, yardstick)
+    _draw_cost(cost_axes, rows, steps, final)
     cost_axes.set_title(wrapped(title), parse_math=False, fontsize="medium")
     _draw_multipliers(multiplier_axes, rows, steps)
     for axes in lyapunov_axes:
@@ -46,13 +39,7 @@ def learning_curve(
     save(figure, path)
 
 
-def _draw_cost(
-    axes: Axes,
-    rows: Rows,
-    steps: FloatArray,
-    final: Mapping[str, Any] | None,
-    yardstick: tuple[str, float] | None,
-) -> None:
+def _draw_cost(axes: Axes, rows: Rows, steps: FloatArray, final: Mapping[str, Any] | None) -> None:
     mean, std = _column(rows, "test/cost_mean"), _column(rows, "test/cost_std")
     shown = [mean]
     axes.plot(steps, _column(rows, "train/cost_mean"), color=_GREY, linewidth=1, label="training episodes")
@@ -62,21 +49,17 @@ def _draw_cost(
         failed = _column(rows, "test/death_rate") > 0
         if failed.any():
             axes.plot(steps[failed], mean[failed], **FAILURE, label="early terminations in the test")
-    if final and np.isfinite(final.get("cost_mean") or np.nan):
+    if final and "episodes" in final and np.isfinite(final["cost_mean"]):  # not the last test in training once more
         cost = float(final["cost_mean"])
         axes.plot(steps[-1], cost, "D", color=_ORANGE, zorder=5, label=_final_label(final))
         shown.append(np.array([cost]))
-    if yardstick is not None:
-        axes.axhline(yardstick[1], **YARDSTICK, label=f"{yardstick[0]}, designed")
-        shown.append(np.array([yardstick[1]]))
     axes.set_ylabel("cost of an episode")
     log_scale_if_wide(axes, np.concatenate(shown))
     axes.legend(fontsize="small")
 
 
 def _final_label(final: Mapping[str, Any]) -> str:
-    resets = f"{final['episodes']:.0f} resets, " if "episodes" in final else ""
-    return f"final policy: {resets}early terminations {final.get('death_rate', 0.0):.0%}"
+    return f"final policy: {final['episodes']:.0f} resets, early terminations {final['death_rate']:.0%}"
 
 
 def _draw_multipliers(axes: Axes, rows: Rows, steps: FloatArray) -> None:
@@ -95,7 +78,7 @@ def _draw_lyapunov(axes: Axes, rows: Rows, steps: FloatArray) -> None:
     axes.axhline(0.0, color=_GREY, linewidth=0.8)
     largest = np.max(np.abs(drift[np.isfinite(drift)]), initial=0.0)
     if largest > 0:
-        axes.set_yscale("symlog", linthresh=largest / 100)
+        axes.set_yscale("symlog", linthresh=largest / 10)
     axes.set_ylabel("drift")
     other = axes.twinx()
     lines += other.plot(steps, size, ":", color=_BLUE, label="mean of $L$")

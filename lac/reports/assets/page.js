@@ -143,9 +143,9 @@ function curves(chart, env) {
   const start = Math.min(...env.methods.map((method) => method.steps[0]));
   env.designed.forEach(({name, training_cost: cost}) => traces.push(designedMark(name, start, cost, cost, "line-ew-open")));
   shown.push(...trainingCostsOf(env));
-  const rows = Math.ceil(env.methods.length / (isNarrow(chart) ? 1.5 : 4)) + 1;
+  const rows = Math.ceil(env.methods.length / (isNarrow(chart) ? 1.5 : 3)) + 1;
   plot(chart, traces, {
-    shapes: designedLines(trainingCostsOf(env), false), height: 330 + 16 * rows, margin: {l: 56, r: 16, t: 40, b: 50 + 16 * rows},
+    shapes: designedLines(trainingCostsOf(env), false), height: 330 + 22 * rows, margin: {l: 56, r: 16, t: 40, b: 50 + 22 * rows},
     xaxis: {title: {text: "environment steps", font: {size: 12}, standoff: 6}, zeroline: false},
     yaxis: {...scale(shown), title: {text: "test cost in training", font: {size: 12}}, zeroline: false, exponentformat: "power"},
     legend: {orientation: "h", y: -50 / 240, yanchor: "top", x: 0, font: {size: 11}},
