@@ -120,6 +120,7 @@ class CartPoleCost(CartPole):
     """
 
     goal_tolerance = (0.5, 0.2)
+    signal_names = ("position [m]", "angle [rad]")
 
     def __init__(
         self,
@@ -175,6 +176,7 @@ class CartPoleTrackingCost(CartPole):
     """
 
     goal_tolerance = 0.5
+    signal_names = ("position [m]",)
 
     def __init__(
         self,

@@ -41,6 +41,7 @@ class GeneRing(System):
     metadata = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012 (as Gymnasium declares it)
 
     goal_tolerance = 1.0
+    signal_names = ("protein 1",)
 
     def __init__(
         self,

@@ -48,6 +48,7 @@ class QuadrotorTracking(ErrorSystem):
     """
 
     goal_tolerance = 0.1
+    signal_names = ("x [m]", "y [m]", "z [m]")
 
     def __init__(self, bonus: bool = False, clip_action: bool = True) -> None:
         self.m = 4.34

@@ -65,7 +65,8 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
     goal set.
 
     ``observation_names`` and ``action_names`` name each entry with its unit, as in ``"theta [rad]"``, for whoever wires
-    an exported policy to a plant; None where they are not declared.
+    an exported policy to a plant; None where they are not declared. ``signal_names`` names the
+    entries of the state of interest in the same way, for figures.
 
     A class that has ``rgb_array`` among its render modes draws itself in :meth:`_picture`.
 
@@ -81,6 +82,7 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
     observation_names: Sequence[str] | None = None
     action_names: Sequence[str] | None = None
     goal_tolerance: float | Sequence[float] | None = None
+    signal_names: Sequence[str] = ()
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ from lac.evaluation.rollouts import Rollouts
 from lac.figures.style import COLOURS, FAILURE, FloatArray, plain, save, wrapped
 
 
-def trajectories(rollouts: Rollouts, path: Path, title: str, names: Sequence[str] = ()) -> None:
+def trajectories(rollouts: Rollouts, path: Path, title: str) -> None:
     """Draw the state of interest, its reference and the cost over the steps of the recorded episodes.
 
     An episode that terminated early ends with a cross.
@@ -20,17 +20,16 @@ def trajectories(rollouts: Rollouts, path: Path, title: str, names: Sequence[str
         rollouts: The episodes.
         path: The picture.
         title: Its title.
-        names: Names of the entries of the state of interest, with their units; numbers where they are not known.
     """
     num_episodes, _, num_signals = rollouts.states_of_interest.shape
     figure = Figure(figsize=(7, 2.5 * (num_signals + 1)), layout="constrained")
     *signal_axes, cost_axes = figure.subplots(num_signals + 1, 1, sharex=True, squeeze=False)[:, 0]
-    labels = names if len(names) == num_signals else [f"state of interest {i + 1}" for i in range(num_signals)]
+    names = _names(rollouts.signal_names, num_signals)
     for i, axes in enumerate(signal_axes):
         axes.plot(rollouts.states_of_interest[:, :, i].T, color=COLOURS[0], linewidth=0.8, alpha=0.6)
         axes.plot(rollouts.references[:, :, i].T, "k--", linewidth=1)
         _mark_ends(axes, rollouts, rollouts.states_of_interest[:, :, i])
-        axes.set_ylabel("state of interest" if num_signals == 1 and not names else plain(labels[i]))
+        axes.set_ylabel(plain(names[i]))
     costs = rollouts.costs[:num_episodes]
     cost_axes.plot(np.arange(1, costs.shape[1] + 1), costs.T, color=COLOURS[1], linewidth=0.8, alpha=0.6)
     _mark_ends(cost_axes, rollouts, np.hstack([np.full((num_episodes, 1), np.nan), costs]))
@@ -44,6 +43,13 @@ def trajectories(rollouts: Rollouts, path: Path, title: str, names: Sequence[str
         wrapped(f"{title}: {num_episodes} episodes, reference dashed{ends}"), parse_math=False, fontsize="medium"
     )
     save(figure, path)
+
+
+def _names(names: object, number: int) -> list[str]:
+    """The names that an environment gives, which may be anyone's, or numbers where they do not fit."""
+    if isinstance(names, Sequence) and len(names) == number:
+        return [str(name) for name in names]
+    return ["state of interest"] if number == 1 else [f"state of interest {i + 1}" for i in range(number)]
 
 
 def _mark_ends(axes: Axes, rollouts: Rollouts, signal: FloatArray) -> None:

@@ -61,12 +61,14 @@ def test_trajectories_draw_each_recorded_episode_to_its_own_end(monkeypatch, tmp
         states=interest,
         references=interest + 10.0,
         states_of_interest=interest,
+        signal_names=["angle (rad)"],
     )
     trajectories(rollouts, tmp_path / "trajectories.png", "a policy")
     (figure,) = drawn
     (*signals, end), (*costs, end_of_costs) = ([line.get_ydata() for line in axes.lines] for axes in figure.axes)
     np.testing.assert_array_equal(signals, [[0, 1, 2], [5, 6, nan], [10, 11, 12], [15, 16, nan]])
     np.testing.assert_array_equal(costs, [[1, 2, nan], [3, nan, nan]])
+    assert [axes.get_ylabel() for axes in figure.axes] == ["angle (rad)", "cost"]
     # The second one terminated after its only step.
     assert (end.tolist(), end_of_costs.tolist()) == ([6.0], [3.0])
     assert [axes.lines[-1].get_xdata().tolist() for axes in figure.axes] == [[1], [1]]
