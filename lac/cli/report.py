@@ -6,6 +6,7 @@ from omegaconf import DictConfig
 
 from lac.cli.folders import given_folders, without_runs
 from lac.config.checks import ConfigError, added_key_errors
+from lac.files import relative_to_cwd
 
 
 def report_runs(cfg: DictConfig) -> None:
@@ -20,20 +21,26 @@ def report_runs(cfg: DictConfig) -> None:
         errors.append("output is empty; give a folder, or null for the first of the runs' folders")
     if errors:
         raise ConfigError(errors)
-    from lac.reports.comparison import PAGE, find_results, group_results, write_report  # noqa: PLC0415 (matplotlib)
+    from lac.reports.comparison import compare  # noqa: PLC0415 (imports numpy)
+    from lac.reports.results import find_results  # noqa: PLC0415
+    from lac.reports.yardsticks import measure_yardsticks  # noqa: PLC0415
 
     results, left_out = find_results(folders)
     found = [*(result.run.folder for result in results), *(item.folder for item in left_out)]
     reasons = [item.reason for item in left_out] + without_runs(folders, found)
     if not results:
         raise ConfigError([f"runs: no finished run with test episodes in {', '.join(map(str, folders))}", *reasons])
+    yardsticks, failures = measure_yardsticks(results if cfg.yardsticks else [])
+    compared = compare(results, [*reasons, *failures], yardsticks, folders)
+    print(compared.text())
+    for reason in compared.left_out:
+        print(f"left out: {reason}")
+    from lac.reports.writing import write_report  # noqa: PLC0415 (imports matplotlib)
+
     output = folders[0] if cfg.output is None else Path(cfg.output)
     try:
-        table = write_report(group_results(results), reasons, output)
+        page, *others = write_report(compared, output)
     except OSError as error:
         problem = f"output is {output}, where the report cannot be written ({error}); give another folder"
         raise ConfigError([problem]) from error
-    print(table)
-    for reason in reasons:
-        print(f"left out: {reason}")
-    print(f"\n{output / PAGE}")
+    print(f"\nwrote {relative_to_cwd(page)} and, beside it, {', '.join(file.name for file in others)}")

@@ -17,7 +17,7 @@ COMMANDS = {
     "certify": "examine the stability of trained policies, with a proof for two states",
     "export": "write trained policies as ONNX, C or torch programs, verified",
     "robustness": "test policies over a grid of disturbances, or by a published protocol",
-    "report": "compare runs and sweeps in a table and pictures",
+    "report": "compare runs and sweeps: one page, tables and figures",
     "benchmark": "measure the speed of updates and training steps",
     "dashboard": "build a Weights & Biases workspace",
     "wandb_sweep": "turn a sweep into a file for Weights & Biases agents",

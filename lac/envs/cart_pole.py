@@ -120,6 +120,7 @@ class CartPoleCost(CartPole):
     """
 
     goal_tolerance = (0.5, 0.2)
+    signal_names = ("position [m]", "angle [rad]")
 
     def __init__(
         self,
@@ -182,6 +183,7 @@ class CartPoleTrackingCost(CartPole):
 
     goal_tolerance = 0.5
     clock = 4
+    signal_names = ("position [m]",)
 
     def __init__(
         self,

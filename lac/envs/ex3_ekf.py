@@ -51,6 +51,7 @@ class Ex3EKF(System):
     metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012 (as Gymnasium declares it)
     action_names = ("gain of the angle [-]", "gain of the rate [1/s]")
     goal_tolerance = 0.5
+    signal_names = ("estimated angle [rad]", "estimated rate [rad/s]")
 
     def __init__(
         self,

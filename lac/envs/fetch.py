@@ -44,6 +44,7 @@ class FetchReachCost(Simulated):
     metadata = MujocoFetchReachEnv.metadata
     main_body = "robot0:gripper_link"
     goal_tolerance = 0.05
+    signal_names = ("x [m]", "y [m]", "z [m]")
 
     def __init__(self, render_mode: str | None = None, width: int = 480, height: int = 480) -> None:
         super().__init__(MujocoFetchReachEnv(reward_type="dense", render_mode=render_mode, width=width, height=height))

@@ -75,6 +75,7 @@ class VelocityCost(Simulated):
 
     main_body = "torso"
     goal_tolerance: float | Sequence[float] | None = 0.3
+    signal_names = ("forward velocity [m/s]",)
     robot: ClassVar[type[Any]]
     """Gymnasium's class."""
     robot_defaults: ClassVar[Mapping[str, Any]] = {}

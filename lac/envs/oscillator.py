@@ -44,6 +44,7 @@ class GeneRing(System):
 
     goal_tolerance = 1.0
     clock = -1
+    signal_names = ("protein 1",)
 
     def __init__(
         self,

@@ -61,6 +61,7 @@ class QuadrotorTracking(ErrorSystem):
 
     goal_tolerance = 0.1
     clock = 16
+    signal_names = ("x [m]", "y [m]", "z [m]")
 
     def __init__(
         self,

@@ -43,6 +43,7 @@ class SingleTrackCar(StabilisedSystem):
 
     observation_names = ("sx [m]", "sy [m]", "delta [rad]", "ve [m/s]", "psi [rad]", "w [rad/s]", "beta [rad]")
     action_names = ("rate of steering [rad/s]", "acceleration [m/s^2]")
+    signal_names = observation_names
 
     def __init__(self, low_speed_trap: bool = True, bonus: bool = False, clip_action: bool = True) -> None:
         limits = (1, 1, 1.066, 1, math.pi / 2, math.pi / 2, math.pi / 3)

@@ -153,6 +153,7 @@ class VanDerPol(StabilisedSystem):
 
     observation_names = ("x1", "x2")
     action_names = ("u",)
+    signal_names = observation_names
 
     def __init__(self, bonus: bool = False, clip_action: bool = True) -> None:
         super().__init__((5, 5), (10, 10), 5.0, (2, 1), (0.1,), 1, bonus, clip_action)
@@ -181,6 +182,7 @@ class PendulumStabilise(StabilisedSystem):
     observation_names = ("theta [rad]", "omega [rad/s]")
     action_names = ("torque [N m]",)
     goal_tolerance = 0.2
+    signal_names = observation_names
 
     def __init__(self, bonus: bool = False, clip_action: bool = True) -> None:
         box = (math.pi, 10.0)
@@ -211,6 +213,7 @@ class DuctedFan(StabilisedSystem):
 
     observation_names = ("x [m]", "y [m]", "theta [rad]", "vx [m/s]", "vy [m/s]", "omega [rad/s]")
     action_names = ("u1 across [N]", "u2 along [N]")
+    signal_names = observation_names
 
     def __init__(self, bonus: bool = False, clip_action: bool = True) -> None:
         limits = (5, 5, math.pi / 2, 5, 5, 5)
@@ -249,6 +252,7 @@ class TwoLink(StabilisedSystem):
     observation_names = ("th1 [rad]", "th2 [rad]", "w1 [rad/s]", "w2 [rad/s]")
     action_names = ("torque 1 [N m]", "torque 2 [N m]")
     goal_tolerance = 0.2
+    signal_names = observation_names
 
     def __init__(self, bonus: bool = False, clip_action: bool = True) -> None:
         limits = (math.pi / 2, math.pi / 2, 20, 20)

@@ -65,7 +65,8 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
     goal set.
 
     ``observation_names`` and ``action_names`` name each entry with its unit, as in ``"theta [rad]"``, for whoever wires
-    an exported policy to a plant; None where they are not declared.
+    an exported policy to a plant; None where they are not declared. ``signal_names`` names the
+    entries of the state of interest in the same way, for figures.
 
     Where the reference depends on the time, ``clock`` is the entry of the state that holds it, and :attr:`period` the
     steps after which the reference repeats itself. An examination of stability starts from :meth:`start_region`.
@@ -85,6 +86,7 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
     action_names: Sequence[str] | None = None
     goal_tolerance: float | Sequence[float] | None = None
     clock: int | None = None
+    signal_names: Sequence[str] = ()
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 import numpy as np
@@ -54,6 +54,7 @@ class Rollouts:
         states_of_interest: ``[m, Tm + 1, k]``.
         settling_steps: Steps after which the error stays in the goal set to the end, 0 if it never leaves it, ``[n]``;
             NaN where it does not, or the episode was terminated; None where the environment has no goal set.
+        signal_names: Names of the entries of the state of interest, with units; empty where the environment has none.
     """
 
     costs: FloatArray
@@ -66,6 +67,7 @@ class Rollouts:
     references: FloatArray
     states_of_interest: FloatArray
     settling_steps: FloatArray | None = None
+    signal_names: Sequence[str] = ()
 
     @property
     def total_costs(self) -> FloatArray:
@@ -132,7 +134,7 @@ def rollout(
         for start in range(0, len(seeds), len(envs)):
             group = seeds[start : start + len(envs)]
             _run_group(policy, make_stepper(envs[: len(group)]), group, steps, start, log)
-    return log.rollouts()
+    return replace(log.rollouts(), signal_names=getattr(envs[0].unwrapped, "signal_names", ()))
 
 
 def side_by_side(envs: Sequence[AnyEnv], number: int) -> Sequence[AnyEnv]:

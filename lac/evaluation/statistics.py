@@ -1,18 +1,23 @@
-"""Statistics over several runs of a method: seeds are the unit, never episodes or steps."""
+"""Statistics over several runs of a method: seeds are the unit, never episodes or steps.
 
-import warnings
+As in rliable (Agarwal et al. 2021, "Deep reinforcement learning at the edge of the statistical precipice"): the
+interquartile mean, the probability of improvement, and percentile intervals of a stratified bootstrap, whose strata are
+environments.
+"""
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import DegenerateDataWarning, bootstrap, trim_mean
 
 FloatArray = npt.NDArray[np.float64]
+Statistic = Callable[..., Any]
 
 CONFIDENCE = 0.95
 _RESAMPLES = 2000
+_AT_ONCE = 4_000_000  # resampled scores, in numbers
 
 
 @dataclass(frozen=True)
@@ -25,39 +30,91 @@ class Estimate:
 
 
 def interquartile_mean(scores: npt.ArrayLike, axis: int = 0) -> Any:
-    """Mean after the lowest and the highest quarter are dropped (Agarwal et al. 2021).
+    """Mean after the lowest and the highest quarter are dropped.
 
-    With ``n`` scores, ``floor(n / 4)`` are dropped at either end, as in rliable: none if there are up to three.
+    With ``n`` scores, ``floor(n / 4)`` are dropped at either end, as in rliable: none if there are up to three. NaN if
+    a score is NaN, which could otherwise be among those that are dropped.
     """
-    return trim_mean(np.asarray(scores, dtype=np.float64), 0.25, axis=axis)
+    array = np.asarray(scores, dtype=np.float64)
+    num_dropped = array.shape[axis] // 4
+    kept = np.arange(num_dropped, array.shape[axis] - num_dropped)
+    means = np.take(np.sort(array, axis=axis), kept, axis=axis).mean(axis=axis)
+    return np.where(np.isnan(array).any(axis=axis), np.nan, means)
 
 
-def estimate(scores: Sequence[Any] | FloatArray, statistic: Callable[..., Any] = interquartile_mean) -> Estimate:
-    """The interquartile mean over seeds, or another statistic, with its 95 % percentile bootstrap interval.
-
-    Seeds of one method on one environment are resampled: the strata of rliable's stratified bootstrap are
-    environments, and none are pooled here.
+def estimate(scores: Sequence[Any] | FloatArray, statistic: Statistic = interquartile_mean) -> Estimate:
+    """A statistic over the seeds of one method on one environment, with its 95 % percentile bootstrap interval.
 
     Args:
         scores: One score for each seed, ``[n]``, or a series for each, ``[n, T]``. The interval of one seed is NaN.
-        statistic: A function of scores and ``axis``.
+        statistic: As :func:`interquartile_mean`, with the argument ``axis``.
     """
-    array = np.asarray(scores, dtype=np.float64)
-    value = np.asarray(statistic(array, axis=0))
-    if len(array) < 2:
-        return Estimate(value, np.full_like(value, np.nan), np.full_like(value, np.nan))
-    with warnings.catch_warnings():
-        # A score that is not finite gives an interval that is NaN, as it should; no warning is needed.
-        warnings.simplefilter("ignore", DegenerateDataWarning)
-        result = bootstrap(
-            (array,),
-            statistic,
-            n_resamples=_RESAMPLES,
-            confidence_level=CONFIDENCE,
-            method="percentile",
-            rng=np.random.default_rng(0),
-            vectorized=True,
-            axis=0,
-        )
-    low, high = result.confidence_interval
-    return Estimate(value, np.asarray(low), np.asarray(high))
+    return stratified_estimate([scores], statistic)
+
+
+def stratified_estimate(
+    strata: Sequence[Sequence[Any] | FloatArray], statistic: Statistic = interquartile_mean
+) -> Estimate:
+    """A statistic over the scores of several environments together; seeds are resampled within each.
+
+    Args:
+        strata: For each environment one score for each seed, ``[n]``, or a series for each, ``[n, T]``; scores that
+            have a meaning together, such as costs relative to that of a controller. Where an environment has one seed,
+            the interval is NaN.
+        statistic: As :func:`interquartile_mean`, with the argument ``axis``.
+    """
+    arrays = [np.asarray(scores, dtype=np.float64) for scores in strata]
+    pooled = np.concatenate(arrays)
+    value = np.asarray(statistic(pooled, axis=0))
+    if min(len(array) for array in arrays) < 2:
+        return _without_interval(value)
+    rng = np.random.default_rng(0)
+    first = np.cumsum([0, *(len(array) for array in arrays[:-1])])
+    draws = [start + _draws(rng, len(array)) for start, array in zip(first, arrays, strict=True)]
+    members = np.concatenate(draws, axis=1)
+    series = pooled.reshape(len(pooled), -1)
+    width = max(1, _AT_ONCE // members.size)
+    parts = [series[:, start : start + width] for start in range(0, series.shape[1], width)]
+    samples = np.concatenate([statistic(part[members], axis=1) for part in parts], axis=1)
+    low, high = _interval(samples)
+    return Estimate(value, low.reshape(value.shape), high.reshape(value.shape))
+
+
+def probability_of_improvement(
+    first: Sequence[Sequence[float] | FloatArray], second: Sequence[Sequence[float] | FloatArray]
+) -> Estimate:
+    """The probability that a seed of the first method has a lower score than one of the second, mean over environments.
+
+    Equal scores count half (the Mann-Whitney statistic). Seeds are resampled within each environment and method.
+
+    Args:
+        first: The scores of the first method in each environment, ``[n]`` each; lower is better.
+        second: Those of the second in the same environments, ``[m]`` each.
+    """
+    values, samples = [], []
+    rng = np.random.default_rng(0)
+    for ours, theirs in zip(first, second, strict=True):
+        a, b = np.asarray(ours, np.float64)[:, None], np.asarray(theirs, np.float64)[None, :]
+        wins = (a < b) + 0.5 * (a == b)
+        values.append(wins.mean())
+        rows, columns = _draws(rng, wins.shape[0]), _draws(rng, wins.shape[1])
+        samples.append(wins[rows[:, :, None], columns[:, None, :]].mean(axis=(1, 2)))
+    value = np.asarray(np.mean(values))
+    if min(len(scores) for scores in (*first, *second)) < 2:
+        return _without_interval(value)
+    return Estimate(value, *_interval(np.mean(samples, axis=0)))
+
+
+def _draws(rng: np.random.Generator, number: int) -> npt.NDArray[np.int64]:
+    """Members of each resample, ``[resamples, number]``."""
+    return rng.integers(number, size=(_RESAMPLES, number))
+
+
+def _interval(samples: FloatArray) -> tuple[FloatArray, FloatArray]:
+    tail = 50.0 * (1.0 - CONFIDENCE)
+    low, high = np.percentile(samples, [tail, 100.0 - tail], axis=0)
+    return np.asarray(low), np.asarray(high)
+
+
+def _without_interval(value: FloatArray) -> Estimate:
+    return Estimate(value, np.full_like(value, np.nan), np.full_like(value, np.nan))

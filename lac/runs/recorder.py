@@ -248,7 +248,7 @@ class RunRecorder:
     def _draw(self) -> None:
         rows = read_metrics(self._dir / METRICS)
         if rows:
-            learning_curve(rows, self._dir / PICTURE, self._settings.title)
+            learning_curve(rows, self._dir / PICTURE, self._settings.title, self._summary.get("final"))
             self._picture = self._dir / PICTURE
 
     def _finish_wandb(self, held: HeldSignals) -> None:

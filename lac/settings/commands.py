@@ -189,6 +189,9 @@ class ReportCommand(Settings):
 
     runs: Any = setting(REQUIRED, None, "folder of runs or of a sweep, or a list: [outputs/multirun/a,outputs/b]")
     output: str | None = setting(None, None, "folder of the report; null: the first of the runs' folders")
+    yardsticks: bool = setting(
+        True, Flag(), "whether the controller that is designed for an environment is tested beside the runs"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

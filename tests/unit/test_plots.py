@@ -4,6 +4,7 @@ from matplotlib.figure import Figure
 
 from lac.evaluation.rollouts import Rollouts
 from lac.figures import learning_curve, trajectories
+from lac.figures.style import wrapped
 
 ROW = {"env_steps": 100, "test/cost_mean": 5.0, "test/cost_std": 1.0, "test/death_rate": 0.0, "train/cost_mean": 6.0}
 
@@ -21,6 +22,30 @@ def test_a_learning_curve_shows_the_multipliers_that_there_are(multipliers, show
     assert [line.get_label() for line in figure.axes[1].lines] == shown
 
 
+def test_a_learning_curve_shows_failures_the_final_test_and_the_drift(monkeypatch, tmp_path):
+    drawn = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_args, **_kwargs: drawn.append(figure))
+    multipliers = {"train/labda": 1.0, "train/alpha": 0.1, "train/decrease": -0.5, "train/l_mean": 3.0}
+    rows = [ROW | multipliers, ROW | multipliers | {"env_steps": 200, "test/cost_mean": 500.0, "test/death_rate": 0.1}]
+    final = {"cost_mean": 7.0, "death_rate": 0.02, "episodes": 100}
+    learning_curve(rows, tmp_path / "curve.png", "a run", final)
+    (figure,) = drawn
+    costs, _, drift, size = figure.axes
+    lines = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in costs.lines}
+    assert lines["early terminations in the test"] == ([200], [500])
+    assert lines["final policy: 100 resets, early terminations 2%"] == ([200], [7])
+    assert costs.get_yscale() == "log"
+    assert (list(drift.lines[0].get_ydata()), list(size.lines[0].get_ydata())) == ([-0.5, -0.5], [3, 3])
+
+
+def test_long_titles_are_broken_into_lines_that_fit():
+    words, path = "a run with a long name " * 8, "/outputs/" + "x" * 100
+    assert all(len(line) <= 70 for text in (words, path) for line in wrapped(text).split("\n"))
+    assert wrapped(words).replace("\n", " ") == words.strip()
+    assert wrapped(path).replace("\n", "") == path
+    assert wrapped("short") == "short"
+
+
 def test_trajectories_draw_each_recorded_episode_to_its_own_end(monkeypatch, tmp_path):
     drawn = []
     monkeypatch.setattr(Figure, "savefig", lambda figure, *_args, **_kwargs: drawn.append(figure))
@@ -36,9 +61,14 @@ def test_trajectories_draw_each_recorded_episode_to_its_own_end(monkeypatch, tmp
         states=interest,
         references=interest + 10.0,
         states_of_interest=interest,
+        signal_names=["angle (rad)"],
     )
     trajectories(rollouts, tmp_path / "trajectories.png", "a policy")
     (figure,) = drawn
-    signals, costs = ([line.get_ydata() for line in axes.lines] for axes in figure.axes)
+    (*signals, end), (*costs, end_of_costs) = ([line.get_ydata() for line in axes.lines] for axes in figure.axes)
     np.testing.assert_array_equal(signals, [[0, 1, 2], [5, 6, nan], [10, 11, 12], [15, 16, nan]])
     np.testing.assert_array_equal(costs, [[1, 2, nan], [3, nan, nan]])
+    assert [axes.get_ylabel() for axes in figure.axes] == ["angle (rad)", "cost"]
+    # The second one terminated after its only step.
+    assert (end.tolist(), end_of_costs.tolist()) == ([6.0], [3.0])
+    assert [axes.lines[-1].get_xdata().tolist() for axes in figure.axes] == [[1], [1]]

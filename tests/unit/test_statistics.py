@@ -3,7 +3,12 @@ import warnings
 import numpy as np
 import pytest
 
-from lac.evaluation.statistics import estimate, interquartile_mean
+from lac.evaluation.statistics import (
+    estimate,
+    interquartile_mean,
+    probability_of_improvement,
+    stratified_estimate,
+)
 
 
 @pytest.mark.parametrize(
@@ -55,3 +60,47 @@ def test_a_score_that_is_not_finite_gives_no_number_and_no_warning():
         result = estimate([[1.0, np.nan], [1.0, 2.0]])
     assert (result.low[0], result.value[0], result.high[0]) == (1.0, 1.0, 1.0)
     assert np.isnan([result.low[1], result.value[1], result.high[1]]).all()
+
+
+def test_a_score_that_is_not_a_number_is_not_dropped_as_the_highest():
+    assert np.isnan(interquartile_mean([1.0, 2.0, 3.0, np.nan]))
+
+
+def test_the_interval_of_two_scores_is_their_range():
+    two = estimate([0.0, 1.0])  # a quarter of the resamples are twice the lower one, a quarter twice the higher one
+    assert (two.low, two.value, two.high) == (0.0, 0.5, 1.0)
+
+
+def test_the_interval_of_a_mean_by_its_exact_distribution():
+    # Of 12 scores, 0 or 1 with six each, the mean of a resample is binomial: P(k <= 2) = 0.019, P(k <= 3) = 0.073.
+    coins = estimate([0.0] * 6 + [1.0] * 6, np.mean)
+    assert (coins.low, coins.value, coins.high) == (pytest.approx(3 / 12), 0.5, pytest.approx(9 / 12))
+
+
+def test_seeds_are_resampled_within_their_environment():
+    # Whatever is drawn within the two environments, half of the scores are 0 and half are 10.
+    strata = [[0.0, 0.0, 0.0, 0.0], [10.0, 10.0, 10.0, 10.0]]
+    result = stratified_estimate(strata)
+    assert (result.low, result.value, result.high) == (5.0, 5.0, 5.0)
+    assert estimate([*strata[0], *strata[1]]).low < 5.0
+    assert np.isnan(stratified_estimate([[1.0], [2.0, 3.0]]).low)
+
+
+def test_series_are_estimated_step_by_step(monkeypatch):
+    series = np.random.default_rng(3).normal(size=(5, 7))
+    whole = estimate(series)
+    monkeypatch.setattr("lac.evaluation.statistics._AT_ONCE", 1)
+    for t in range(7):
+        one, parts = estimate(series[:, t]), estimate(series)
+        assert (one.low, one.high) == (whole.low[t], whole.high[t]) == (parts.low[t], parts.high[t])
+
+
+def test_probability_of_improvement_by_hand():
+    # 1 is lower than both of 2 and 3; 2 equals 2, which counts half, and is lower than 3: 3.5 of 4.
+    one = probability_of_improvement([[1.0, 2.0]], [[2.0, 3.0]])
+    assert one.value == pytest.approx(3.5 / 4)
+    # The resample twice 2 against twice 2 has half, the one with only 1 or only 3 has all of it.
+    assert (one.low, one.high) == (0.5, 1.0)
+    two = probability_of_improvement([[1.0, 2.0], [5.0, 5.0]], [[2.0, 3.0], [4.0, 4.0]])
+    assert two.value == pytest.approx((3.5 / 4 + 0.0) / 2)
+    assert np.isnan(probability_of_improvement([[1.0]], [[2.0, 3.0]]).low)

@@ -114,6 +114,7 @@ def test_the_error_in_info_is_state_minus_reference(env):
         assert reference.ndim == 1
         assert reference.shape == interest.shape == error.shape
         np.testing.assert_array_equal(error, interest - reference)
+        assert len(env.unwrapped.signal_names) == interest.size
 
 
 def test_what_is_given_away_is_not_the_state_itself(env):

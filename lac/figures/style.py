@@ -1,0 +1,78 @@
+"""What all figures have in common: colours, markers, labels, scales, and files."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+FloatArray = npt.NDArray[np.float64]
+
+# Okabe and Ito (2008), which colour-blind readers tell apart, without the yellow, which is faint on white.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = "os^DvP*hp<>d"
+FAILURE: dict[str, Any] = {
+    "marker": "x",
+    "linestyle": "none",
+    "color": "black",
+    "markersize": 7,
+    "markeredgewidth": 1.6,
+    "zorder": 4,
+}
+"""How an early termination is marked, in every figure."""
+YARDSTICK: dict[str, Any] = {"linestyle": (0, (5, 2)), "color": "0.35", "linewidth": 1.4}
+"""How a designed controller is drawn, in every figure."""
+
+_WIDE = 10.0  # a range with a larger ratio gets a logarithmic scale
+_DPI = 120
+_TITLE = 70  # characters of a title in a line
+
+
+def colour(place: int) -> str:
+    """The colour of a variant."""
+    return COLOURS[place % len(COLOURS)]
+
+
+def marker(place: int) -> str:
+    """The marker of a variant; with the colour, 84 variants are told apart."""
+    return MARKERS[place % len(MARKERS)]
+
+
+def plain(label: str) -> str:
+    """A label that a legend shows as it is: without mathematics, and also if it begins with an underscore."""
+    return "\u200b" * label.startswith("_") + label.replace("$", r"\$")
+
+
+def wrapped(title: str, width: int = _TITLE) -> str:
+    """A title in lines that fit, also where it has no spaces, such as a path."""
+    lines = [title[start : start + width] for start in range(0, len(title), width)]
+    if " " in title:
+        lines = [""]
+        for word in title.split(" "):
+            is_full = lines[-1] != "" and len(lines[-1]) + 1 + len(word) > width
+            lines += [""] if is_full else []
+            lines[-1] = f"{lines[-1]} {word}".strip()
+    return "\n".join(lines)
+
+
+def is_wide(values: FloatArray) -> bool:
+    """Whether positive values span more than a decade, and there are no others."""
+    finite = values[np.isfinite(values)]
+    return bool(finite.size and finite.min() > 0 and finite.max() > _WIDE * finite.min())
+
+
+def log_scale_if_wide(axes: Axes, values: FloatArray, axis: str = "y") -> None:
+    """A logarithmic axis for values that span more than a decade."""
+    if is_wide(values[values > 0]):
+        axes.set(**{f"{axis}scale": "log"})
+
+
+def save(figure: Figure, *paths: Path) -> None:
+    """Write a figure to files; SVG files are the same each time, and their text stays text."""
+    with mpl.rc_context({"svg.hashsalt": "lac", "svg.fonttype": "none"}):
+        for path in paths:
+            is_svg = path.suffix == ".svg"
+            figure.savefig(path, dpi=_DPI, metadata={"Date": None} if is_svg else None)

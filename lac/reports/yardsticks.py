@@ -1,0 +1,85 @@
+"""The controllers that are designed for the environments of runs, with the same test as the final policies."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import chdir
+from dataclasses import dataclass
+from pathlib import Path
+
+from lac.controllers import CONTROLLERS, Controller, ControllerError, make_controller
+from lac.envs import AnyEnv
+from lac.evaluation.final_tests import final_tests
+from lac.reports.results import Result, identity, settings_of_test
+from lac.runs import RunError
+from lac.runs.folder import one_line
+
+RESETS = 100
+_OWN = "lac/"
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """A designed controller in an environment.
+
+    Attributes:
+        env: Name of the environment.
+        name: Name of the controller.
+        figures: As in :class:`~lac.reports.results.Result`.
+        long: Likewise.
+        training_cost: On the resets of the tests in training, which are the first of those at the end.
+    """
+
+    env: str
+    name: str
+    figures: Mapping[str, float]
+    long: Mapping[str, float]
+    training_cost: float
+
+
+def measure_yardsticks(results: Sequence[Result]) -> tuple[list[Yardstick], list[str]]:
+    """Test the controller of each environment of the results, and sentences on those in which this fails.
+
+    Environments that are not this package's have none, and are not built. An environment that some runs have with
+    other settings is tested with each.
+    """
+    different: dict[str, Result] = {}
+    for result in results:
+        env_id = result.method.get("env.id")
+        if isinstance(env_id, str) and env_id.startswith(_OWN):
+            different.setdefault(identity(settings_of_test(result.method)), result)
+    yardsticks, failures = [], []
+    for result in different.values():
+        try:
+            with chdir(Path.cwd()):
+                yardstick = _measured(result)
+        except Exception as error:  # a config may hold anything, and environments fail in many ways
+            reason = str(error) if isinstance(error, RunError) else f"{type(error).__name__}: {one_line(error)}"
+            failures.append(f"no controller was tested in {result.env}: {reason}")
+            continue
+        if yardstick is not None:
+            yardsticks.append(yardstick)
+    return yardsticks, failures
+
+
+def _measured(result: Result) -> Yardstick | None:
+    """The controller that is designed for the environment of a result; None where there is none."""
+    env = result.run.environment(None)()
+    try:
+        controller = _designed(env)
+        if controller is None:
+            return None
+        tests = final_tests(controller, [env], RESETS)
+        few = final_tests(controller, [env], int(result.method["train.num_test_episodes"]), with_long=False)
+    finally:
+        env.close()
+    return Yardstick(result.env, controller.name, tests.usual, tests.long, few.usual["cost_mean"])
+
+
+def _designed(env: AnyEnv) -> Controller | None:
+    for name, kind in CONTROLLERS.items():
+        if name == "zero":  # suits every environment, and is designed for none
+            continue
+        try:
+            return make_controller(kind, env)
+        except ControllerError:
+            continue
+    return None
