@@ -55,8 +55,14 @@ def _finite(content: Any) -> Any:
     return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file atomically: a crash leaves either the old content or all of ``content``."""
+def write_bytes(path: Path, content: bytes, is_durable: bool = False) -> None:
+    """Write a file atomically: a crash leaves either the old content or all of ``content``.
+
+    Args:
+        path: The file.
+        content: Its new content.
+        is_durable: Whether it also has its name when the machine loses power after this call.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_temporary_files(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
@@ -66,8 +72,21 @@ def write_bytes(path: Path, content: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
+        if is_durable:
+            sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder written to the disk; where a system cannot, nothing happens."""
+    if os.name == "nt":  # which opens no folders
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _remove_temporary_files(path: Path) -> None:

@@ -16,6 +16,8 @@ PICTURE, LOG, EVALUATION = "learning_curve.png", "train.log", "evaluation.json"
 RUNNING, FINISHED, FAILED, INTERRUPTED, PRUNED = "running", "finished", "failed", "interrupted", "pruned"
 ATTEMPTS = "attempts"
 """Folder of a sweep that keeps the results of earlier attempts at its jobs."""
+CHECKPOINTS = "checkpoints"
+_CHECKPOINT, _SUFFIX = "step-", ".safetensors"
 _LOCK = ".lock"
 
 
@@ -135,6 +137,21 @@ def one_line(reason: object) -> str:
     return " ".join(str(reason).split()) or type(reason).__name__
 
 
+def checkpoint_name(env_steps: int) -> str:
+    """Name of the file of a checkpoint."""
+    return f"{_CHECKPOINT}{env_steps:012d}{_SUFFIX}"
+
+
+def checkpoint_files(folder: Path) -> list[Path]:
+    """The files of the checkpoints of a run, the oldest first."""
+    return sorted((folder / CHECKPOINTS).glob(f"{_CHECKPOINT}*{_SUFFIX}"))
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Whether a run has a checkpoint, whole or not."""
+    return bool(checkpoint_files(folder))
+
+
 def is_multi_seed(folder: Path) -> bool:
     """Whether it is a job of several seeds, which holds a run for each."""
     return "seeds" in read_summary(folder)
@@ -165,3 +182,8 @@ def mark_failed(folder: Path, error: str) -> None:
     write_json(folder / SUMMARY, read_summary(folder) | {"status": FAILED, "error": error})
     with (folder / LOG).open("a", encoding="utf-8") as log:
         log.write(f"{error.rstrip()}\n")
+
+
+def mark_interrupted(folder: Path) -> None:
+    """Record in the summary of a run that it was interrupted, where it was killed before it could do so itself."""
+    write_json(folder / SUMMARY, read_summary(folder) | {"status": INTERRUPTED})

@@ -1,4 +1,4 @@
-"""What a run was made with: versions, commit, machine, command."""
+"""Where the numbers of a run come from: versions, machine, command."""
 
 import os
 import platform
@@ -12,7 +12,7 @@ import torch
 
 
 def provenance() -> dict[str, Any]:
-    """What a summary says about it."""
+    """Versions, git commit, machine and command, as the summary of a run has them."""
     packages = ("lac", "torch", "numpy", "gymnasium", "hydra-core", "wandb")
     return {
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
