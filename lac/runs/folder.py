@@ -47,7 +47,7 @@ def claimed_folder(folder: Path) -> FileLock:
         raise FileExistsError(f"{folder} is used by another process; give another output folder") from None
     if (folder / SUMMARY).exists():
         lock.release()
-        raise FileExistsError(f"{folder} already contains a run; give another output folder")
+        raise FileExistsError(f"{folder} already contains a run; give another output folder, or resume={folder}")
     return lock
 
 

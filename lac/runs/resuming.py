@@ -24,7 +24,7 @@ from lac.runs.folder import (
     run_lock,
     status,
 )
-from lac.runs.provenance import provenance
+from lac.runs.provenance import changes_since
 
 AUTO = "auto"
 
@@ -102,17 +102,8 @@ class Resumption:
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "env_steps": self.env_steps,
             "checkpoint": None if self.checkpoint is None else self.checkpoint.path.name,
-            "deviations": [*deviations, *self._changes()],
+            "deviations": [*deviations, *changes_since(self.summary)],
         }
-
-    def _changes(self) -> list[str]:
-        """What differs on this machine from where the run was, and may change the last bits of a number."""
-        here, there = provenance(), self.summary
-        versions, before = here["versions"], there.get("versions", {})
-        changed = [name for name in versions if name in before and before[name] != versions[name]]
-        found = [f"{name} is {versions[name]} and was {before[name]}" for name in changed]
-        machine, other = here["machine"]["platform"], there.get("machine", {}).get("platform")
-        return found + ([f"the machine is {machine} and was {other}"] if other not in {None, machine} else [])
 
 
 @contextmanager
