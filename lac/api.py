@@ -149,6 +149,11 @@ def _logger_settings(logger_kwargs: Any) -> LoggerSettings:
     given = plain(logger_kwargs)
     raise_if_any(setting_errors(LoggerSettings, given, "logger_kwargs: "))
     settings = LoggerSettings(**given)
+    if settings.resume is not None and settings.output_dir is not None:
+        raise ValueError(
+            f"logger_kwargs: resume is {settings.resume!r} and output_dir is {settings.output_dir!r}; leave output_dir "
+            "out, since a run goes on in its own folder"
+        )
     if settings.output_dir is not None and Path(settings.output_dir).is_file():
         raise ValueError(f"logger_kwargs: output_dir is {settings.output_dir!r}, which is a file; give a folder")
     return settings

@@ -184,7 +184,7 @@ class RunRecorder:
             return
         try:
             self._checkpoints.write(training, self._record)
-        except OSError as error:
+        except Exception as error:  # a full disk, or a user's module with a state that cannot be written
             self.warn(f"a checkpoint could not be written ({error}); the run goes on without it")
         if is_last:
             self._interruption.end_and_deliver()  # the tests that follow can be done again

@@ -3,6 +3,7 @@
 import math
 import signal
 from functools import partial
+from types import SimpleNamespace
 
 import gymnasium
 import pytest
@@ -11,6 +12,7 @@ from run_support import metrics_of, summary_of
 
 from lac.runs import RunError
 from lac.runs.checkpoints import newest_checkpoint
+from lac.runs.ending import Interruption
 
 HOPPER = "lac/HopperCost-v1"
 CASES = {
@@ -118,6 +120,32 @@ def test_a_signal_is_followed_by_a_checkpoint_of_that_very_step(tmp_path, monkey
     assert (resumption["env_steps"], resumption["deviations"]) == (777, [])
     assert "warnings" not in summary_of(run)
     assert fingerprint(run) == undisturbed
+
+
+def test_the_same_signal_again_is_not_kept(monkeypatch):
+    now, interruption = [0.0], Interruption()
+    monkeypatch.setattr("lac.runs.ending.time", SimpleNamespace(monotonic=lambda: now[0]))
+    interruption.begin()
+    try:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)  # a scheduler sends it to the process and to its group
+        assert interruption.is_pending
+        now[0] = 1.5
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        interruption.end()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_checkpoint_that_cannot_be_written_does_not_end_the_run(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr("lac.runs.checkpoints.write_state", full)
+    train("lac", tmp_path / "run", maker(), epochs=1)
+    assert summary_of(tmp_path / "run")["status"] == "finished"
+    assert "a checkpoint could not be written (no space left)" in summary_of(tmp_path / "run")["warnings"][0]
 
 
 def test_a_finished_run_is_extended_to_what_it_would_have_been(tmp_path):

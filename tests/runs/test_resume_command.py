@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+from pathlib import Path
 
 import pytest
 from run_support import TINY_RUN, contents, lines_of_metrics, metrics_of, summary_of, wandb_files, wandb_records
@@ -18,22 +19,31 @@ def run(trained, tmp_path):
     return tmp_path / "outputs" / "run"
 
 
-def test_the_newest_unfinished_run_goes_on(start, train_here, run, tmp_path):
+@pytest.fixture
+def signals():
+    """Handlers of this process, which the end of a command replaces."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_the_newest_unfinished_run_goes_on(train_here, run, signals, monkeypatch, tmp_path):
     """Ended by a signal, it says how it goes on; Hydra's records of both calls are kept."""
+    monkeypatch.syspath_prepend(Path(__file__).parent)
     other = tmp_path / "outputs" / "day" / "other"
-    running = start(*TINY_RUN, "train.epochs=20", "algo=sac", OFF, f"hydra.run.dir={other}")
-    running.wait_alive_until(lambda: lines_of_metrics(other) > 0)
-    running.process.send_signal(signal.SIGTERM)
-    assert running.end() == 128 + signal.SIGTERM
+    command = [*TINY_RUN[1:], "env=gym", "env.id=signalling_env:Signalling-v0", "algo=sac", "train.epochs=4", OFF]
+    end = train_here(*command, f"hydra.run.dir={other}")
+    assert end.status == 128 + signal.SIGTERM
     assert summary_of(other)["status"] == "interrupted"
-    assert "resume=outputs/day/other" in running.console
-    end = train_here(*TINY_RUN, "train.epochs=20", "algo=sac", "resume=auto", OFF)
+    assert "resume=outputs/day/other" in end.stdout
+    end = train_here(*command, "resume=auto")
     assert end.status == 0, end.stderr
     assert summary_of(other)["status"] == "finished"
     (resumption,) = summary_of(other)["resumptions"]
     assert resumption["deviations"] == []
     assert f"continues  from step {resumption['env_steps']} ({resumption['checkpoint']})" in end.stdout
-    assert [row["epoch"] for row in metrics_of(other)] == list(range(1, 21))
+    assert [row["epoch"] for row in metrics_of(other)] == [1, 2, 3, 4]
     assert (other / ".hydra" / "resumed-1" / "overrides.yaml").is_file()
     assert load(other).config["resume"] is None
     assert "there is no unfinished run in outputs" in train_here("resume=auto").stderr

@@ -207,7 +207,8 @@ def command(*arguments: str) -> list[str]:
 
 @pytest.mark.slow
 def test_killed_searches_are_continued_without_a_trial_too_many(clean_environment, folder, tmp_path):
-    arguments = command(ANY_LEVEL, "hydra.sweeper.n_trials=6", "+env.kwargs.seconds=0.1")
+    often = "train.checkpoint_seconds=0"
+    arguments = command(ANY_LEVEL, "hydra.sweeper.n_trials=6", "+env.kwargs.seconds=0.1", often)
     environment = clean_environment | {"PYTHONPATH": os.pathsep.join([str(HERE), *sys.path])}
     for trials in (2, 4):
         process = subprocess.Popen(arguments, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL)
@@ -229,6 +230,8 @@ def test_killed_searches_are_continued_without_a_trial_too_many(clean_environmen
     assert len({trial.params["env.kwargs.level"] for trial in trials}) == 6
     runs = [path for path in folder.iterdir() if (path / "summary.json").exists()]
     assert len(runs) == 6
+    assert sum(len(read_summary(run).get("resumptions", [])) for run in runs) == 2, "trials go on where they were"
+    assert not (folder / "attempts").exists()
 
 
 def is_running(folder: Path, trial: int) -> bool:
