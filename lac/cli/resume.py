@@ -33,6 +33,8 @@ def continue_run(config: DictConfig) -> FileLock:
         folder = folder.absolute()
         if not (folder / SUMMARY).is_file():
             raise RunError(f"no run has begun in {given}; give the folder of a run, or auto for the newest unfinished")
+        if not (folder / CONFIG).is_file():
+            raise RunError(f"{folder} has no {CONFIG}: where it was trained from Python, it goes on from there")
         lock = _locked(folder)
         saved = read_config(folder / CONFIG)
         before = _overrides_before(folder)

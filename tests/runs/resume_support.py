@@ -16,6 +16,7 @@ from run_support import metrics_without_times, summary_of
 import lac
 from lac.envs.disturbances import disturbed
 from lac.runs.checkpoints import newest_checkpoint
+from lac.runs.folder import checkpoint_files
 from lac.settings.algorithms import ALGORITHMS
 from lac.settings.arguments import training_fields
 
@@ -50,8 +51,8 @@ def train_on(algorithm: str, run: Path, make: Callable, checkpoint_seconds: floa
     getattr(lac, algorithm)(make, **given, logger_kwargs=logging)
 
 
-def end_of_child(task: Callable[[], None], seconds: float | None) -> bool:
-    """Run a task in a forked process, which is killed after some seconds; returns whether it came to its end."""
+def end_of_child(task: Callable[[], None], when: Callable[[], bool] | None) -> bool:
+    """Run a task in a forked process, which is killed when it is time; returns whether it came to its end."""
     pid = os.fork()
     if pid == 0:
         status = 1
@@ -62,24 +63,42 @@ def end_of_child(task: Callable[[], None], seconds: float | None) -> bool:
             traceback.print_exc()
         finally:
             os._exit(status)
-    end = None if seconds is None else time.monotonic() + seconds
     while True:
-        done, status = os.waitpid(pid, 0 if end is None else os.WNOHANG)
+        done, status = os.waitpid(pid, 0 if when is None else os.WNOHANG)
         if done:
             assert status in {0, signal.SIGKILL}, f"it ended with {status}"
             return status == 0
-        if end is not None and time.monotonic() >= end:
+        if when is not None and when():
             os.kill(pid, signal.SIGKILL)
-            end = None
+            when = None
         time.sleep(0.001)
 
 
-def train_with_kills(task: Callable[[], None], kills: int, longest: float, seed: int = 0) -> int:
-    """Run a task until it comes to its end, killed at random moments; returns how often it was."""
+def train_with_kills(task: Callable[[], None], run: Path, kills: int, longest: float, seed: int = 0) -> int:
+    """Run a task until it comes to its end, killed at random moments; returns how often it was.
+
+    Every third time the moment is counted from the start of the process, which may be before its first step, otherwise
+    from its third checkpoint.
+    """
     rng, killed = np.random.default_rng(seed), 0
-    while not end_of_child(task, rng.uniform(0.0, longest) if killed < kills else None):
+    while not end_of_child(task, _moment(run, rng.uniform(0.0, longest), killed % 3 == 0) if killed < kills else None):
         killed += 1
     return killed
+
+
+def _moment(run: Path, seconds: float, is_from_start: bool) -> Callable[[], bool]:
+    start = time.monotonic() if is_from_start else None
+    seen = {*checkpoint_files(run)}
+    enough = len(seen) + 3
+
+    def has_come() -> bool:
+        nonlocal start
+        seen.update(checkpoint_files(run))
+        if start is None and len(seen) >= enough:
+            start = time.monotonic()
+        return start is not None and time.monotonic() >= start + seconds
+
+    return has_come
 
 
 def fingerprint(run: Path) -> dict[str, str]:

@@ -50,22 +50,24 @@ def both(tmp_path, monkeypatch, name, kills, longest, **settings):
     runs = [tmp_path / "undisturbed", tmp_path / "killed"]
     tasks = [partial(train, algorithm, run, maker(**env), **changes, **settings) for run in runs]
     tasks[0]()
-    killed = train_with_kills(partial(tasks[1], checkpoint_seconds=0.0), kills, longest)
-    print(name, killed, "kills", summary_of(runs[1]).get("resumptions", [])[-1:], fingerprint(runs[1]))
-    assert len(summary_of(runs[1]).get("resumptions", [])) <= killed
-    assert all(entry["deviations"] == [] for entry in summary_of(runs[1]).get("resumptions", []))
+    killed = train_with_kills(partial(tasks[1], checkpoint_seconds=0.0), runs[1], kills, longest)
+    resumptions = summary_of(runs[1])["resumptions"]
+    steps = [entry["env_steps"] for entry in resumptions]
+    print(f"{name}: {killed} kills, went on from {steps}, {fingerprint(runs[1])}")
+    assert [entry["deviations"] for entry in resumptions] == [[]] * len(resumptions)
+    assert len(set(steps)) >= killed // 2, "most kills lost little"
     return fingerprint(runs[0]), fingerprint(runs[1])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_a_run_that_is_killed_twenty_times_ends_with_the_same_bits(tmp_path, monkeypatch, name):
-    undisturbed, killed = both(tmp_path, monkeypatch, name, kills=20, longest=0.5, epochs=25 if "robot" in name else 60)
+    undisturbed, killed = both(tmp_path, monkeypatch, name, kills=20, longest=0.3, epochs=25 if "robot" in name else 60)
     assert killed == undisturbed
 
 
 def test_a_run_that_is_killed_ends_with_the_same_bits(tmp_path, monkeypatch):
-    undisturbed, killed = both(tmp_path, monkeypatch, "finite horizon, four environments", kills=3, longest=0.3)
+    undisturbed, killed = both(tmp_path, monkeypatch, "finite horizon, four environments", kills=3, longest=0.2)
     assert killed == undisturbed
 
 

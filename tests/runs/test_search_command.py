@@ -13,6 +13,8 @@ import pytest
 
 optuna = pytest.importorskip("optuna")
 
+from run_support import lines_of_metrics  # noqa: E402
+
 from lac.runs.folder import read_summary  # noqa: E402
 from lac.sweeps.search.study import open_storage  # noqa: E402
 
@@ -235,8 +237,8 @@ def test_killed_searches_are_continued_without_a_trial_too_many(clean_environmen
 
 
 def is_running(folder: Path, trial: int) -> bool:
-    """Whether the run of a trial has begun."""
-    return any((run / "metrics.jsonl").exists() for run in folder.glob(f"{trial}-*"))
+    """Whether the run of a trial has ended an epoch."""
+    return any(lines_of_metrics(run) > 0 for run in folder.glob(f"{trial}-*"))
 
 
 @pytest.mark.slow
