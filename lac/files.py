@@ -64,7 +64,7 @@ def write_bytes(path: Path, content: bytes, is_durable: bool = False) -> None:
         is_durable: Whether it also has its name when the machine loses power after this call.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_temporary_files(path)
+    remove_temporary_files(path.parent, glob.escape(path.name))
     temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
     try:
         with temporary.open("wb") as stream:
@@ -89,9 +89,14 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _remove_temporary_files(path: Path) -> None:
-    """Remove what processes have left that were killed while they wrote this file."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*{_TEMPORARY}"):
+def remove_temporary_files(folder: Path, name: str = "*") -> None:
+    """Remove what processes have left in a folder that were killed while they wrote a file there.
+
+    Args:
+        folder: The folder.
+        name: Pattern of the names of those files.
+    """
+    for left in folder.glob(f".{name}.*{_TEMPORARY}"):
         if not _is_alive(left.name.removesuffix(_TEMPORARY).rpartition(".")[2]):
             left.unlink(missing_ok=True)
 

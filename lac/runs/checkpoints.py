@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lac.files import remove_temporary_files
 from lac.runs.folder import CHECKPOINTS, METRICS, checkpoint_files, checkpoint_name
 from lac.runs.row_files import RowFiles
 from lac.runs.state_file import DamagedError, read_state, write_state
@@ -75,6 +76,7 @@ class Checkpoints:
         self._folder, self._keep, self._seconds = run_dir / CHECKPOINTS, keep, seconds
         self._rows = RowFiles(self._folder) if after is None else after.rows
         self._oldest: dict[Path, int] = {}
+        remove_temporary_files(self._folder)
         last = None if after is None else after.path
         for path in checkpoint_files(self._folder.parent):
             if last is None or path > last:

@@ -1,6 +1,7 @@
 """Checkpoints on disk: what they hold, what they cost, and what happens to damaged ones."""
 
 import os
+import subprocess
 from types import SimpleNamespace
 
 import numpy as np
@@ -30,7 +31,7 @@ class Training:
             self.buffer.store(np.full(2, self.env_steps), np.zeros(1), 0.5, np.ones(2), False)
 
     def state_dict(self, with_rows=True):
-        return {"buffer": self.buffer.state_dict(with_rows), "weights": torch.full((2000,), float(self.env_steps))}
+        return {"buffer": self.buffer.state_dict(with_rows), "weights": torch.full((20_000,), float(self.env_steps))}
 
 
 def written(folder, *steps, keep=2):
@@ -142,8 +143,11 @@ def test_rows_that_were_overwritten_between_two_checkpoints_are_left_out(tmp_pat
     assert numbers(RowFiles(tmp_path, description).rows(description["oldest"])) == [20, 21, 22, 23]
 
 
-def test_a_process_that_was_killed_while_it_appended_leaves_nothing(tmp_path):
+def test_a_process_that_was_killed_while_it_wrote_leaves_nothing(tmp_path):
     training = written(tmp_path, 3)
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    (tmp_path / "checkpoints" / f".step-000000000004.safetensors.{dead.pid}.tmp").write_bytes(b"half")
     (file,) = tmp_path.glob("checkpoints/rows-*")
     with file.open("ab") as stream:
         stream.write(b"half a row")
@@ -153,6 +157,7 @@ def test_a_process_that_was_killed_while_it_appended_leaves_nothing(tmp_path):
     training.step(2)
     later.write(training, lambda: NO_RECORD)
     assert numbers(newest_checkpoint(tmp_path)[0].training["buffer"]["rows"]) == [1, 2, 3, 4, 5]
+    assert list(tmp_path.glob("checkpoints/.*")) == []
 
 
 def test_the_last_few_are_kept(tmp_path):
