@@ -141,18 +141,18 @@ def raise_if_other_plan(plan: TrainingPlan, agent: Agent, state: Mapping[str, An
     """
     # Through JSON, in which a state is kept: there tuples are lists.
     here, there = (json.loads(json.dumps(one)) for one in (plan_state(plan, agent)["settings"], state["settings"]))
-    for name in here.keys() & there.keys() - _FREE:
-        if here[name] != there[name]:
-            raise ArgumentError(
-                name, f"is {here[name]!r}, but the run that is continued has {there[name]!r}; leave it as it was"
-            )
+    changed = [name for name in here if name not in _FREE and here[name] != there.get(name, here[name])]
+    if changed:
+        first, *others = (f"{name} is {here[name]!r}, but the run has {there[name]!r}" for name in changed)
+        text = "; ".join([first.removeprefix(f"{changed[0]} "), *others])
+        raise ArgumentError(changed[0], f"{text}; a run goes on with the settings that it was begun with")
     if plan.loop.total_steps < env_steps:
         raise ArgumentError(
             "epochs", f"is {plan.loop.epochs}, but the run has taken {env_steps} steps already; give more epochs"
         )
     differences = description_differences(agent._description, state["agent"])
     if differences:
-        raise ValueError(f"the run that is continued has other networks or spaces: {', '.join(differences)}")
+        raise ValueError(f"the run that goes on has other networks or spaces: {', '.join(differences)}")
 
 
 def extension_problem(plan: TrainingPlan, state: Mapping[str, Any]) -> str | None:

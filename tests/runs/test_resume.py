@@ -186,7 +186,7 @@ def test_what_is_not_exact_is_said(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "make", "told"),
     [
-        ({"gamma": 0.9}, maker(), "gamma is 0.9, but the run that is continued has 0.99"),
+        ({"gamma": 0.9, "batch_size": 8}, maker(), "gamma is 0.9, but the run has 0.99; batch_size is 8"),
         ({"horizon_length": 3}, maker(), "horizon_length is 3"),
         ({"num_envs": 2}, maker(), "num_envs is 2"),
         ({"seed": 4}, maker(), "seed is 4"),
