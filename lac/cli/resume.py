@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from lac.config.checks import ConfigError
 from lac.config.resuming import continued_config, is_free
 from lac.runs.config_file import read_config
-from lac.runs.folder import CONFIG, FINISHED, SUMMARY, RunError, read_summary, run_lock
+from lac.runs.folder import CONFIG, FINISHED, SUMMARY, RunError, locked_run, read_summary
 
 _ROOT = Path("outputs")
 
@@ -35,7 +35,7 @@ def continue_run(config: DictConfig) -> FileLock:
             raise RunError(f"no run has begun in {given}; give the folder of a run, or auto for the newest unfinished")
         if not (folder / CONFIG).is_file():
             raise RunError(f"{folder} has no {CONFIG}: where it was trained from Python, it goes on from there")
-        lock = _locked(folder)
+        lock = locked_run(folder)
         saved = read_config(folder / CONFIG)
         before = _overrides_before(folder)
         continued = continued_config(saved, config, OmegaConf.to_container(config.hydra.overrides.task), before)  # type: ignore[arg-type]
@@ -86,15 +86,6 @@ def _as_config_error() -> Iterator[None]:
         yield
     except RunError as error:
         raise ConfigError([f"resume: {error}"]) from error
-
-
-def _locked(folder: Path) -> FileLock:
-    lock = run_lock(folder)
-    try:
-        lock.acquire(timeout=1)
-    except Timeout:
-        raise RunError(f"{folder} is used by another process; wait for its end, or stop it") from None
-    return lock
 
 
 def _overrides_before(folder: Path) -> list[str]:

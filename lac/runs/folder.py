@@ -33,6 +33,20 @@ def run_lock(folder: Path) -> FileLock:
     return FileLock(folder / _LOCK, is_singleton=True)
 
 
+def locked_run(folder: Path) -> FileLock:
+    """The lock of a run that goes on, which is held.
+
+    Raises:
+        RunError: Another process has it.
+    """
+    lock = run_lock(folder)
+    try:
+        lock.acquire(timeout=1)  # a process that tests whether it is free holds it for a moment
+    except Timeout:
+        raise RunError(f"{folder} is used by another process; wait for its end, or stop it") from None
+    return lock
+
+
 def claimed_folder(folder: Path) -> FileLock:
     """Make a folder this process's own; returns its lock, which is held.
 

@@ -39,12 +39,12 @@ from lac.runs.folder import (
     RunError,
     claimed_folder,
     has_checkpoint,
-    run_lock,
+    locked_run,
 )
 from lac.runs.forecast import Forecast
 from lac.runs.provenance import provenance
 from lac.runs.record_settings import RecordSettings
-from lac.runs.results import acting_as, flat, is_better
+from lac.runs.results import acting_as, flat, is_better, report_of
 from lac.runs.resuming import Resumption
 from lac.runs.texts import conclusion, introduction
 from lac.training.divergence import DivergenceError, has_finite_weights
@@ -54,8 +54,6 @@ from lac.training.stopping import Stop, StopKind
 
 TRANSITION = "offending_transition.json"
 
-_REPORTED = ("epoch", "env_steps", "updates", "test/cost_mean", "test/cost_std", "test/ep_len_mean", "test/death_rate")
-_SETTLING = ("test/settled", "test/settling_steps")
 _KEPT = ("started", "final", "best", "warnings")
 """The parts of a summary with which a run goes on; the others are those of the process."""
 
@@ -77,9 +75,7 @@ class RunRecorder:
     ) -> None:
         self._settings, self._resumption, self._deviations = settings, resumption, deviations
         self._dir = settings.run_dir.absolute()  # environments may change the working directory
-        self._lock = claimed_folder(self._dir) if resumption is None else run_lock(self._dir)
-        if resumption is not None:
-            self._lock.acquire(timeout=1)
+        self._lock = claimed_folder(self._dir) if resumption is None else locked_run(self._dir)
         record = {} if resumption is None else resumption.record
         self._console = ConsoleLogger(self._dir / LOG, settings.quiet, settings.columns)
         wandb_id = record.get("wandb", {}).get("id")
@@ -110,10 +106,7 @@ class RunRecorder:
         if self._resumption is not None:
             self._resume(self._resumption)
         self._write_summary()
-        places = {
-            "results": str(self._shown(self._dir)),
-            "W&B": f"{self._wandb.mode} ({self._wandb.reason})",
-        }
+        places = {"results": str(self._shown(self._dir)), "W&B": f"{self._wandb.mode} ({self._wandb.reason})"}
         if self._settings.unused:
             places["unused:"] = "; ".join(self._settings.unused)
         self._console.info("\n".join(introduction(self._settings.title, agent, plan, engine, places)))
@@ -124,18 +117,14 @@ class RunRecorder:
 
     def _resume(self, resumption: Resumption) -> None:
         """Bring what lies beside the checkpoint to its state."""
-        best = resumption.record.get("best_policy")
-        if best is not None:
-            write_bytes(policy_path(self._dir, BEST), best.tobytes())
+        resumption.restore_best_policy()
         for row in read_metrics(self._dir / METRICS):  # W&B leaves out what it has
             self._wandb.log({name: math.nan if value is None else value for name, value in row.items()})
-        this = resumption.entry(self._deviations)
-        self._summary["resumptions"] = [*resumption.summary.get("resumptions", []), this]
+        entry = resumption.entry(self._deviations)
+        self._summary["resumptions"] = [*resumption.summary.get("resumptions", []), entry]
 
     def _say_from_where(self, resumption: Resumption) -> None:
-        for note in resumption.notes:
-            self._console.warn(note)
-        self._console.info(f"  continues  from {resumption.place}")
+        self._console.info("\n".join(resumption.lines))
         for deviation in self._summary["resumptions"][-1]["deviations"]:
             self.warn(f"the run does not continue with the same bits: {deviation}")
 
@@ -162,8 +151,7 @@ class RunRecorder:
         left = self._forecast.after(metrics) if self._forecast is not None else None
         if left is not None:
             self._console.info(left)
-        report = {name.removeprefix("test/"): metrics[name] for name in (*_REPORTED, *_SETTLING) if name in metrics}
-        self._summary["final"] = report
+        report = self._summary["final"] = report_of(metrics)
         if "cost_mean" in report and is_better(report, self._summary.get("best")):
             self._summary["best"] = report
             agent.save(policy_path(self._dir, BEST))

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import Timeout
-
+from lac.agents.policy_files import BEST, policy_path
+from lac.files import write_bytes
 from lac.loggers.wandb import WandbSettings
 from lac.runs.checkpoints import Checkpoint, newest_checkpoint
 from lac.runs.folder import (
@@ -20,8 +20,8 @@ from lac.runs.folder import (
     SUMMARY,
     RunError,
     is_multi_seed,
+    locked_run,
     read_summary,
-    run_lock,
     status,
 )
 from lac.runs.provenance import changes_since
@@ -77,11 +77,18 @@ class Resumption:
         return 0 if self.checkpoint is None else self.checkpoint.env_steps
 
     @property
-    def place(self) -> str:
-        """Where the run continues, in words."""
-        if self.checkpoint is None:
-            return "the beginning, since it has no checkpoint yet"
-        return f"step {self.env_steps} ({self.checkpoint.path.name})"
+    def lines(self) -> list[str]:
+        """From where the run continues, and why not from a later checkpoint, in words."""
+        place = "the beginning, since it has no checkpoint yet"
+        if self.checkpoint is not None:
+            place = f"step {self.env_steps} ({self.checkpoint.path.name})"
+        return [*(f"  note       {note}" for note in self.notes), f"  continues  from {place}"]
+
+    def restore_best_policy(self) -> None:
+        """Put the best policy back to what it was at the checkpoint."""
+        best = self.record.get("best_policy")
+        if best is not None:
+            write_bytes(policy_path(self.folder, BEST), best.tobytes())
 
     def raise_if_nothing_is_left(self, is_complete: bool) -> None:
         """Raise an error where a finished run would be given no more steps.
@@ -117,11 +124,8 @@ def resumed(folder: Path) -> Iterator[Resumption]:
         raise RunError(f"{folder} has no {SUMMARY}: no run has begun there that could go on; give the folder of a run")
     if is_multi_seed(folder):
         raise RunError(f"{folder} holds a run for each of several seeds; give {folder / 'seed-K'}")
+    lock = locked_run(folder)
     try:
-        lock = run_lock(folder).acquire(timeout=1)
-    except Timeout:
-        raise RunError(f"{folder} is used by another process; wait for its end, or stop it") from None
-    with lock:
         summary = read_summary(folder)
         state = summary.get("status")
         if state == PRUNED:
@@ -133,6 +137,8 @@ def resumed(folder: Path) -> Iterator[Resumption]:
         if checkpoint is not None and notes:
             notes.append(f"{checkpoint.path.name} before it is used")
         yield Resumption(folder, summary, checkpoint, notes)
+    finally:
+        lock.release()
 
 
 def newest_unfinished(root: Path) -> Path:
