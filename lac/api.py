@@ -1,8 +1,8 @@
 """Training from Python: :func:`lac`, :func:`latc` and :func:`sac`."""
 
 import secrets
-from collections.abc import Callable, Mapping
-from contextlib import chdir
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import chdir, contextmanager
 from dataclasses import fields
 from datetime import datetime
 from inspect import Parameter
@@ -17,7 +17,9 @@ from lac.envs import AnyEnv, AnyVectorEnv
 from lac.loggers.wandb import WandbSettings
 from lac.loggers.wandb_environment import asked
 from lac.runs.folder import new_folder
-from lac.runs.recorder import RecordSettings, RunRecorder
+from lac.runs.record_settings import RecordSettings
+from lac.runs.recorder import RunRecorder
+from lac.runs.resuming import AUTO, Resumption, newest_unfinished, resumed
 from lac.settings.algorithms import ALGORITHMS
 from lac.settings.arguments import allowed, described, from_arguments, signature, training_fields
 from lac.settings.consistency import Given, contradictions, unused
@@ -41,7 +43,9 @@ _DOCSTRING = """Train :class:`~lac.agents.{module}.{name}` in an environment.
         ac_kwargs: Its keyword arguments.
         logger_kwargs: ``output_dir`` (a new folder under ``outputs/`` by default), ``exp_name``, ``quiet``,
             ``verbose_vars`` (metrics shown on the console), ``use_wandb``, ``wandb_project``, ``wandb_group``,
-            ``wandb_job_type``, ``wandb_run_name``, ``save_checkpoints`` (keep every saved epoch's policy).
+            ``wandb_job_type``, ``wandb_run_name``, ``save_checkpoints`` (keep every saved epoch's policy),
+            ``keep_checkpoints`` and ``checkpoint_seconds`` (how many, how often), ``resume`` (the folder of a run
+            that goes on from its newest checkpoint; the other arguments are those with which it was begun).
             The folder is made when the training starts: a call that cannot start leaves none.
 {settings}
 
@@ -86,9 +90,24 @@ sac = _training_function(SAC)
 def _train(algorithm: str, arguments: Mapping[str, Any]) -> tuple[Agent, ReplayBuffer]:
     """Train from the arguments of one of the functions above."""
     logging = _logger_settings(arguments["logger_kwargs"])
-    plan = TrainingPlan(
+    here = Path.cwd()  # environments may change it
+    with chdir(here), limited_threads(), _resumption(here, logging) as resumption:  # chdir for its return
+        plan = _plan(algorithm, arguments, None if resumption is None else resumption.seed)
+        with Trainer(plan, arguments["env_fn"], None if resumption is None else resumption.training) as trainer:
+            if resumption is not None:
+                resumption.raise_if_nothing_is_left(trainer.is_complete)
+            settings = _record_settings(algorithm, here, logging, arguments, resumption)
+            with RunRecorder(settings, resumption, trainer.deviations) as recorder:
+                trainer.run(recorder)
+    return trainer.agent, trainer.buffer
+
+
+def _plan(algorithm: str, arguments: Mapping[str, Any], seed: int | None) -> TrainingPlan:
+    """The plan of the arguments; ``seed`` is that of a run that goes on, where the arguments have none."""
+    given = seed if arguments["seed"] is None else arguments["seed"]
+    return TrainingPlan(
         algorithm=from_arguments(ALGORITHMS[algorithm], arguments),
-        seed=secrets.randbits(31) if arguments["seed"] is None else arguments["seed"],
+        seed=secrets.randbits(31) if given is None else given,
         loop=from_arguments(LoopSettings, arguments),
         schedule=from_arguments(ScheduleSettings, arguments),
         actor_critic=arguments["actor_critic"],
@@ -98,15 +117,21 @@ def _train(algorithm: str, arguments: Mapping[str, Any]) -> tuple[Agent, ReplayB
         device=arguments["device"],
         engine=arguments["engine"],
     )
-    here = Path.cwd()  # environments may change it
-    with (
-        chdir(here),  # for its return
-        limited_threads(),
-        Trainer(plan, arguments["env_fn"]) as trainer,
-        RunRecorder(_record_settings(algorithm, here, logging, arguments)) as recorder,
-    ):
-        trainer.run(recorder)
-    return trainer.agent, trainer.buffer
+
+
+@contextmanager
+def _resumption(here: Path, logging: LoggerSettings) -> Iterator[Resumption | None]:
+    """What a run continues from, within the block; None if one begins.
+
+    Raises:
+        RunError: It cannot be continued.
+    """
+    if logging.resume is None:
+        yield None
+        return
+    folder = newest_unfinished(here / "outputs") if logging.resume == AUTO else here / logging.resume
+    with resumed(folder) as resumption:
+        yield resumption
 
 
 def _logger_settings(logger_kwargs: Any) -> LoggerSettings:
@@ -124,12 +149,19 @@ def _logger_settings(logger_kwargs: Any) -> LoggerSettings:
     given = plain(logger_kwargs)
     raise_if_any(setting_errors(LoggerSettings, given, "logger_kwargs: "))
     settings = LoggerSettings(**given)
+    if settings.resume is not None and settings.output_dir is not None:
+        raise ValueError(
+            f"logger_kwargs: resume is {settings.resume!r} and output_dir is {settings.output_dir!r}; leave output_dir "
+            "out, since a run goes on in its own folder"
+        )
     if settings.output_dir is not None and Path(settings.output_dir).is_file():
         raise ValueError(f"logger_kwargs: output_dir is {settings.output_dir!r}, which is a file; give a folder")
     return settings
 
 
-def _record_settings(name: str, here: Path, logging: LoggerSettings, arguments: Mapping[str, Any]) -> RecordSettings:
+def _record_settings(
+    name: str, here: Path, logging: LoggerSettings, arguments: Mapping[str, Any], resumption: Resumption | None
+) -> RecordSettings:
     exp_name = logging.exp_name or name
     wandb = WandbSettings(
         mode="auto" if logging.use_wandb else "disabled",
@@ -138,8 +170,12 @@ def _record_settings(name: str, here: Path, logging: LoggerSettings, arguments: 
         job_type=logging.wandb_job_type,
         name=asked(logging.wandb_run_name, "WANDB_NAME") or exp_name,
     )
+    if resumption is not None:
+        run_dir = resumption.folder
+    else:
+        run_dir = here / logging.output_dir if logging.output_dir else _new_run_folder(here / "outputs", exp_name)
     return RecordSettings(
-        run_dir=here / logging.output_dir if logging.output_dir else _new_run_folder(here / "outputs", exp_name),
+        run_dir=run_dir,
         start_dir=here,
         title=exp_name,
         config={name: value for name, value in arguments.items() if isinstance(value, (int, float, str, type(None)))},
@@ -149,7 +185,9 @@ def _record_settings(name: str, here: Path, logging: LoggerSettings, arguments: 
         quiet=logging.quiet,
         columns=logging.verbose_vars,
         export=arguments["export"],
-        wandb=wandb,
+        wandb=wandb if resumption is None else resumption.labels(wandb, {"name"}),
+        keep_checkpoints=logging.keep_checkpoints,
+        checkpoint_seconds=logging.checkpoint_seconds,
     )
 
 

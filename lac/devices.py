@@ -1,7 +1,8 @@
-"""Devices by name, and the number of CPU threads."""
+"""Devices by name, the processor, and the number of CPU threads."""
 
 import math
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -81,3 +82,12 @@ def limit_loaded_libraries() -> None:
     if _LIMITS:
         threads, stack = _LIMITS[-1]
         stack.enter_context(threadpool_limits(threads))
+
+
+def processor() -> str:
+    """Name of the processor; that of its kind where the system does not tell."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

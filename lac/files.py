@@ -55,10 +55,16 @@ def _finite(content: Any) -> Any:
     return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file atomically: a crash leaves either the old content or all of ``content``."""
+def write_bytes(path: Path, content: bytes, is_durable: bool = False) -> None:
+    """Write a file atomically: a crash leaves either the old content or all of ``content``.
+
+    Args:
+        path: The file.
+        content: Its new content.
+        is_durable: Whether it also has its name when the machine loses power after this call.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_temporary_files(path)
+    remove_temporary_files(path.parent, glob.escape(path.name))
     temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
     try:
         with temporary.open("wb") as stream:
@@ -66,13 +72,31 @@ def write_bytes(path: Path, content: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
+        if is_durable:
+            sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _remove_temporary_files(path: Path) -> None:
-    """Remove what processes have left that were killed while they wrote this file."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*{_TEMPORARY}"):
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder written to the disk; where a system cannot, nothing happens."""
+    if os.name == "nt":  # which opens no folders
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_temporary_files(folder: Path, name: str = "*") -> None:
+    """Remove what processes have left in a folder that were killed while they wrote a file there.
+
+    Args:
+        folder: The folder.
+        name: Pattern of the names of those files.
+    """
+    for left in folder.glob(f".{name}.*{_TEMPORARY}"):
         if not _is_alive(left.name.removesuffix(_TEMPORARY).rpartition(".")[2]):
             left.unlink(missing_ok=True)
 

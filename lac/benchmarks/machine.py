@@ -3,13 +3,13 @@
 import os
 import platform
 from collections.abc import Iterable
-from contextlib import suppress
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import torch
 from threadpoolctl import threadpool_info
+
+from lac.devices import processor
 
 _PACKAGES = ("lac", "torch", "numpy", "scipy", "numba")
 
@@ -22,7 +22,7 @@ def machine() -> dict[str, Any]:
         if info["user_api"] == "blas" and info.get("architecture")
     ]
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "platform": platform.platform(),
         "blas": sorted(set(libraries)),
@@ -39,12 +39,3 @@ def load() -> float | None:
 def versions(packages: Iterable[str] = ()) -> dict[str, str]:
     """Versions of Python, of what an update is computed with, and of other packages."""
     return {"python": platform.python_version(), **{name: version(name) for name in (*_PACKAGES, *packages)}}
-
-
-def _processor() -> str:
-    """Name of the processor; that of its kind where the system does not tell."""
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

@@ -58,20 +58,20 @@ class FiniteHorizonReplayBuffer(ReplayBuffer):
             self._extend(episode, episode.window[-1] if last is None else last)
         episode.window.clear()
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self, with_rows: bool = True) -> dict[str, Any]:
         """As for :class:`ReplayBuffer`, with the incomplete transitions of each environment."""
-        episodes = {
-            index: {"waiting": [row.copy() for row in episode.waiting], "window": list(episode.window)}
-            for index, episode in self._episodes.items()
-        }
-        return super().state_dict() | {"episodes": episodes}
+        episodes = [
+            {"env_index": i, "waiting": [row.copy() for row in episode.waiting], "window": list(episode.window)}
+            for i, episode in self._episodes.items()
+        ]
+        return super().state_dict(with_rows) | {"episodes": episodes}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """As for :class:`ReplayBuffer`."""
         super().load_state_dict(state)
         self._episodes.clear()
-        for index, saved in state["episodes"].items():
-            self._episodes[index] = _Episode(deque(saved["waiting"]), deque(saved["window"]))
+        for saved in state["episodes"]:
+            self._episodes[saved["env_index"]] = _Episode(deque(saved["waiting"]), deque(saved["window"]))
 
     def _extend(self, episode: _Episode, rew: float) -> None:
         episode.window.append(rew)

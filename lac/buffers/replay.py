@@ -59,8 +59,7 @@ class ReplayBuffer:
         self._rows = _zeros(self._max_size, sum(self._splits))
         self._new = np.zeros(sum(self._splits), dtype=np.float32)
         self._extra_zeros = (0.0,) * len(self._extra_columns())
-        self._next = 0
-        self._size = 0
+        self._stored = self._next = self._size = 0
         self._rng = np.random.default_rng(seed)
         self._device = torch_device(str(device))
 
@@ -124,25 +123,64 @@ class ReplayBuffer:
         rows = torch.from_numpy(self._rows.take(index, axis=0)).to(self._device)
         return [self._columns(chunk) for chunk in torch.split(rows, int(batch_size))]
 
-    def state_dict(self) -> dict[str, Any]:
-        """The stored transitions ``[n, columns]``, the row of the next one, and the state of the generator."""
-        return {"rows": self._rows[: self._size].copy(), "next": self._next, "rng": self._rng.bit_generator.state}
+    @property
+    def stored(self) -> int:
+        """Number of transitions stored so far, overwritten ones included: the next one gets this number."""
+        return self._stored
+
+    @property
+    def oldest(self) -> int:
+        """Number of the oldest transition that can be drawn."""
+        return self._stored - self._size
+
+    def rows_from(self, first: int) -> list[Array]:
+        """The transitions with the number ``first`` and above as they are stored, ``[n, columns]`` each; views.
+
+        Args:
+            first: A number from :attr:`oldest` to :attr:`stored`.
+        """
+        return self._slots(first, self._stored - first)
+
+    def state_dict(self, with_rows: bool = True) -> dict[str, Any]:
+        """The stored transitions, how many there were, and the state of the generator.
+
+        Args:
+            with_rows: Whether the transitions are in it, as ``rows``: copies, the oldest first, ``[n, columns]`` each.
+        """
+        rows = {"rows": [part.copy() for part in self.rows_from(self.oldest)]} if with_rows else {}
+        return {"stored": self._stored, "rng": self._rng.bit_generator.state, **rows}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from what :meth:`state_dict` returned, for the same dimensions, size and horizon.
+        """Continue from what :meth:`state_dict` returned, with its rows, for the same dimensions and horizon.
+
+        A buffer of another size continues as if it had been so from the start.
 
         Raises:
             ValueError: The transitions do not fit this buffer.
         """
-        rows = np.asarray(state["rows"], np.float32)
-        if rows.shape[1:] != self._rows.shape[1:] or len(rows) > self._max_size:
+        shapes = [np.shape(part) for part in state["rows"]]
+        size, columns = sum(shape[0] for shape in shapes), self._rows.shape[1]
+        needed = min(self._max_size, state["stored"])
+        if any(shape[1:] != (columns,) for shape in shapes) or size != needed:
             raise ValueError(
-                f"the saved transitions have the shape {rows.shape}; this buffer holds up to {self._max_size} rows of "
-                f"{self._rows.shape[1]} numbers"
+                f"the saved transitions have the shapes {shapes}; this buffer needs {needed} rows of {columns} numbers"
             )
-        self._rows[: len(rows)] = rows
-        self._size, self._next = len(rows), state["next"]
+        self._stored, self._size = state["stored"], size
+        self._next = self._stored % self._max_size
+        first = self.oldest
+        for part in state["rows"]:
+            copied = 0
+            for slots in self._slots(first, len(part)):
+                slots[:] = part[copied : copied + len(slots)]
+                copied += len(slots)
+            first += copied
         self._rng.bit_generator.state = state["rng"]
+
+    def _slots(self, first: int, number: int) -> list[Array]:
+        """Where the transitions ``first``, ``first + 1``, ... lie: one or two parts of the memory."""
+        start = first % self._max_size
+        parts = self._rows[start : start + number], self._rows[: max(0, start + number - self._max_size)]
+        return [part for part in parts if len(part)]
 
     @np.errstate(over="ignore")  # which is an error below
     def _write(
@@ -202,8 +240,9 @@ class ReplayBuffer:
 
     def _advance(self) -> None:
         """Count the row that was written."""
-        self._next = (self._next + 1) % self._max_size
-        self._size = min(self._size + 1, self._max_size)
+        self._stored += 1
+        self._next = self._stored % self._max_size
+        self._size = min(self._stored, self._max_size)
 
 
 def _zeros(size: int, columns: int) -> Array:

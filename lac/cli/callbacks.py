@@ -9,6 +9,8 @@ from omegaconf import DictConfig, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from lac.cli.app import refuse
+from lac.cli.resume import continue_run
+from lac.config.checks import ConfigError
 from lac.runs.folder import claimed_folder, new_folder
 
 
@@ -16,8 +18,16 @@ class ClaimFolder(Callback):
     """Gives each run a folder of its own, whatever other processes start at the same time."""
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
-        """Claim the folder that the command line names, or make one that did not exist."""
+        """Claim the folder that the command line names or whose run goes on, or make one that did not exist."""
         HydraConfig.instance().set_config(config)  # as Hydra does later: the folder's name depends on it
+        if config.get("resume") is not None:
+            try:
+                self._lock = continue_run(config)
+            except ConfigError as error:
+                refuse(error.errors)
+            except Exception as error:  # as a warning it would let another run begin
+                refuse([f"resume is {config.resume!r}, which failed: {type(error).__name__}: {error}"])
+            return
         try:
             folder = Path(config.hydra.run.dir).absolute()
         except OmegaConfBaseException:

@@ -13,6 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from lac.cli.resume import config_of_job, resumption_in
 from lac.config.checks import ConfigError, config_errors, flat, override_errors
 from lac.config.commands import override, pasteable_command
 from lac.config.disturbances import disturbance_fit_errors
@@ -20,9 +21,9 @@ from lac.config.naming import name_on_wandb
 from lac.config.plans import fit_errors, training_plan
 from lac.envs.checks import smoke_test_errors
 from lac.envs.factory import environment_factory, validate_spaces, wrap_env
-from lac.files import relative_to
+from lac.files import relative_to, write_bytes
 from lac.loggers.heartbeat import heartbeat
-from lac.runs.folder import CONFIG, one_line
+from lac.runs.folder import CONFIG, FINISHED, PRUNED, SUMMARY, one_line, read_summary
 from lac.settings.arguments import key_of_argument
 from lac.settings.consistency import Given, unused
 from lac.settings.rules import SEED, ArgumentError
@@ -66,18 +67,22 @@ def run(cfg: DictConfig) -> float | None:
         errors.append("dry_run is true, which lists the jobs of a sweep: add -m (with hydra/sweeper=grid or optuna)")
     if errors:
         raise ConfigError(errors)
+    run_dir = Path(HydraConfig.get().runtime.output_dir)
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        cfg = config_of_job(cfg, run_dir, overrides)
     if cfg.seed is None:
         cfg.seed = secrets.randbelow(int(SEED.high) + 2 - cfg.train.seeds)
-    plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    goes_on = (run_dir / SUMMARY).is_file()
+    plain = _plain(cfg, goes_on)
     with heartbeat(lambda: "building the environment"), chdir(_typed_in()):
         _raise_if_not_buildable(plain)
-    if cfg.train.start_policy is not None:
+    if cfg.train.start_policy is not None and not goes_on:
         cfg.train.start_policy = str(_typed_in() / cfg.train.start_policy)
 
     # Torch is imported late, so that errors in the config are reported quickly.
     from lac.devices import limited_threads  # noqa: PLC0415
 
-    run_dir, train = Path(HydraConfig.get().runtime.output_dir), plain["train"]
+    train = plain["train"]
     pruning = _pruning_callback(last_test=train["seeds"] * train["epochs"])
     with limited_threads(plain["device"]["threads"]):
         if train["seeds"] == 1:
@@ -89,7 +94,7 @@ def run(cfg: DictConfig) -> float | None:
                 run_dir,
                 seeds,
                 train["epochs"],
-                lambda seed, folder, should_prune: _train(_single(cfg, seed), folder, should_prune),
+                lambda seed, folder, should_prune: _trained(_single(cfg, seed), folder, should_prune),
                 pruning,
             )
         )
@@ -104,23 +109,43 @@ def _pruning_callback(last_test: int) -> PruningCallback | None:
     return trial_pruning_callback(last_test)
 
 
+def _plain(cfg: DictConfig, goes_on: bool) -> dict[str, Any]:
+    """A config as plain data; a run that goes on has left its start policy behind, which may be gone."""
+    plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    if goes_on:
+        plain["train"]["start_policy"] = None
+    return plain
+
+
+def _trained(cfg: DictConfig, run_dir: Path, should_prune: Callable[[Report], bool] | None) -> Report:
+    """As :func:`_train`, unless an earlier call has trained this seed to its end."""
+    summary = read_summary(run_dir)
+    final: dict[str, float] = summary.get("final", {})
+    is_whole = final.get("env_steps") == cfg.train.epochs * cfg.train.steps_per_epoch
+    if summary.get("status") == PRUNED or (summary.get("status") == FINISHED and is_whole):
+        return final
+    return _train(cfg, run_dir, should_prune)
+
+
 def _train(cfg: DictConfig, run_dir: Path, should_prune: Callable[[Report], bool] | None) -> Report:
-    """Train one seed into a run folder; returns the report of its last epoch."""
+    """Train one seed into a run folder, or go on with the run in it; returns the report of its last epoch."""
     from lac.runs.recorder import RunRecorder  # noqa: PLC0415 (imports torch)
 
-    plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    with (
-        chdir(Path.cwd()),  # for its return: environments may change the working directory
-        _trainer(plain) as trainer,
-        RunRecorder(_record_settings(plain, run_dir, should_prune)) as recorder,
-    ):
-        _write_config(cfg, run_dir)
-        trainer.run(recorder)
+    with resumption_in(run_dir) as resumption:
+        plain = _plain(cfg, goes_on=resumption is not None)
+        settings = _record_settings(plain, run_dir, should_prune, resumption)
+        with (
+            chdir(Path.cwd()),  # for its return: environments may change the working directory
+            _trainer(plain, None if resumption is None else resumption.training) as trainer,
+            RunRecorder(settings, resumption, trainer.deviations) as recorder,
+        ):
+            _write_config(cfg, run_dir)
+            trainer.run(recorder)
     return recorder.final
 
 
-def _trainer(plain: Mapping[str, Any]) -> Any:
-    """The trainer of a config.
+def _trainer(plain: Mapping[str, Any], state: Mapping[str, Any] | None) -> Any:
+    """The trainer of a config, with the state from which it continues.
 
     Raises:
         ConfigError: The environment, or the plan with it, cannot be used.
@@ -128,7 +153,7 @@ def _trainer(plain: Mapping[str, Any]) -> Any:
     from lac.training.trainer import Trainer  # noqa: PLC0415 (imports torch)
 
     try:
-        return Trainer(training_plan(plain), environment_factory(plain["env"], plain["disturbance"]))
+        return Trainer(training_plan(plain), environment_factory(plain["env"], plain["disturbance"]), state)
     except ArgumentError as error:
         raise ConfigError([f"{key_of_argument(error.argument)} {error.reason}"]) from error
     except Exception as error:  # whatever the code of an environment raises
@@ -154,7 +179,9 @@ def _write_config(cfg: DictConfig, run_dir: Path) -> None:
         algo=cfg.algo.name,
         disturbance=cfg.disturbance.kind,
     )
-    (run_dir / CONFIG).write_text(header + OmegaConf.to_yaml(cfg, resolve=True), encoding="utf-8")
+    cfg = deepcopy(cfg)
+    cfg.resume = None
+    write_bytes(run_dir / CONFIG, (header + OmegaConf.to_yaml(cfg, resolve=True)).encode())
 
 
 def _typed_in() -> Path:
@@ -210,8 +237,10 @@ def _raise_if_not_buildable(plain: Mapping[str, Any]) -> None:
         raise ConfigError(errors)
 
 
-def _record_settings(plain: Mapping[str, Any], run_dir: Path, should_prune: Callable[[Report], bool] | None) -> Any:
-    from lac.runs.recorder import RecordSettings  # noqa: PLC0415 (imports torch)
+def _record_settings(
+    plain: Mapping[str, Any], run_dir: Path, should_prune: Callable[[Report], bool] | None, resumption: Any
+) -> Any:
+    from lac.runs.record_settings import RecordSettings  # noqa: PLC0415 (not needed by `--help`)
 
     is_single = HydraConfig.get().mode == RunMode.RUN
     title = f"{plain['algo']['name'].upper()} on {plain['env']['id']}"
@@ -231,10 +260,19 @@ def _record_settings(plain: Mapping[str, Any], run_dir: Path, should_prune: Call
         ]
         if is_single
         else [],
-        wandb=_wandb_settings(plain, run_dir),
+        to_continue=pasteable_command("train", [override("resume", folder)]) if is_single else "",
+        wandb=_wandb_settings(plain, run_dir) if resumption is None else _labels_before(plain, run_dir, resumption),
         should_prune=should_prune,
         export=plain["train"]["export"],
+        keep_checkpoints=plain["train"]["keep_checkpoints"],
+        checkpoint_seconds=plain["train"]["checkpoint_seconds"],
     )
+
+
+def _labels_before(plain: Mapping[str, Any], run_dir: Path, resumption: Any) -> Any:
+    """The labels that a run has on W&B, with those that are given now."""
+    kept = {"job_type", *(name for name in ("name", "group") if plain["wandb"][name] is None)}
+    return resumption.labels(_wandb_settings(plain, run_dir), kept)
 
 
 def _wandb_settings(plain: Mapping[str, Any], run_dir: Path) -> Any:

@@ -121,7 +121,7 @@ def _value_errors(plain: Mapping[str, Any], algorithm: type[Algorithm]) -> list[
     if name is not None and ALGORITHMS.get(name) is not algorithm:
         errors.append(f"algo.name is {name!r}; it must be {Choice(tuple(ALGORITHMS))}; choose it with algo=NAME")
     start_policy = train.get("start_policy")
-    if start_policy is not None and not Path(start_policy).exists():
+    if start_policy is not None and plain.get("resume") is None and not Path(start_policy).exists():
         errors.append(
             f"train.start_policy is {start_policy!r}, which does not exist; give a run folder or a policy file"
         )

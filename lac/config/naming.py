@@ -12,6 +12,8 @@ from lac.config.commands import config_flags
 
 MAX_NAME_ON_WANDB = 128
 _MAX_VALUES = 4  # of a varied key that stand in a name
+_NO_EFFECT = r"(wandb\..*|dry_run|fail_fast|resume|train\.(keep_checkpoints|checkpoint_seconds))="
+"""Overrides without an effect on results."""
 
 
 def run_name(env: str, algo: str, override_dirname: str) -> str:
@@ -42,7 +44,7 @@ def _others(overrides: Sequence[str]) -> list[str]:
 
 def _joined(overrides: Sequence[str], *first: str) -> str:
     """Some words and overrides that affect results, without characters that need quotes in Hydra."""
-    kept = [text for text in overrides if text and not re.match(r"(hydra[./].*|wandb\..*|dry_run|fail_fast)=", text)]
+    kept = [text for text in overrides if text and not re.match(rf"hydra[./].*=|{_NO_EFFECT}", text)]
     short = [re.sub(r"^[+~]*(?:[\w.]*\.)?(\w+)=", r"\1=", text).replace("=", "_") for text in kept]
     return re.sub(r"[^A-Za-z0-9_.+-]+", "_", "-".join([*first, *short]))
 
@@ -63,7 +65,7 @@ def sweep_name(*, _root_: DictConfig) -> str:
 
 def relevant_overrides(overrides: Sequence[str]) -> list[str]:
     """The overrides that affect results, sorted."""
-    return sorted(text for text in overrides if not re.match(r"(wandb\..*|dry_run|fail_fast)=", text))
+    return sorted(text for text in overrides if not re.match(_NO_EFFECT, text))
 
 
 def evaluation_name(policy: str, steps: int | None, disturbance: Mapping[str, Any], preset: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from lac.envs.factory import HasSpaces, environment_factory, validate_spaces, wrap_env
@@ -17,11 +17,11 @@ def training_plan(plain: Mapping[str, Any]) -> Any:
     """The plan of the training that a config describes."""
     from lac.training.plan import TrainingPlan  # noqa: PLC0415 (imports torch)
 
-    train = {name: value for name, value in plain["train"].items() if name != "seeds"}
+    loop = {f.name: plain["train"][f.name] for f in fields(LoopSettings)}
     return TrainingPlan(
         algorithm=ALGORITHMS[plain["algo"]["name"]](**plain["algo"]),
         seed=plain["seed"],
-        loop=LoopSettings(**train),
+        loop=LoopSettings(**loop),
         schedule=ScheduleSettings(**plain["lr_schedule"]),
         ac_kwargs=plain["network"],
         num_envs=plain["env"]["num_envs"],

@@ -20,6 +20,8 @@ except ImportError as error:
 # MuJoCo would write its warnings to a file in the current folder.
 mujoco.set_mju_user_warning(logging.getLogger(__name__).warning)
 
+_INTEGRATION = mujoco.mjtState.mjSTATE_INTEGRATION
+
 
 class Simulated(gymnasium.Env[Any, npt.NDArray[Any]], ABC):
     """One of Gymnasium's MuJoCo environments with a cost in place of its reward.
@@ -124,10 +126,14 @@ class Simulated(gymnasium.Env[Any, npt.NDArray[Any]], ABC):
         """Everything that the future depends on.
 
         ``state`` (positions ``[nq]``, then velocities ``[nv]``), ``time`` (``[1]``, seconds since the reset) and
-        ``qacc_warmstart``, from which MuJoCo's solver starts; what else a step leaves behind (see ``computed``); what
-        the task remembers; and ``generator``. The step count of a surrounding time limit is not part of it.
+        ``integration``, all that MuJoCo integrates from (``mjSTATE_INTEGRATION``), in which both are again;
+        ``qacc_warmstart``, from which its solver starts; what else a step leaves behind (see ``computed``); what the
+        task remembers; and ``generator``. The step count of a surrounding time limit is not part of it.
         """
         physics = {"state": np.concatenate((self.data.qpos, self.data.qvel)), "time": np.array([self.data.time])}
+        integration = np.empty(mujoco.mj_stateSize(self.model, _INTEGRATION))
+        mujoco.mj_getState(self.model, self.data, integration, _INTEGRATION)
+        physics["integration"] = integration
         physics |= {name: np.array(getattr(self.data, name)) for name in self.computed}
         return {**physics, **self._task_state(), "generator": generator_state(self.np_random)}
 
@@ -135,7 +141,7 @@ class Simulated(gymnasium.Env[Any, npt.NDArray[Any]], ABC):
         """Go to a state of :meth:`get_state`, or to a bare ``[nq + nv]``.
 
         Parts that are left out stay as they are, but what MuJoCo computes from others (``computed``) follows them:
-        ``state`` is enough to place a robot.
+        ``state`` is enough to place a robot. ``state`` and ``time`` win over what ``integration`` has of them.
 
         Returns:
             Observation and info, as ``reset`` does.
@@ -144,6 +150,8 @@ class Simulated(gymnasium.Env[Any, npt.NDArray[Any]], ABC):
             ValueError: A part has another name or shape, or is not finite.
         """
         parts = self._checked(state if isinstance(state, Mapping) else {"state": state})
+        if "integration" in parts:
+            mujoco.mj_setState(self.model, self.data, parts["integration"], _INTEGRATION)
         if "state" in parts:
             self.data.qpos[:], self.data.qvel[:] = np.split(parts["state"], [self.model.nq])
         if "time" in parts:

@@ -1,6 +1,7 @@
 """The metrics of a run as a file: one JSON object per line."""
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,10 +10,25 @@ from lac.files import json_text
 
 
 class JsonlLogger:
-    """Appends metrics to a file, flushed at once; a value that is not finite is written as null."""
+    """Appends metrics to a file, flushed at once; a value that is not finite is written as null.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: The file.
+        position: Bytes of it that are kept; what lies behind is removed.
+    """
+
+    def __init__(self, path: Path, position: int = 0) -> None:
         self._file = path.open("a", encoding="utf-8")
+        self._file.truncate(position)
+
+    @property
+    def position(self) -> int:
+        """The length of the file in bytes."""
+        return os.fstat(self._file.fileno()).st_size
+
+    def sync(self) -> None:
+        """Have the file written to the disk."""
+        os.fsync(self._file.fileno())
 
     def log(self, metrics: Mapping[str, float]) -> None:
         """Write one line."""

@@ -66,14 +66,21 @@ class WandbLogger:
         run_dir: The run folder; W&B writes to ``wandb/`` in it, or in ``WANDB_DIR`` where that is set.
         config: The resolved configuration.
         warn: Called with a warning, from the thread that calls the logger.
+        continued: Id of the run there that is continued; None begins one.
     """
 
     def __init__(
-        self, settings: WandbSettings, run_dir: Path, config: Mapping[str, Any], warn: Callable[[str], None]
+        self,
+        settings: WandbSettings,
+        run_dir: Path,
+        config: Mapping[str, Any],
+        warn: Callable[[str], None],
+        continued: str | None = None,
     ) -> None:
         self._settings, self._config, self._warn = settings, config, warn
         self._data_folder = data_folder(run_dir)
         self._process: _Process | None = None
+        self._continued = continued
         self._id: str | None = None
         self._url: str | None = None
         self._folder: Path | None = None
@@ -94,8 +101,10 @@ class WandbLogger:
         """Open the run; if this fails online, open it offline."""
         if self.mode == "disabled":
             return
-        self._id = sweep_run_id() or "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
+        self._id = self._continued or sweep_run_id() or _new_id()
         options = self._labels() | {"config": dict(self._config), "dir": str(self._data_folder), "id": self._id}
+        if self._continued is not None:
+            options["resume"] = "allow"
         try:
             self._process = _Process(process_environment(self._data_folder))
         except OSError as error:
@@ -170,6 +179,10 @@ class WandbLogger:
         if self._process is not None:
             self._process.kill()
         self._process, self.mode = None, "disabled"
+
+
+def _new_id() -> str:
+    return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
 
 
 class _Process:

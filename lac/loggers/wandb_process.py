@@ -67,6 +67,8 @@ class _Session:
         options = dict(arguments)
         mode, command, timeouts = (options.pop(name) for name in ("mode", "command", "timeouts"))
         sys.argv[:] = command  # W&B records it as the command of the run
+        folder = Path(options["dir"]) / "wandb"
+        before = set(folder.glob(f"run-*-{options['id']}"))
         try:
             self._run = _init(mode, timeouts, options)
         except Exception as error:
@@ -75,7 +77,7 @@ class _Session:
             mode = "offline"
             text = f"W&B cannot be reached ({_first_line(error)}); the run is recorded offline"
             self._on_event({"mode": mode, "warning": text})
-            _discard_failed_run(Path(options["dir"]) / "wandb", options["id"])
+            _discard_failed_run(set(folder.glob(f"run-*-{options['id']}")) - before)
             self._run = _init(mode, timeouts, options)
         url = self._run.url if mode == "online" else None  # reading the url of an offline run causes a warning
         self._on_event({"mode": mode, "url": url, "folder": str(Path(self._run.dir).parent)})
@@ -83,8 +85,8 @@ class _Session:
         self._run.define_metric("*", step_metric="env_steps")
 
     def log(self, metrics: Mapping[str, float]) -> None:
-        """Log one line of metrics."""
-        self._run.log(dict(metrics))
+        """Log one line of metrics; W&B leaves out those that it has, from before the run was continued."""
+        self._run.log(dict(metrics), step=int(metrics["env_steps"]), commit=True)
 
     def finish(self, results: Mapping[str, Any]) -> None:
         """Add the results and close the run, even if they cannot be added."""
@@ -139,12 +141,12 @@ def _init(mode: str, timeouts: Mapping[str, Any], options: Mapping[str, Any]) ->
     )
 
 
-def _discard_failed_run(folder: Path, run_id: str) -> None:
-    """End the service, which keeps a run that it could not open, and delete the folder of that run."""
+def _discard_failed_run(folders: Iterable[Path]) -> None:
+    """End the service, which keeps a run that it could not open, and delete the folder that this run has made."""
     import wandb  # noqa: PLC0415
 
     wandb.teardown()
-    for path in folder.glob(f"run-*-{run_id}"):
+    for path in folders:
         shutil.rmtree(path, ignore_errors=True)
 
 

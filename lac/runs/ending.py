@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 """Those that ask a process to end."""
+_OF_SCHEDULERS = [getattr(signal, name) for name in ("SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
 _REPEATED_AFTER = 1.0  # seconds; a scheduler may send a signal to the process and to its group
 
 
@@ -65,3 +67,55 @@ def held_signals(is_ending: bool) -> Iterator[HeldSignals]:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
     if held.number is not None and not is_ending:
         signal.raise_signal(held.number)
+
+
+class Interruption:
+    """Keeps signals that ask the process to end until the training is between two steps, where its state is whole.
+
+    These are Ctrl-C and SIGTERM, and those that a scheduler's package handles before it takes the machine away. The
+    same signal again, more than a second later, is not kept. Only the main thread can keep signals.
+    """
+
+    def __init__(self) -> None:
+        self._number: int | None = None
+        self._arrived = 0.0
+        self._before: dict[int, Any] = {}
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether a signal has arrived."""
+        return self._number is not None
+
+    def begin(self) -> None:
+        """Keep signals from now on."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        handlers = {number: signal.getsignal(number) for number in (*SIGNALS, *_OF_SCHEDULERS)}
+        for number, handler in handlers.items():
+            if callable(handler) or (number in SIGNALS and handler is signal.SIG_DFL):
+                self._before[number] = signal.signal(number, self._keep)
+
+    def end(self) -> int | None:
+        """Keep no more signals; returns the one that has arrived, which nobody has seen yet."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+        arrived, self._number = self._number, None
+        return arrived
+
+    def end_and_deliver(self) -> None:
+        """Keep no more signals, and let the process have the one that has arrived."""
+        number = self.end()
+        if number is not None:
+            signal.raise_signal(number)
+
+    def deliver(self) -> None:
+        """Let the process have the signal that has arrived; if it goes on, signals are kept again."""
+        self.end_and_deliver()
+        self.begin()
+
+    def _keep(self, number: int, _frame: FrameType | None) -> None:
+        if self._number is None:
+            self._number, self._arrived = number, time.monotonic()
+        elif time.monotonic() - self._arrived > _REPEATED_AFTER:
+            self.deliver()

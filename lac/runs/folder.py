@@ -16,6 +16,8 @@ PICTURE, LOG, EVALUATION = "learning_curve.png", "train.log", "evaluation.json"
 RUNNING, FINISHED, FAILED, INTERRUPTED, PRUNED = "running", "finished", "failed", "interrupted", "pruned"
 ATTEMPTS = "attempts"
 """Folder of a sweep that keeps the results of earlier attempts at its jobs."""
+CHECKPOINTS = "checkpoints"
+_CHECKPOINT, _SUFFIX = "step-", ".safetensors"
 _LOCK = ".lock"
 
 
@@ -29,6 +31,20 @@ def run_lock(folder: Path) -> FileLock:
     Within a process it is the same object for the same folder, and may be taken again.
     """
     return FileLock(folder / _LOCK, is_singleton=True)
+
+
+def locked_run(folder: Path) -> FileLock:
+    """The lock of a run that goes on, which is held.
+
+    Raises:
+        RunError: Another process has it.
+    """
+    lock = run_lock(folder)
+    try:
+        lock.acquire(timeout=1)  # a process that tests whether it is free holds it for a moment
+    except Timeout:
+        raise RunError(f"{folder} is used by another process; wait for its end, or stop it") from None
+    return lock
 
 
 def claimed_folder(folder: Path) -> FileLock:
@@ -45,7 +61,7 @@ def claimed_folder(folder: Path) -> FileLock:
         raise FileExistsError(f"{folder} is used by another process; give another output folder") from None
     if (folder / SUMMARY).exists():
         lock.release()
-        raise FileExistsError(f"{folder} already contains a run; give another output folder")
+        raise FileExistsError(f"{folder} already contains a run; give another output folder, or resume={folder}")
     return lock
 
 
@@ -135,6 +151,21 @@ def one_line(reason: object) -> str:
     return " ".join(str(reason).split()) or type(reason).__name__
 
 
+def checkpoint_name(env_steps: int) -> str:
+    """Name of the file of a checkpoint."""
+    return f"{_CHECKPOINT}{env_steps:012d}{_SUFFIX}"
+
+
+def checkpoint_files(folder: Path) -> list[Path]:
+    """The files of the checkpoints of a run, the oldest first."""
+    return sorted((folder / CHECKPOINTS).glob(f"{_CHECKPOINT}*{_SUFFIX}"))
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Whether a run has a checkpoint, whole or not."""
+    return bool(checkpoint_files(folder))
+
+
 def is_multi_seed(folder: Path) -> bool:
     """Whether it is a job of several seeds, which holds a run for each."""
     return "seeds" in read_summary(folder)
@@ -165,3 +196,8 @@ def mark_failed(folder: Path, error: str) -> None:
     write_json(folder / SUMMARY, read_summary(folder) | {"status": FAILED, "error": error})
     with (folder / LOG).open("a", encoding="utf-8") as log:
         log.write(f"{error.rstrip()}\n")
+
+
+def mark_interrupted(folder: Path) -> None:
+    """Record in the summary of a run that it was interrupted, where it was killed before it could do so itself."""
+    write_json(folder / SUMMARY, read_summary(folder) | {"status": INTERRUPTED})

@@ -1,17 +1,18 @@
 """Records a run: its folder, its status, its policies, and the loggers of its metrics."""
 
 import json
+import math
+import signal
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import torch
+import numpy as np
 
 from lac.agents import Agent
 from lac.agents.policy_files import BEST, FINAL, policy_path
@@ -21,8 +22,9 @@ from lac.figures import learning_curve
 from lac.files import overwrite_json, relative_to, shell_text, write_bytes, write_json
 from lac.loggers.console import ConsoleLogger
 from lac.loggers.jsonl import JsonlLogger, read_metrics
-from lac.loggers.wandb import WandbLogger, WandbSettings
-from lac.runs.ending import HeldSignals, held_signals, run_steps
+from lac.loggers.wandb import WandbLogger
+from lac.runs.checkpoints import Checkpoints
+from lac.runs.ending import HeldSignals, Interruption, held_signals, run_steps
 from lac.runs.exporting import export_run
 from lac.runs.folder import (
     FAILED,
@@ -36,78 +38,61 @@ from lac.runs.folder import (
     SUMMARY,
     RunError,
     claimed_folder,
+    has_checkpoint,
+    locked_run,
 )
 from lac.runs.forecast import Forecast
 from lac.runs.provenance import provenance
-from lac.runs.results import TITLES, acting_as, figures, flat, is_better, planned_tests
+from lac.runs.record_settings import RecordSettings
+from lac.runs.results import acting_as, flat, is_better, report_of
+from lac.runs.resuming import Resumption
+from lac.runs.texts import conclusion, introduction
 from lac.training.divergence import DivergenceError, has_finite_weights
 from lac.training.plan import TrainingPlan
+from lac.training.recording import Metrics, Training
 from lac.training.stopping import Stop, StopKind
-from lac.training.trainer import Metrics
 
 TRANSITION = "offending_transition.json"
 
-_REPORTED = ("epoch", "env_steps", "updates", "test/cost_mean", "test/cost_std", "test/ep_len_mean", "test/death_rate")
-_SETTLING = ("test/settled", "test/settling_steps")
-
-
-@dataclass(frozen=True)
-class RecordSettings:
-    """What is recorded of a run, and where.
-
-    Attributes:
-        run_dir: The run folder; it must not contain a run yet.
-        title: Name of the run in summaries and figures.
-        config: The resolved configuration, for W&B.
-        save_freq: Number of epochs between two saved policies.
-        keep_policies: Whether to keep each saved policy under the name of its epoch.
-        quiet: Whether to print nothing on the console.
-        columns: Metrics of the console's table; None selects the default columns.
-        unused: Settings that have no effect, each with the reason; printed at the start.
-        next_steps: Commands that are printed at the end.
-        wandb: Mode, project and labels on Weights & Biases.
-        start_dir: Paths are shown relative to this folder.
-        should_prune: Called with the report of each epoch; true ends the run as pruned.
-        export: Whether to export the final policy when the run has finished.
-    """
-
-    run_dir: Path
-    title: str
-    config: Mapping[str, Any] = field(default_factory=dict)
-    save_freq: int = 1
-    keep_policies: bool = False
-    quiet: bool = False
-    columns: Sequence[str] | None = None
-    unused: Sequence[str] = ()
-    next_steps: Sequence[str] = ()
-    wandb: WandbSettings = field(default_factory=WandbSettings)
-    start_dir: Path = field(default_factory=Path.cwd)
-    should_prune: Callable[[Mapping[str, float]], bool] | None = None
-    export: bool = False
+_KEPT = ("started", "final", "best", "warnings")
+"""The parts of a summary with which a run goes on; the others are those of the process."""
 
 
 class RunRecorder:
     """Records one run; a context manager, which records how the run ended.
 
+    Args:
+        settings: What is recorded, and where.
+        resumption: What the run continues from; None begins one.
+        deviations: Sentences about why it does not continue with the same bits.
+
     Raises:
         FileExistsError: The run folder already contains a run, or another process is writing one.
     """
 
-    def __init__(self, settings: RecordSettings) -> None:
-        self._settings = settings
+    def __init__(
+        self, settings: RecordSettings, resumption: Resumption | None = None, deviations: Sequence[str] = ()
+    ) -> None:
+        self._settings, self._resumption, self._deviations = settings, resumption, deviations
         self._dir = settings.run_dir.absolute()  # environments may change the working directory
-        self._lock = claimed_folder(self._dir)
+        self._lock = claimed_folder(self._dir) if resumption is None else locked_run(self._dir)
+        record = {} if resumption is None else resumption.record
         self._console = ConsoleLogger(self._dir / LOG, settings.quiet, settings.columns)
-        self._wandb = WandbLogger(settings.wandb, self._dir, settings.config, self._console.warn)
-        self._metrics = JsonlLogger(self._dir / METRICS)
+        wandb_id = record.get("wandb", {}).get("id")
+        self._wandb = WandbLogger(settings.wandb, self._dir, settings.config, self._console.warn, wandb_id)
+        self._metrics = JsonlLogger(self._dir / METRICS, int(record.get("metrics_bytes", 0)))
+        checkpoint = None if resumption is None else resumption.checkpoint
+        self._checkpoints = Checkpoints(self._dir, settings.keep_checkpoints, settings.checkpoint_seconds, checkpoint)
+        self._interruption = Interruption()
         self._agent: Agent | None = None
         self._forecast: Forecast | None = None
         self._picture: Path | None = None
         self._stop: Stop | None = None
-        self._started = time.time()
+        self._started = time.time() - record.get("seconds", 0.0)
         self._summary: dict[str, Any] = {
             "status": RUNNING,
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            **record.get("summary", {}),
         }
 
     def __enter__(self) -> Self:
@@ -118,14 +103,36 @@ class RunRecorder:
         self._agent, self._forecast = agent, Forecast(plan.loop)
         self._wandb.start()
         self._summary |= {"seed": plan.seed, "wandb": self._wandb.description, **provenance()}
+        if self._resumption is not None:
+            self._resume(self._resumption)
         self._write_summary()
-        self._console.info(self._introduction(agent, plan, engine))
+        places = {"results": str(self._shown(self._dir)), "W&B": f"{self._wandb.mode} ({self._wandb.reason})"}
+        if self._settings.unused:
+            places["unused:"] = "; ".join(self._settings.unused)
+        self._console.info("\n".join(introduction(self._settings.title, agent, plan, engine, places)))
+        if self._resumption is not None:
+            self._say_from_where(self._resumption)
         self._console.start(plan.loop.total_steps)
+        self._interruption.begin()
+
+    def _resume(self, resumption: Resumption) -> None:
+        """Bring what lies beside the checkpoint to its state."""
+        resumption.restore_best_policy()
+        for row in read_metrics(self._dir / METRICS):  # W&B leaves out what it has
+            self._wandb.log({name: math.nan if value is None else value for name, value in row.items()})
+        entry = resumption.entry(self._deviations)
+        self._summary["resumptions"] = [*resumption.summary.get("resumptions", []), entry]
+
+    def _say_from_where(self, resumption: Resumption) -> None:
+        self._console.info("\n".join(resumption.lines))
+        for deviation in self._summary["resumptions"][-1]["deviations"]:
+            self.warn(f"the run does not continue with the same bits: {deviation}")
 
     def warn(self, text: str) -> None:
         """Print a warning, and repeat it at the end and in the summary: the epochs between may be many."""
         self._console.warn(text)
-        self._summary.setdefault("warnings", []).append(text)
+        if text not in self._summary.setdefault("warnings", []):  # a run that continues may give it again
+            self._summary["warnings"].append(text)
 
     def progress(self, env_steps: int, values: Mapping[str, float]) -> None:
         """Show that the run has reached ``env_steps``."""
@@ -144,8 +151,7 @@ class RunRecorder:
         left = self._forecast.after(metrics) if self._forecast is not None else None
         if left is not None:
             self._console.info(left)
-        report = {name.removeprefix("test/"): metrics[name] for name in (*_REPORTED, *_SETTLING) if name in metrics}
-        self._summary["final"] = report
+        report = self._summary["final"] = report_of(metrics)
         if "cost_mean" in report and is_better(report, self._summary.get("best")):
             self._summary["best"] = report
             agent.save(policy_path(self._dir, BEST))
@@ -158,6 +164,33 @@ class RunRecorder:
         if self._settings.should_prune is not None and self._settings.should_prune(report):
             self._stop = Stop(StopKind.PRUNED)
         return self._stop
+
+    def between_steps(self, training: Training) -> None:
+        """Write a checkpoint if one is due, if the training is complete, or if a signal asks the process to end."""
+        is_last = training.is_complete
+        if not (is_last or self._interruption.is_pending or self._checkpoints.is_due):
+            return
+        try:
+            self._checkpoints.write(training, self._record)
+        except Exception as error:  # a full disk, or a user's module with a state that cannot be written
+            self.warn(f"a checkpoint could not be written ({error}); the run goes on without it")
+        if is_last:
+            self._interruption.end_and_deliver()  # the tests that follow can be done again
+        elif self._interruption.is_pending:
+            self._interruption.deliver()
+
+    def _record(self) -> dict[str, Any]:
+        """The state of what this object records, for a checkpoint."""
+        self._metrics.sync()
+        best = policy_path(self._dir, BEST)
+        has_best = "best" in self._summary and best.is_file()
+        return {
+            "summary": {name: self._summary[name] for name in _KEPT if name in self._summary},
+            "seconds": time.time() - self._started,
+            "metrics_bytes": self._metrics.position,
+            "best_policy": np.frombuffer(best.read_bytes(), np.uint8) if has_best else None,
+            "wandb": {"id": self._wandb.description["id"], "labels": asdict(self._settings.wandb)},
+        }
 
     def trained(self, agent: Agent, test: Callable[[bool], FinalTests]) -> None:
         """Test the final and the best policy on many resets, and the final one for longer; the agent stays as it is."""
@@ -189,7 +222,10 @@ class RunRecorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        pending = self._interruption.end()
         with held_signals(is_ending=_status(error) == INTERRUPTED) as held:
+            if pending is not None:
+                signal.raise_signal(pending)
             status = PRUNED if error is None and self._stop is not None else _status(error)
             self._summary |= {"status": status, "wall_time": round(time.time() - self._started, 2)}
             if error is not None and status == FAILED:
@@ -258,7 +294,7 @@ class RunRecorder:
         self._summary["wandb"] = self._wandb.description
 
     def _conclude(self) -> None:
-        self._console.info(self._conclusion())
+        self._console.info("\n".join(self._conclusion()))
         if "error" in self._summary:
             self._console.debug(self._summary["error"])
 
@@ -266,50 +302,18 @@ class RunRecorder:
         """A path as it is shown: relative to the folder in which the command was typed, if it lies below it."""
         return relative_to(path, self._settings.start_dir)
 
-    def _introduction(self, agent: Agent, plan: TrainingPlan, engine: str) -> str:
-        loop, horizon_length = plan.loop, plan.algorithm.horizon
-        n_weights = sum(p.numel() for p in agent.ac.parameters())
-        threads = torch.get_num_threads()
-        plural = "s" if threads > 1 else ""
-        members = f"{plan.num_envs} environments; " if plan.num_envs > 1 else ""
-        horizon = f"horizon {horizon_length}" if horizon_length else "infinite horizon"
-        lines = [
-            f"{self._settings.title}  (lac {version('lac')})",
-            f"  networks   {n_weights} weights on {agent.device} ({engine}), {threads} thread{plural}",
-            f"  training   {loop.epochs} epochs of {loop.steps_per_epoch} steps; "
-            f"{loop.steps_per_update} updates of batch {loop.batch_size} every {loop.update_every} steps "
-            f"from step {loop.update_after} on; {members}{horizon}; seed {plan.seed}",
-            f"  budget     {loop.total_steps} steps, {loop.total_updates} updates; how long is said after the first",
-            *(f"  tests      {sentence}" for sentence in planned_tests(loop)),
-            f"  results    {self._shown(self._dir)}",
-            f"  W&B        {self._wandb.mode} ({self._wandb.reason})",
-        ]
-        if loop.update_after > loop.total_steps:
-            lines.append(f"  note       the agent is not updated: the run ends before update_after={loop.update_after}")
-        if self._settings.unused:
-            lines.append(f"  unused:    {'; '.join(self._settings.unused)}")
-        return "\n".join(lines)
-
-    def _conclusion(self) -> str:
-        status = self._summary["status"]
-        lines = [f"{status} after {self._summary['wall_time']:.1f} s"]
-        if status == FAILED:
-            lines.append(f"  error      {self._summary['error'].strip().splitlines()[-1]}")
+    def _conclusion(self) -> list[str]:
+        status, files = self._summary["status"], {}
         if (self._dir / TRANSITION).exists():
-            lines.append(f"  transition {self._shown(self._dir / TRANSITION)}")
-        for name in TITLES:
-            report = self._summary.get(name, {})
-            if "cost_mean" in report:
-                lines.append(f"  {TITLES[name]:<10} {figures(report)}")
-        lines += [f"  warning    {text}" for text in self._summary.get("warnings", ())]
+            files["transition"] = str(self._shown(self._dir / TRANSITION))
         if self._picture is not None:
-            lines.append(f"  picture    {self._shown(self._picture)}")
-        next_steps = list(self._settings.next_steps)
-        if self._wandb.offline_folder is not None:
+            files["picture"] = str(self._shown(self._picture))
+        next_steps = list(self._settings.next_steps) if status == FINISHED else []
+        if status == FINISHED and self._wandb.offline_folder is not None:
             next_steps.append(shell_text(["wandb", "sync", self._shown(self._wandb.offline_folder)]))
-        if status == FINISHED and next_steps:
-            lines += ["next:", *(f"  {command}" for command in next_steps)]
-        return "\n".join(lines)
+        if status == INTERRUPTED and self._settings.to_continue and has_checkpoint(self._dir):
+            next_steps.append(self._settings.to_continue)
+        return conclusion(self._summary, files, next_steps)
 
 
 def _status(error: BaseException | None) -> str:

@@ -14,6 +14,14 @@ from lac.settings.training import LoopSettings
 TITLES = {"final": "final", "final_long": "for longer", "best": "best"}
 """The reports in a summary, with their names at the end of a run."""
 
+_REPORTED = ("epoch", "env_steps", "updates", "test/cost_mean", "test/cost_std", "test/ep_len_mean", "test/death_rate")
+_SETTLING = ("test/settled", "test/settling_steps")
+
+
+def report_of(metrics: Mapping[str, float]) -> dict[str, float]:
+    """The report of an epoch: what its metrics say of steps, updates and tests."""
+    return {name.removeprefix("test/"): metrics[name] for name in (*_REPORTED, *_SETTLING) if name in metrics}
+
 
 def planned_tests(loop: LoopSettings) -> list[str]:
     """How a training is tested, as a sentence; none where it is not."""

@@ -11,6 +11,7 @@ from lac.settings.exporting import C_TYPE, DEFAULT_FORMAT, POLICY
 from lac.settings.fields import REQUIRED, Leaf, Settings, group, leaves, setting
 from lac.settings.rules import COUNT, FROM_ZERO, OPTIONAL_COUNT, SEED, THREADS, Choice, Flag, Number, Text
 from lac.settings.training import (
+    CheckpointSettings,
     DeviceSettings,
     EnvChoice,
     EnvSettings,
@@ -24,8 +25,8 @@ _ENTITY = "W&B user or team; null: your default"
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainGroup(LoopSettings):
-    """The group ``train``: the loop of one seed, and how many seeds."""
+class TrainGroup(LoopSettings, CheckpointSettings):
+    """The group ``train``: the loop of one seed, its checkpoints, and how many seeds."""
 
     seeds: int = setting(
         1,
@@ -70,6 +71,11 @@ class TrainCommand(Settings):
     train: TrainGroup = group(TrainGroup)
     wandb: WandbGroup = group(WandbGroup)
     seed: int | None = setting(None, SEED, "seed of everything; null: one is drawn and recorded")
+    resume: str | None = setting(
+        None,
+        Text(is_path=True, optional=True),
+        "folder of a run that goes on from its newest checkpoint, or auto: the newest unfinished run in outputs/",
+    )
     dry_run: bool = setting(False, Flag(), "in a sweep (-m): list the jobs and their cost without running them")
     fail_fast: bool = setting(False, Flag(), "in a sweep: stop at the first job that fails")
 

@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 
-from lac.settings.fields import Settings, setting
+from lac.settings.fields import setting
 from lac.settings.rules import Flag, Text, Texts
+from lac.settings.training import CheckpointSettings
 
 _TEXT = Text(optional=True)
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoggerSettings(Settings):
+class LoggerSettings(CheckpointSettings):
     """The entries of ``logger_kwargs``."""
 
     output_dir: str | None = setting(
@@ -24,3 +25,8 @@ class LoggerSettings(Settings):
     wandb_job_type: str | None = setting(None, _TEXT, "type of job there")
     wandb_run_name: str | None = setting(None, _TEXT, "name of the run there; null: exp_name")
     save_checkpoints: bool = setting(False, Flag(), "keep the policy of every saved epoch")
+    resume: str | None = setting(
+        None,
+        Text(is_path=True, optional=True),
+        "run folder that goes on from its newest checkpoint, or auto: the newest unfinished run in outputs/",
+    )

@@ -199,3 +199,15 @@ class LoopSettings(Settings):
     def total_updates(self) -> int:
         """Updates of the whole run."""
         return self.updates_until(self.total_steps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointSettings(Settings):
+    """The checkpoints from which a run continues exactly."""
+
+    keep_checkpoints: int = setting(
+        2, Number(low=0, limit=10_000, whole=True), "checkpoints that are kept; 0 writes none, and the run cannot go on"
+    )
+    checkpoint_seconds: float = setting(
+        60.0, Number(low=0), "seconds between checkpoints, or more where they would take a twentieth of the time"
+    )

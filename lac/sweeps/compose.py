@@ -11,6 +11,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import DictConfig, open_dict
 
+from lac.config.checks import ConfigError
+
 
 def job_configs(
     loader: ConfigLoader, config: DictConfig, combinations: Sequence[Sequence[str]]
@@ -24,6 +26,9 @@ def job_configs(
         loader: Hydra's loader.
         config: The sweep's own config, with ``hydra``.
         combinations: The overrides of each job.
+
+    Raises:
+        ConfigError: A job is to continue a run.
     """
     assert isinstance(loader, ConfigLoaderImpl)
     parse = cache(OverridesParser.create(loader).parse_override)
@@ -39,6 +44,9 @@ def job_configs(
         groups = [text for text in overrides if loader.repository.group_exists(parse(text).key_or_group)]
         composed = deepcopy(compose(*groups))
         ConfigLoaderImpl._apply_overrides_to_config([parse(text) for text in overrides if text not in groups], composed)
+        if composed.get("resume") is not None:
+            resume = f"resume is {str(composed.resume)!r}, which is for one run"
+            raise ConfigError([f"{resume}; leave -m out, or resume: the command of a sweep continues its jobs"])
         yield composed
 
 

@@ -7,7 +7,16 @@ from typing import Any
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from lac.config.checks import ConfigError
-from lac.runs.folder import ATTEMPTS, FAILED, RUNNING, RunError, read_summary, status
+from lac.runs.folder import (
+    ATTEMPTS,
+    FAILED,
+    INTERRUPTED,
+    RUNNING,
+    RunError,
+    has_checkpoint,
+    read_summary,
+    status,
+)
 
 _STOP = ".stop"
 
@@ -48,6 +57,13 @@ def job_report(folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         return {}, {}
     final = summary.get("final")
     return summary, final if isinstance(final, Mapping) else {}
+
+
+def goes_on(folder: Path) -> bool:
+    """Whether the run of a job was interrupted after a checkpoint, or with some of its seeds trained, and goes on."""
+    if job_status(folder) != INTERRUPTED:
+        return False
+    return has_checkpoint(folder) or any(map(has_checkpoint, folder.glob("seed-*")))
 
 
 def is_busy(folder: Path) -> bool:

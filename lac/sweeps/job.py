@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from lac.files import relative_to_cwd
 from lac.runs.folder import FAILED, FINISHED, INTERRUPTED, LOG, mark_failed, read_summary, run_lock, status
-from lac.sweeps.folder import archive_attempt, is_stopped, request_stop
+from lac.sweeps.folder import archive_attempt, goes_on, is_stopped, request_stop
 from lac.sweeps.launchers import launcher_of
 from lac.sweeps.shutdown import Terminated, stopped_with_sweep
 
@@ -31,10 +31,11 @@ def run_sweep_job(task: Callable[[DictConfig], T], cfg: DictConfig) -> T | None:
     if is_stopped(sweep_folder):
         _remove_empty_folder(folder)
         return None
-    if status(folder) == INTERRUPTED:
-        # The cluster has requeued the job, and Hydra has written .hydra/ again.
+    continues = goes_on(folder)  # as one that a cluster has requeued
+    if status(folder) == INTERRUPTED and not continues:
+        # Hydra has written .hydra/ again.
         shutil.copytree(archive_attempt(sweep_folder, folder.name) / ".hydra", folder / ".hydra")
-    if status(folder) is not None:
+    if status(folder) is not None and not continues:
         return None  # after a sweep was killed, a queue may contain a job twice
     try:
         lock = run_lock(folder).acquire(timeout=1)

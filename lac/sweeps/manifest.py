@@ -7,16 +7,17 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from lac.files import write_json
 from lac.runs.folder import read_object
+from lac.settings.training import CheckpointSettings
 from lac.sweeps.queue import Job
 
 MANIFEST = "sweep.json"
-_WITHOUT_EFFECT_ON_RESULTS = ("wandb", "dry_run", "fail_fast")
+_WITHOUT_EFFECT_ON_RESULTS = ("wandb", "dry_run", "fail_fast", "resume")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,9 @@ class GridJob(Job):
 def config_digest(config: Mapping[str, Any]) -> str:
     """A digest that differs for configs with different results."""
     relevant = {name: value for name, value in config.items() if name not in _WITHOUT_EFFECT_ON_RESULTS}
+    checkpoints = {f.name for f in fields(CheckpointSettings)}
+    if isinstance(relevant.get("train"), Mapping):
+        relevant["train"] = {name: value for name, value in config["train"].items() if name not in checkpoints}
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:16]
 
 

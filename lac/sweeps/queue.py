@@ -11,8 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from lac.runs.folder import FAILED, FINISHED, INTERRUPTED, PRUNED, RUNNING, mark_failed, was_killed
-from lac.sweeps.folder import archive_attempt, is_stopped, job_status, request_stop
+from lac.runs.folder import (
+    FAILED,
+    FINISHED,
+    INTERRUPTED,
+    PRUNED,
+    RUNNING,
+    SUMMARY,
+    mark_failed,
+    mark_interrupted,
+    was_killed,
+)
+from lac.sweeps.folder import archive_attempt, goes_on, is_stopped, job_status, request_stop
 
 ENDED = frozenset({FINISHED, PRUNED, FAILED})
 """The statuses after which a job is not launched again in the same sweep."""
@@ -76,6 +86,7 @@ class Supervisor:
         self._source_lock = threading.Lock()
         self._errors: list[BaseException] = []
         self._suspects: list[Job] = []
+        self._left: dict[Job, bytes] = {}  # the summaries of jobs that go on, as they were before the launch
 
     def run(self, slots: int = 1) -> None:
         """Run all jobs; after a stop request, start no more jobs.
@@ -174,8 +185,7 @@ class Supervisor:
     def _launch(self, jobs: Sequence[Job]) -> Exception | None:
         """Launch jobs; returns the exception of the launcher, if any."""
         for job in jobs:
-            if self._status(job) is not None:
-                archive_attempt(self._folder, job.folder)
+            self._make_ready(job)
         try:
             self._launch_jobs(jobs)
         except Exception as error:
@@ -184,6 +194,15 @@ class Supervisor:
             self._message(f"{prefix}the launcher ended with {type(error).__name__}: {lines[0]}")
             return error
         return None
+
+    def _make_ready(self, job: Job) -> None:
+        """Let a job that was interrupted go on, where it can; move what an earlier attempt has left otherwise."""
+        folder = self._folder / job.folder
+        if goes_on(folder):
+            mark_interrupted(folder)
+            self._left[job] = (folder / SUMMARY).read_bytes()
+        elif self._status(job) is not None:
+            archive_attempt(self._folder, job.folder)
 
     def _wait(self, jobs: Sequence[Job]) -> None:
         while any(self._status(job) == RUNNING for job in jobs) and not is_stopped(self._folder):
@@ -194,7 +213,13 @@ class Supervisor:
             raise error or RuntimeError("the launcher has run none of the jobs")
 
     def _none_has_begun(self, jobs: Sequence[Job]) -> bool:
-        return all(self._status(job) is None for job in jobs)
+        return not any(self._has_begun(job) for job in jobs)
+
+    def _has_begun(self, job: Job) -> bool:
+        """Whether a job has begun, or has gone on, since it was launched."""
+        summary = self._folder / job.folder / SUMMARY
+        before = self._left.get(job)
+        return self._status(job) is not None and (before is None or before != summary.read_bytes())
 
     def _lost(self, jobs: Sequence[Job]) -> list[Job]:
         """The jobs whose process ended without a status that the source accepts; none once the sweep is stopped."""

@@ -101,6 +101,12 @@ class Collector:
         finished, self.finished = self.finished, []
         return finished
 
+    def begin_anew(self, seed: int) -> None:
+        """Reset the environments, where the running episodes cannot go on."""
+        self.observations = self._envs.reset(seed=seed)[0]
+        self.is_resetting = [False] * self._envs.num_envs
+        self.running = [Episode(0.0, 0)] * self._envs.num_envs
+
     def state_dict(self) -> dict[str, Any]:
         """The state between two vector steps, without that of the environments."""
         return {

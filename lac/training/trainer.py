@@ -2,19 +2,16 @@
 
 import math
 import random
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import chdir, contextmanager
+from collections.abc import Mapping
+from contextlib import chdir
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
-from lac.agents import Agent
-from lac.engines import Diagnostics, choose_engine
+from lac.engines import choose_engine
 from lac.envs.checks import MAX_EPISODE_STEPS
 from lac.envs.factory import validate_spaces
 from lac.envs.vector import TRAINING_SEEDS
@@ -24,41 +21,32 @@ from lac.settings.rules import raise_if_any
 from lac.training.collector import Collector, Transition
 from lac.training.divergence import DivergenceError, divergence_of_loss, divergence_of_weights
 from lac.training.environments import EnvFn, Environments
+from lac.training.epoch import Clock, EpochDiagnostics
 from lac.training.memory import argument_of, memory_errors
 from lac.training.plan import TrainingPlan
+from lac.training.recording import Metrics, Recorder
 from lac.training.scaling import with_scale
 from lac.training.schedules import LearningRates
+from lac.training.state import (
+    continued_plan,
+    engine_state,
+    environments_state,
+    extension_problem,
+    global_generators,
+    plan_state,
+    raise_if_other_plan,
+    seed_after,
+    set_engine_state,
+    set_environments_state,
+    set_global_generators,
+)
 from lac.training.stopping import Stop, StopKind
 from lac.training.termination import EscapeWatch, TerminationCost
-
-Metrics = dict[str, float]
 
 _RATE_NAMES = {"lr_a": "actor", "lr_c": "critic", "lr_alpha": "alpha", "lr_labda": "labda"}
 
 MAX_TEST_ENVS = 16
 """Test episodes run side by side in at most this many environments."""
-
-
-class Recorder(Protocol):
-    """Records a run, for instance into a run folder."""
-
-    def start(self, agent: Agent, plan: TrainingPlan, engine: str) -> None:
-        """Called before the first step, with the name of the engine."""
-
-    def warn(self, text: str) -> None:
-        """Called with a sentence about what may be unintended."""
-
-    def progress(self, env_steps: int, values: Mapping[str, float]) -> None:
-        """Called after a round of updates."""
-
-    def epoch(self, metrics: Metrics, agent: Agent) -> Stop | None:
-        """Called after an epoch; the training stops if it returns a reason."""
-
-    def trained(self, agent: Agent, test: Callable[[bool], FinalTests]) -> None:
-        """Called after the last epoch, if there are tests, with a function that tests the present weights.
-
-        Its argument is whether for longer as well.
-        """
 
 
 def seed_everything(seed: int) -> dict[str, int]:
@@ -86,18 +74,21 @@ class Trainer:
         plan: The plan of the training.
         env_fn: Makes one environment; called ``num_envs`` times for training and once per parallel test episode.
             Alternatively it makes the vector environment of the training.
+        state: What :meth:`state_dict` of another trainer returned, from which this one continues; None begins.
 
     Attributes:
         agent: The agent that is trained.
         buffer: Stores the transitions.
         environments: The environments of the training and of its tests.
+        deviations: Sentences about why the training does not continue with the bits that the other would have had.
 
     Raises:
-        TypeError, ValueError: The environments, or the plan with them, cannot be used.
+        TypeError, ValueError: The environments, or the plan with them, cannot be used, or the state is for others.
     """
 
-    def __init__(self, plan: TrainingPlan, env_fn: EnvFn) -> None:
+    def __init__(self, plan: TrainingPlan, env_fn: EnvFn, state: Mapping[str, Any] | None = None) -> None:
         self._loop = plan.loop
+        plan = plan if state is None else continued_plan(plan, state["plan"])
         seeds, here = seed_everything(plan.seed), Path.cwd()
         num_test_envs = min(plan.loop.num_test_episodes, MAX_TEST_ENVS)
         self.environments = Environments(
@@ -114,15 +105,18 @@ class Trainer:
             self._rates = LearningRates(self.agent, plan.schedule, plan.loop)
             self.environments.training.action_space.seed(seeds["actions"])
             self._collector = Collector(self.environments.training, seeds["env"])
+            self._charge = TerminationCost(plan.termination_cost, plan.algorithm)
+            self._escape = EscapeWatch(plan)
+            self._updates = 0
+            self._diagnostics = EpochDiagnostics(self.agent.DIAGNOSTICS, self.agent.device)
+            self._has_warned_of_unfinished = False
+            self._clock = Clock()
+            self.deviations: list[str] = []
+            if state is not None:
+                self.load_state_dict(state)
         except BaseException:
             self.environments.close()
             raise
-        self._charge = TerminationCost(plan.termination_cost, plan.algorithm)
-        self._escape = EscapeWatch(plan)
-        self._updates = 0
-        self._diagnostics: list[Mapping[str, Tensor]] = []
-        self._has_warned_of_unfinished = False
-        self._clock = _Clock()
 
     def __enter__(self) -> Self:
         return self
@@ -140,7 +134,7 @@ class Trainer:
         recorder.start(self.agent, self._plan, self._engine.name)
         for warning in self.environments.warnings:
             recorder.warn(warning)
-        self._clock = _Clock()
+        self._clock.begin()
         stop = self._run(recorder)
         if stop is None and self.environments.tests:
             recorder.trained(self.agent, self._final_tests)
@@ -156,24 +150,51 @@ class Trainer:
                     return stop
                 if self._collector.env_steps == self._loop.total_steps:
                     break
+            recorder.between_steps(self)
         return None
 
-    def state_dict(self) -> dict[str, Any]:
-        """Everything that the training needs to continue, except the environments."""
+    @property
+    def env_steps(self) -> int:
+        """Environment steps so far."""
+        return self._collector.env_steps
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the last step has been taken."""
+        return self._collector.env_steps >= self._loop.total_steps
+
+    def state_dict(self, with_rows: bool = True) -> dict[str, Any]:
+        """Everything that the training needs to continue, between two vector steps.
+
+        Args:
+            with_rows: Whether the transitions of the replay buffer are in it.
+        """
         return {
+            "plan": plan_state(self._plan, self.agent),
             "agent": self.agent.state_dict(),
             "critic_optimizer": self.agent.critic_optimizer.state_dict(),
             "policy_optimizer": self.agent.policy_optimizer.state_dict(),
-            "buffer": self.buffer.state_dict(),
+            "buffer": self.buffer.state_dict(with_rows),
             "collector": self._collector.state_dict(),
+            "environments": environments_state(self.environments.training),
             "escape": self._escape.state_dict(),
             "rates": self._rates.state_dict(),
-            "noise": self._engine.generator.get_state(),
+            "engine": engine_state(self._engine),
+            "generators": global_generators(),
+            "diagnostics": self._diagnostics.state_dict(),
+            "clock": self._clock.state_dict(),
             "updates": self._updates,
+            "has_warned_of_unfinished": self._has_warned_of_unfinished,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from what :meth:`state_dict` returned, for the same plan."""
+        """Continue from what :meth:`state_dict` returned, for the same plan, or for one with more epochs.
+
+        Raises:
+            ValueError: The state is that of another training.
+        """
+        env_steps = state["collector"]["env_steps"]
+        raise_if_other_plan(self._plan, self.agent, state["plan"], env_steps)
         self.agent.load_state_dict(state["agent"])
         self._rates.load_state_dict(state["rates"])
         self.agent.critic_optimizer.load_state_dict(state["critic_optimizer"])
@@ -181,8 +202,25 @@ class Trainer:
         self.buffer.load_state_dict(state["buffer"])
         self._collector.load_state_dict(state["collector"])
         self._escape.load_state_dict(state["escape"])
-        self._engine.generator.set_state(state["noise"])
+        self._diagnostics.load_state_dict(state["diagnostics"])
+        self._clock.load_state_dict(state["clock"])
         self._updates = state["updates"]
+        self._has_warned_of_unfinished = state["has_warned_of_unfinished"]
+        extension = extension_problem(self._plan, state["plan"])
+        self.deviations = [] if extension is None else [extension]
+        seed = seed_after(self._plan, env_steps)
+        self.deviations += set_engine_state(self._engine, state["engine"], seed)
+        problem = set_environments_state(self.environments.training, state["environments"])
+        if problem is not None:
+            self._begin_new_episodes(problem, seed)
+        # Last, since environments may draw from them while they are built and set.
+        set_global_generators(state["generators"])
+
+    def _begin_new_episodes(self, problem: str, seed: int) -> None:
+        self._collector.begin_anew(seed)
+        for i in range(self.environments.training.num_envs):
+            self.buffer.finish_episode(i)
+        self.deviations.append(f"new episodes begin, since {problem}")
 
     def _act(self, observations: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
         """Actions ``[num_envs, act_dim]``; a vector step that begins within ``start_steps`` is random throughout."""
@@ -214,7 +252,7 @@ class Trainer:
         loop = self._loop
         with self._clock.updating():
             for batch in self.buffer.sample_batches(loop.steps_per_update, loop.batch_size):
-                self._diagnostics.append(self._engine.update(batch))
+                self._diagnostics.add(self._engine.update(batch))
         # Checked here, since an environment may accept a NaN action without an error.
         diverged = divergence_of_weights(self.agent, env_steps)
         if diverged is not None:
@@ -238,7 +276,7 @@ class Trainer:
                 return diverged
         metrics |= self._test_metrics(recorder) | self._rate_metrics()
         metrics |= self._clock.metrics(steps_per_epoch, len(self._diagnostics))
-        self._diagnostics = []
+        self._diagnostics.clear()
         if self._rates.decay_ref == "epoch":
             self._rates.advance(env_steps)
         return recorder.epoch(metrics, self.agent)
@@ -250,7 +288,7 @@ class Trainer:
             recorder.warn(warning)
         costs, lengths, _ = zip(*episodes, strict=True) if episodes else ((math.nan,), (math.nan,), ())
         metrics = {"cost_mean": float(np.mean(costs)), "ep_len_mean": float(np.mean(lengths))}
-        metrics |= dict.fromkeys(self.agent.DIAGNOSTICS, math.nan) | _means(self._diagnostics)
+        metrics |= dict.fromkeys(self.agent.DIAGNOSTICS, math.nan) | self._diagnostics.means()
         # Multipliers are states: the metric is their current value, not a mean over the epoch.
         metrics |= {name: float(value) for name, value in self.agent.multipliers().items()}
         return {f"train/{name}": value for name, value in metrics.items()}
@@ -276,42 +314,3 @@ class Trainer:
     def _rate_metrics(self) -> Metrics:
         rates = self.agent.learning_rates
         return {f"lr/{_RATE_NAMES[name]}": rates.get(name, 0.0) for name in self.agent.RATES}
-
-
-class _Clock:
-    """Measures the seconds since the start and the speed of the current epoch."""
-
-    def __init__(self) -> None:
-        self._start = self._epoch_start = time.perf_counter()
-        self._update_seconds = 0.0
-
-    @contextmanager
-    def updating(self) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        self._update_seconds += time.perf_counter() - started
-
-    def metrics(self, steps: int, updates: int) -> Metrics:
-        """The times of the epoch that ends now; starts the next epoch."""
-        now = time.perf_counter()
-        metrics = {
-            "time/seconds": now - self._start,
-            "time/steps_per_second": steps / (now - self._epoch_start),
-            "time/updates_per_second": updates / self._update_seconds if updates else 0.0,
-        }
-        self._epoch_start, self._update_seconds = now, 0.0
-        return metrics
-
-
-def _means(diagnostics: list[Mapping[str, Tensor]]) -> Metrics:
-    """The mean of each quantity over the updates of an epoch, copied to the CPU in one transfer."""
-    if not diagnostics:
-        return {}
-    names = list(diagnostics[0])
-    rows = [
-        torch.from_numpy(update.numbers)
-        if isinstance(update, Diagnostics)
-        else torch.stack([update[name] for name in names])
-        for update in diagnostics
-    ]
-    return dict(zip(names, torch.stack(rows).mean(dim=0).tolist(), strict=True))

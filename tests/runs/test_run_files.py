@@ -32,7 +32,9 @@ PROMISED_METRICS = {
 def test_files_of_a_run(trained):
     files = {name for name in contents(trained.folder) if not name.startswith("wandb/")}
     results = {".lock", "config.yaml", "metrics.jsonl", "summary.json", "learning_curve.png", "train.log"}
-    assert files == RECORDS_OF_HYDRA | results | {"policy/final.safetensors", "policy/best.safetensors"}
+    checkpoint = {"checkpoints/rows-000000000000.f32", "checkpoints/step-000000000300.safetensors"}
+    policies = {"policy/final.safetensors", "policy/best.safetensors"}
+    assert files == RECORDS_OF_HYDRA | results | checkpoint | policies
 
 
 def test_nothing_is_left_beside_the_run_folder(trained):

@@ -13,6 +13,8 @@ import pytest
 
 optuna = pytest.importorskip("optuna")
 
+from run_support import lines_of_metrics  # noqa: E402
+
 from lac.runs.folder import read_summary  # noqa: E402
 from lac.sweeps.search.study import open_storage  # noqa: E402
 
@@ -207,7 +209,8 @@ def command(*arguments: str) -> list[str]:
 
 @pytest.mark.slow
 def test_killed_searches_are_continued_without_a_trial_too_many(clean_environment, folder, tmp_path):
-    arguments = command(ANY_LEVEL, "hydra.sweeper.n_trials=6", "+env.kwargs.seconds=0.1")
+    often = "train.checkpoint_seconds=0"
+    arguments = command(ANY_LEVEL, "hydra.sweeper.n_trials=6", "+env.kwargs.seconds=0.1", often)
     environment = clean_environment | {"PYTHONPATH": os.pathsep.join([str(HERE), *sys.path])}
     for trials in (2, 4):
         process = subprocess.Popen(arguments, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL)
@@ -229,11 +232,13 @@ def test_killed_searches_are_continued_without_a_trial_too_many(clean_environmen
     assert len({trial.params["env.kwargs.level"] for trial in trials}) == 6
     runs = [path for path in folder.iterdir() if (path / "summary.json").exists()]
     assert len(runs) == 6
+    assert sum(len(read_summary(run).get("resumptions", [])) for run in runs) == 2, "trials go on where they were"
+    assert not (folder / "attempts").exists()
 
 
 def is_running(folder: Path, trial: int) -> bool:
-    """Whether the run of a trial has begun."""
-    return any((run / "metrics.jsonl").exists() for run in folder.glob(f"{trial}-*"))
+    """Whether the run of a trial has ended an epoch."""
+    return any(lines_of_metrics(run) > 0 for run in folder.glob(f"{trial}-*"))
 
 
 @pytest.mark.slow

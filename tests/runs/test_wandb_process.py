@@ -30,7 +30,7 @@ class FakeRun:
     def define_metric(self, *args, **kwargs):
         self._call("define_metric")
 
-    def log(self, values):
+    def log(self, values, step=None, commit=None):
         self._call("log")
 
     def log_artifact(self, artifact):

@@ -55,6 +55,9 @@ class Recorder:
     def progress(self, *_):
         pass
 
+    def between_steps(self, *_):
+        pass
+
     def trained(self, *_):
         pass
 

@@ -28,6 +28,9 @@ class Recorder:
     def progress(self, env_steps, values):
         pass
 
+    def between_steps(self, training):
+        pass
+
     def trained(self, agent, test):
         pass
 
@@ -59,14 +62,12 @@ def test_a_training_continues_from_its_state_with_the_same_bits(algorithm, chang
     first = built(algorithm, **changes)
     assert first.run(Recorder(last_epoch=1)) == PRUNED
     state = first.state_dict()
-    systems = [env.unwrapped.get_state() for env in first.environments.training.envs]
 
     continued = Recorder()
     second = built(algorithm, **changes)
     torch.randn(100)  # global generators are elsewhere by now
     second.load_state_dict(state)
-    for env, system in zip(second.environments.training.envs, systems, strict=True):
-        env.unwrapped.set_state(system)
+    assert second.deviations == []
     assert second.run(continued) is None
     assert repr(continued.rows) == repr(undisturbed.rows[1:])  # which has NaN where no episode has ended
     parameters = zip(second.agent.parameters(), expected.agent.parameters(), strict=True)

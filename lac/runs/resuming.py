@@ -1,0 +1,174 @@
+"""A run that goes on: in its own folder, from its newest whole checkpoint."""
+
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lac.agents.policy_files import BEST, policy_path
+from lac.files import write_bytes
+from lac.loggers.wandb import WandbSettings
+from lac.runs.checkpoints import Checkpoint, newest_checkpoint
+from lac.runs.folder import (
+    ATTEMPTS,
+    FINISHED,
+    INTERRUPTED,
+    PRUNED,
+    SUMMARY,
+    RunError,
+    is_multi_seed,
+    locked_run,
+    read_summary,
+    status,
+)
+from lac.runs.provenance import changes_since
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """What a run continues from.
+
+    Attributes:
+        folder: The run folder.
+        summary: Its summary, as the run has left it.
+        checkpoint: The checkpoint; None where the run has not come to its first one, and begins again.
+        notes: Sentences about checkpoints that are not whole.
+    """
+
+    folder: Path
+    summary: Mapping[str, Any]
+    checkpoint: Checkpoint | None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def training(self) -> Mapping[str, Any] | None:
+        """The state of the training; None at the beginning."""
+        return None if self.checkpoint is None else self.checkpoint.training
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """The state of what recorded the run; empty at the beginning."""
+        return {} if self.checkpoint is None else self.checkpoint.record
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of the run; None where it has recorded none."""
+        seed = self.summary.get("seed")
+        return seed if isinstance(seed, int) else None
+
+    def labels(self, settings: WandbSettings, kept: Collection[str]) -> WandbSettings:
+        """The labels of the run on W&B, which is the same run there.
+
+        Args:
+            settings: Mode and labels of this call.
+            kept: The labels that stay as they were.
+        """
+        before = self.record.get("wandb", {}).get("labels", {})
+        return replace(settings, **{name: before[name] for name in kept if name in before})
+
+    @property
+    def env_steps(self) -> int:
+        """The environment steps that have been taken."""
+        return 0 if self.checkpoint is None else self.checkpoint.env_steps
+
+    @property
+    def lines(self) -> list[str]:
+        """From where the run continues, and why not from a later checkpoint, in words."""
+        place = "the beginning, since it has no checkpoint yet"
+        if self.checkpoint is not None:
+            place = f"step {self.env_steps} ({self.checkpoint.path.name})"
+        return [*(f"  note       {note}" for note in self.notes), f"  continues  from {place}"]
+
+    def restore_best_policy(self) -> None:
+        """Put the best policy back to what it was at the checkpoint."""
+        best = self.record.get("best_policy")
+        if best is not None:
+            write_bytes(policy_path(self.folder, BEST), best.tobytes())
+
+    def raise_if_nothing_is_left(self, is_complete: bool) -> None:
+        """Raise an error where a finished run would be given no more steps.
+
+        Args:
+            is_complete: Whether the last step has been taken.
+        """
+        if is_complete and self.summary.get("status") == FINISHED:
+            raise RunError(f"{self.folder} is finished; give more epochs than it has, to extend it")
+
+    def entry(self, deviations: Iterable[str]) -> dict[str, Any]:
+        """This resumption as the summary of the run lists it.
+
+        Args:
+            deviations: Why the training does not continue with the same bits.
+        """
+        return {
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "env_steps": self.env_steps,
+            "checkpoint": None if self.checkpoint is None else self.checkpoint.path.name,
+            "deviations": [*deviations, *changes_since(self.summary)],
+        }
+
+
+@contextmanager
+def resumed(folder: Path) -> Iterator[Resumption]:
+    """Read what a run continues from; within the block no other process can have the folder.
+
+    Raises:
+        RunError: There is no such run, it cannot be continued, or another process has it.
+    """
+    if not (folder / SUMMARY).is_file():
+        raise RunError(f"{folder} has no {SUMMARY}: no run has begun there that could go on; give the folder of a run")
+    if is_multi_seed(folder):
+        raise RunError(f"{folder} holds a run for each of several seeds; give {folder / 'seed-K'}")
+    lock = locked_run(folder)
+    try:
+        summary = read_summary(folder)
+        state = summary.get("status")
+        if state == PRUNED:
+            raise RunError(f"{folder} was pruned by its search, so it does not go on; train another run")
+        checkpoint, notes = newest_checkpoint(folder)
+        if checkpoint is None and (notes or state == FINISHED):
+            why = "; ".join(notes) if notes else "it was trained with keep_checkpoints=0 or by an earlier version"
+            raise RunError(f"{folder} has no checkpoint to go on from ({why}); train the run again")
+        if checkpoint is not None and notes:
+            notes.append(f"{checkpoint.path.name} before it is used")
+        yield Resumption(folder, summary, checkpoint, notes)
+    finally:
+        lock.release()
+
+
+def newest_unfinished(root: Path) -> Path:
+    """The run, or the job of several seeds, below a folder that was interrupted last.
+
+    Raises:
+        RunError: There is none.
+    """
+    found: list[tuple[float, Path]] = []
+    for here, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if name != ATTEMPTS and not name.startswith(".")]
+        if SUMMARY in files:
+            folder = Path(here)
+            if _is_interrupted(folder):
+                found.append((max((folder / name).stat().st_mtime for name in files), folder))
+    if not found:
+        raise RunError(f"there is no unfinished run in {root}; give the folder of a run")
+    newest = max(found)[1]
+    return newest.parent if _is_seed_of_job(newest) else newest
+
+
+def _is_interrupted(folder: Path) -> bool:
+    try:
+        return status(folder) == INTERRUPTED
+    except RunError:
+        return False
+
+
+def _is_seed_of_job(folder: Path) -> bool:
+    try:
+        return is_multi_seed(folder.parent)
+    except RunError:
+        return False

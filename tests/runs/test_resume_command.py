@@ -1,0 +1,113 @@
+"""``train.py resume=...``: which run goes on, what may be given with it, and what it leaves."""
+
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+from run_support import TINY_RUN, contents, lines_of_metrics, metrics_of, summary_of, wandb_files, wandb_records
+
+from lac.runs import load
+
+OFF = "wandb.mode=disabled"
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    """A finished run of two epochs in ``outputs/run``."""
+    shutil.copytree(trained.folder, tmp_path / "outputs" / "run")
+    return tmp_path / "outputs" / "run"
+
+
+@pytest.fixture
+def signals():
+    """Handlers of this process, which the end of a command replaces."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_the_newest_unfinished_run_goes_on(train_here, run, signals, monkeypatch, tmp_path):
+    """Ended by a signal, it says how it goes on; Hydra's records of both calls are kept."""
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    other = tmp_path / "outputs" / "day" / "other"
+    command = [*TINY_RUN[1:], "env=gym", "env.id=signalling_env:Signalling-v0", "algo=sac", "train.epochs=4", OFF]
+    end = train_here(*command, f"hydra.run.dir={other}")
+    assert end.status == 128 + signal.SIGTERM
+    assert summary_of(other)["status"] == "interrupted"
+    assert "resume=outputs/day/other" in end.stdout
+    end = train_here(*command, "resume=auto")
+    assert end.status == 0, end.stderr
+    assert summary_of(other)["status"] == "finished"
+    (resumption,) = summary_of(other)["resumptions"]
+    assert resumption["deviations"] == []
+    assert f"continues  from step {resumption['env_steps']} ({resumption['checkpoint']})" in end.stdout
+    assert [row["epoch"] for row in metrics_of(other)] == [1, 2, 3, 4]
+    assert (other / ".hydra" / "resumed-1" / "overrides.yaml").is_file()
+    assert load(other).config["resume"] is None
+    assert "there is no unfinished run in outputs" in train_here("resume=auto").stderr
+
+
+REFUSED = {
+    "algo.gamma=0.9": "algo.gamma is 0.9, but the run that goes on has 0.99",
+    "env=cartpole_cost": "env.id is 'lac/CartPoleCost-v1', but the run that goes on has 'lac/Oscillator-v1'",
+    "disturbance=impulse": "disturbance.kind is 'impulse'",
+    "seed=9": "seed is 9, but the run that goes on has 0",
+    "+env.kwargs.clip_action=false": "env.kwargs.clip_action is False",
+    "tuned=oscillator": "tuned cannot be chosen for a run that goes on",
+    "wandb.project=other": "wandb.project is 'other'",
+    "train.batch_size=7": "train.batch_size is 7",
+    "train.max_ep_len=9": "train.max_ep_len is 9",
+}
+
+
+def test_what_would_change_the_mathematics_is_refused_by_name(train_here, run):
+    before = contents(run)
+    end = train_here("resume=outputs/run", *REFUSED, "device.engine=torch", "wandb.tags=[a]")
+    assert end.status == 2
+    assert [told for told in REFUSED.values() if told not in end.stderr] == []
+    assert "device" not in end.stderr
+    assert "tags" not in end.stderr
+    shorter = train_here("resume=outputs/run", "train.epochs=1")
+    assert "train.epochs is 1, but the run has 2" in shorter.stderr
+    finished = train_here("resume=outputs/run", *TINY_RUN)
+    assert "outputs/run is finished; give more train.epochs than its 2 to extend it" in finished.stderr
+    nothing = train_here("resume=outputs")
+    assert "resume is 'outputs': no run has begun in outputs" in nothing.stderr
+    sweep = train_here("-m", "seed=1,2", "resume=outputs/run")
+    assert sweep.status == 2
+    assert "resume is 'outputs/run', which is for one run; leave -m out" in sweep.stderr
+    assert contents(run) == before
+
+
+@pytest.mark.slow
+def test_the_run_on_wandb_is_one(train_here, run, clean_environment):
+    """Each offline part has all metrics up to its end, so that the last one is the whole run."""
+    before = wandb_files(run)
+    end = train_here("resume=outputs/run", "train.epochs=4")
+    assert end.status == 0, end.stderr
+    (added,) = set(wandb_files(run)) - set(before)
+    assert added.name == before[0].name
+    history = [record["item"] for record in wandb_records(added, clean_environment)["history"]]
+    rows = [(row["epoch"], row["_step"]) for row in history if "epoch" in row]
+    assert rows == [(1, 150), (2, 300), (3, 450), (4, 600)]
+    assert f"wandb sync outputs/run/wandb/{added.parent.name}" in end.stdout
+    assert load(run).config["train"]["epochs"] == 4
+    assert "learning rates follow the schedule of 4 epochs" in end.stdout
+
+
+@pytest.mark.slow
+def test_a_job_of_several_seeds_goes_on_with_the_seeds_that_are_left(start, train_here, tmp_path):
+    job = tmp_path / "outputs" / "job"
+    running = start(*TINY_RUN, "train.epochs=40", "train.seeds=3", OFF, f"hydra.run.dir={job}")
+    running.wait_alive_until(lambda: lines_of_metrics(job / "seed-1") > 0)
+    running.process.send_signal(signal.SIGKILL)
+    running.end()
+    first = (job / "seed-0" / "metrics.jsonl").read_text()
+    end = train_here("resume=auto")
+    assert end.status == 0, end.stderr
+    assert (job / "seed-0" / "metrics.jsonl").read_text() == first
+    assert [len(metrics_of(job / f"seed-{seed}")) for seed in range(3)] == [40] * 3
+    assert summary_of(job)["status"] == "finished"
+    assert len(summary_of(job)["costs"]) == 3
