@@ -60,6 +60,7 @@ class Examination:
     Attributes:
         region: What the starts are drawn from.
         steps: Length of the trajectories.
+        goal_tolerance: Smallest tolerance of an entry of the error in the goal set; None without states.
         core: Cost below which a state belongs to the core; None where states cannot be set.
         candidates: What holds of each candidate, by its name.
         missing: Why there is no such candidate, by its name.
@@ -87,6 +88,7 @@ class Examination:
     rollouts: Proportion
     terminated: int
     settling: Mapping[str, float]
+    goal_tolerance: float | None = None
     core: float | None = None
     candidates: dict[str, Decrease] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
@@ -193,6 +195,7 @@ class _Examiner:
             proportion(failed(outcome), self._confidence),
             int(outcome.terminated.sum()),
             settling(outcome, self._confidence),
+            goal_tolerance=float(np.min(np.asarray(loop.system.goal_tolerance, np.float64))),
             core=core,
             failures=starts[failed(outcome)],
             outcome=outcome,

@@ -12,7 +12,7 @@ from lac.stability.convergence import largest_passed
 from lac.stability.decrease import as_numbers, numbers
 from lac.stability.examination import Examination
 from lac.stability.page import markdown, page
-from lac.stability.wording import percent, sentences, verdict
+from lac.stability.wording import sentences, verdict
 
 SCHEMA = 1
 FOLDER, DATA, TEXT, PAGE = "stability", "report.json", "report.md", "report.html"
@@ -90,7 +90,6 @@ def make_report(
         proof: A proof.
         not_proved: Why there is none.
     """
-    search = found.falsification
     data: dict[str, Any] = {
         "schema": SCHEMA,
         "policy": dict(policy),
@@ -100,7 +99,22 @@ def make_report(
         "attempts": attempts,
         "bound_confidence": bound_confidence(confidence, attempts),
         "seed": seed,
+        **_findings(found),
+        "proved": None if proof is None else proof.report(),
+        "not_proved": not_proved,
+    }
+    data["verdict"] = verdict(data)
+    data["sentences"] = sentences(data)
+    data["seconds"] = {name: round(value, 2) for name, value in found.seconds.items()}
+    return StabilityReport(data, found, proof)
+
+
+def _findings(found: Examination) -> dict[str, Any]:
+    """The entries of a report that are counted."""
+    search = found.falsification
+    return {
         "core": found.core,
+        "goal_tolerance": found.goal_tolerance,
         "best": found.best,
         "candidates": {name: as_numbers(result) for name, result in found.candidates.items()},
         "missing": found.missing,
@@ -123,13 +137,7 @@ def make_report(
         if search is None
         else {"evaluations": search.evaluations, "found": search.found, "worst": search.worst},
         "counterexamples": _counterexamples(found),
-        "proved": None if proof is None else proof.report(),
-        "not_proved": not_proved,
     }
-    data["verdict"] = verdict(data)
-    data["sentences"] = sentences(data)
-    data["seconds"] = {name: round(value, 2) for name, value in found.seconds.items()}
-    return StabilityReport(data, found, proof)
 
 
 def bound_confidence(confidence: float, attempts: int) -> float:
@@ -158,15 +166,3 @@ def _counterexamples(found: Examination) -> list[dict[str, Any]]:
             {"kind": "decrease", "candidate": found.best, "state": search.state.tolist(), "increase": search.worst}
         )
     return shown
-
-
-def one_line(data: Mapping[str, Any]) -> str:
-    """A report in a line of a table: verdict, failures, the best candidate's violations, the proof."""
-    rollouts, best = data["rollouts"], data["candidates"].get(data["best"])
-    parts = [
-        f"{data['verdict']:>15}",
-        f"{rollouts['failures']:>5} of {rollouts['n']} (<= {percent(rollouts['bound'])})",
-    ]
-    parts.append("-" if best is None else f"{data['best']} <= {percent(best['one_step']['bound'])}")
-    parts.append("-" if data["proved"] is None else percent(data["proved"]["region_share"]))
-    return "  ".join(parts)

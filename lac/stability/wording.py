@@ -18,7 +18,8 @@ MIN_PROVED = 0.95
 def verdict(report: Mapping[str, Any]) -> str:
     """The highest level that a report reaches; see ``docs/evidence.md``."""
     proved = report["proved"]
-    if proved is not None and proved["region_share"] >= MIN_PROVED:
+    # A proof may be one of convergence to a place that nobody wants.
+    if proved is not None and proved["region_share"] >= MIN_PROVED and proved["offset"] <= report["goal_tolerance"]:
         return "proved-on-model"
     if report["rollouts"]["bound"] > MAX_FAILURE:
         return "none"

@@ -1,6 +1,6 @@
 """Stability reports from Python: :func:`certify`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,21 +57,24 @@ def certify(
             run = policy if isinstance(policy, Run) else load(policy)
             report = certify_run(run, "final", seed, confidence, action_error, proof, folder=output_dir)
         else:
-            if env_fn is None:
-                raise ValueError("env_fn is not given; a policy that is no run needs it")
-            if not (callable(policy) or hasattr(policy, "get_action")):
-                raise ValueError(f"policy is {policy!r}; it must be an agent, a controller, a function, or a run")
-            env = wrap_env(env_fn(), opt_type)
-            name = env.spec.id if env.spec is not None else type(env.unwrapped).__name__
-            described = {"file": None, "sha256": None, "algorithm": type(policy).__name__}
-            report = certify_loop(
-                *(policy, env, described, {"id": name, "kwargs": {}}),
-                seed=seed,
-                confidence=confidence,
-                action_error=action_error,
-                with_proof=proof,
-            )
-            env.close()
+            settings = {"seed": seed, "confidence": confidence, "action_error": action_error, "with_proof": proof}
+            report = _certify_policy(policy, env_fn, opt_type, settings)
         if output_dir is not None:
             report.save(output_dir)
     return report
+
+
+def _certify_policy(
+    policy: Any, env_fn: Callable[[], AnyEnv] | None, opt_type: str, settings: Mapping[str, Any]
+) -> StabilityReport:
+    if env_fn is None:
+        raise ValueError("env_fn is not given; a policy that is no run needs it")
+    if not (callable(policy) or hasattr(policy, "get_action")):
+        raise ValueError(f"policy is {policy!r}; it must be an agent, a controller, a function, or a run")
+    env = wrap_env(env_fn(), opt_type)
+    try:
+        name = env.spec.id if env.spec is not None else type(env.unwrapped).__name__
+        described = {"file": None, "sha256": None, "algorithm": type(policy).__name__}
+        return certify_loop(policy, env, described, {"id": name, "kwargs": {}}, **settings)
+    finally:
+        env.close()

@@ -201,6 +201,14 @@ def test_what_would_change_the_mathematics_is_refused_and_changes_nothing(finish
     assert {file: file.stat().st_mtime_ns for file in finished_run.rglob("*")} == files
 
 
+@pytest.fixture(autouse=True)
+def usual_interrupt():
+    """Python's own handler of SIGINT: processes that run tests side by side ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="module")
 def finished_run(tmp_path_factory):
     run = tmp_path_factory.mktemp("finished") / "run"
