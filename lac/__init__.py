@@ -24,12 +24,15 @@ _MODULES = {
     "certify": "lac.studies.stability",
     "choose_engine": "lac.engines",
     "controllers": "lac.controllers",
+    "evaluate": "lac.studies.episodes",
     "export": "lac.runs.exporting",
     "lac": "lac.api",
     "latc": "lac.api",
     "load_agent": "lac.agents.loading",
+    "load_run": "lac.studies.episodes",
     "recommended": "lac.config.recommended",
     "robustness": "lac.studies.robustness",
+    "rollout": "lac.studies.episodes",
     "sac": "lac.api",
 }
 

@@ -20,6 +20,9 @@ from lac.networks import LyapunovActorCritic as LyapunovActorCritic
 from lac.networks import LyapunovActorTwinCritic as LyapunovActorTwinCritic
 from lac.networks import SoftActorCritic as SoftActorCritic
 from lac.runs.exporting import export as export
+from lac.studies.episodes import evaluate as evaluate
+from lac.studies.episodes import load_run as load_run
+from lac.studies.episodes import rollout as rollout
 from lac.studies.robustness import robustness as robustness
 from lac.studies.stability import certify as certify
 

@@ -12,7 +12,7 @@ MAX_FAILURE = 0.05
 MAX_VIOLATION = 0.01
 """Up to this bound of the share of states without a decrease, the verdict is statistical."""
 MIN_PROVED = 0.95
-"""From this share of the region that converges in simulation on, the verdict is that of the proof."""
+"""From this share of R on, the verdict is that of the proof."""
 
 
 def verdict(report: Mapping[str, Any]) -> str:

@@ -1,0 +1,113 @@
+"""Test episodes of a policy from Python: :func:`rollout` and :func:`evaluate`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lac.envs import AnyEnv, wrap_env
+from lac.envs.disturbances import disturbed
+from lac.envs.factory import flattened
+from lac.evaluation.rollouts import FIRST_TEST_SEED, Policy, Rollouts, side_by_side
+from lac.evaluation.rollouts import rollout as run_episodes
+from lac.runs import Run, load
+from lac.runs.environments import at_most
+from lac.settings.rules import COUNT, FROM_ZERO, OPTIONAL_COUNT, Choice, raise_if_wrong
+from lac.stability.examination import deterministic
+
+_MAX_ENVS = 50
+load_run = load
+
+
+def rollout(
+    policy: Any,
+    env_fn: Callable[[], AnyEnv] | None = None,
+    episodes: int = 10,
+    steps: int | None = None,
+    first_seed: int = FIRST_TEST_SEED,
+    disturbance: Mapping[str, Any] | None = None,
+    opt_type: str = "minimize",
+) -> Rollouts:
+    """Episodes of a deterministic policy, recorded step by step.
+
+    Args:
+        policy: A trained agent, a controller, any function from observations ``[B, obs_dim]`` to actions, or a run or
+            its folder.
+        env_fn: Makes a copy of the environment; None is that of the run.
+        episodes: Number of episodes.
+        steps: Length of an episode, also beyond its time limit; None is that limit.
+        first_seed: Seed of the first reset; the others follow it. The default are the resets of every test.
+        disturbance: ``kind`` and its arguments, as ``{"kind": "impulse", "magnitude": 5, "at_step": 100}``.
+        opt_type: Whether the environment gives costs (``minimize``) or rewards (``maximize``).
+
+    Returns:
+        Costs, lengths, observations, actions, states and signals; ``summary()`` has their figures.
+
+    Raises:
+        ValueError: An argument is wrong.
+    """
+    return _episodes(policy, env_fn, episodes, steps, first_seed, disturbance, opt_type, None)
+
+
+def evaluate(
+    policy: Any,
+    env_fn: Callable[[], AnyEnv] | None = None,
+    episodes: int = 100,
+    steps: int | None = None,
+    first_seed: int = FIRST_TEST_SEED,
+    disturbance: Mapping[str, Any] | None = None,
+    opt_type: str = "minimize",
+) -> dict[str, float]:
+    """Cost, length, early terminations and settling of a deterministic policy over test episodes.
+
+    The arguments are those of :func:`rollout`, the figures those of ``evaluate.py`` on the same resets.
+    """
+    return _episodes(policy, env_fn, episodes, steps, first_seed, disturbance, opt_type, 0).summary()
+
+
+def _episodes(
+    policy: Any,
+    env_fn: Callable[[], AnyEnv] | None,
+    episodes: int,
+    steps: int | None,
+    first_seed: int,
+    disturbance: Mapping[str, Any] | None,
+    opt_type: str,
+    record: int | None,
+) -> Rollouts:
+    raise_if_wrong(
+        episodes=(episodes, COUNT),
+        steps=(steps, OPTIONAL_COUNT),
+        first_seed=(first_seed, FROM_ZERO),
+        opt_type=(opt_type, Choice(("minimize", "maximize"))),
+    )
+    act, envs = _closed_loop(policy, env_fn, disturbance, opt_type, min(episodes, _MAX_ENVS))
+    try:
+        members = side_by_side(envs, episodes)
+        seeds = range(first_seed, first_seed + episodes)
+        return run_episodes(act, members, seeds, steps, record, beyond_limits=steps is not None)
+    finally:
+        for env in envs:
+            env.close()
+
+
+def _closed_loop(
+    policy: Any,
+    env_fn: Callable[[], AnyEnv] | None,
+    disturbance: Mapping[str, Any] | None,
+    opt_type: str,
+    number: int,
+) -> tuple[Policy, Sequence[AnyEnv]]:
+    if isinstance(policy, (str, Path, Run)):
+        run = policy if isinstance(policy, Run) else load(policy)
+        agent, envs = run.closed_loop("final", disturbance, number)
+        return deterministic(agent), envs
+    if env_fn is None:
+        raise ValueError("env_fn is not given; a policy that is no run needs it")
+    if not (callable(policy) or hasattr(policy, "get_action")):
+        raise ValueError(f"policy is {policy!r}; it must be an agent, a controller, a function, or a run")
+
+    def make() -> AnyEnv:
+        env = env_fn()
+        return wrap_env(env if disturbance is None else disturbed(flattened(env), disturbance), opt_type)
+
+    return deterministic(policy), at_most(number, make)
