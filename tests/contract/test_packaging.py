@@ -86,6 +86,7 @@ def test_run_leads_to_the_commands_that_it_prints(lac, tmp_path):
     assert (tmp_path / "compared" / "report.html").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("packages", "overrides"),
     [

@@ -180,6 +180,7 @@ def test_what_the_agent_runs_composes_to_what_was_chosen(sweep_of, train_here):
     assert cfg.network.hidden_sizes == {"actor": [64, 64], "critic": [64, 64, 16]}
 
 
+@pytest.mark.slow
 def test_agent_trains_into_its_own_run(sweep_of, monkeypatch, clean_environment, tmp_path):
     """W&B's agent itself starts the command; only the server that would choose the values is missing."""
     sweep = sweep_of(*TINY, "network=small", "algo=lac,lac", "algo.alpha3=0.1,0.25")

@@ -25,6 +25,7 @@ from lac.stability.report import make_report
 from lac.stability.wording import CLAIM_WORDS
 
 SMALL = Effort(states=2000, many_steps=300, rollouts=200, pilot=300, fit=1500, iterations=100, pushed=100, long=4)
+TINY = Effort(states=400, many_steps=100, rollouts=100, pilot=60, fit=400, iterations=20, pushed=20, long=4)
 NOTHING = {"file": None, "sha256": None, "algorithm": "test"}
 HERE = {"id": "test", "kwargs": {}}
 
@@ -144,7 +145,7 @@ def test_a_policy_that_only_survives_its_episode_is_found_out():
     """It costs 27 in 250 steps, as the linear regulator does, and loses the middle of the rail later on."""
     env = gymnasium.make("lac/CartPoleCost-v1")
     agent = lac.load_agent(Path(__file__).parent / "policies" / "cartpole-survives.safetensors")
-    found = examine(agent, env, effort=SMALL)
+    found = examine(agent, env, effort=TINY)
     report = make_report(found, NOTHING, HERE, 0.99)
     assert report.verdict == "none"
     case = report.data["counterexamples"][0]
@@ -162,7 +163,7 @@ def test_a_policy_that_only_survives_its_episode_is_found_out():
 
 def test_a_designed_controller_is_counted_and_says_no_word_of_a_proof(tmp_path):
     env = gymnasium.make("lac/CartPoleCost-v1")
-    report = certify(LinearRegulator(env, nominal_system(env)), env, NOTHING, HERE, effort=SMALL, with_proof=False)
+    report = certify(LinearRegulator(env, nominal_system(env)), env, NOTHING, HERE, effort=TINY, with_proof=False)
     assert report.data["rollouts"]["failures"] == 0
     assert report.verdict in {"empirical", "statistical"}
     files = report.save(tmp_path)
