@@ -209,7 +209,8 @@ class _Examiner:
         if isinstance(self._policy, LAC):
             self._judge_critic(found, pilot, core)
         rng = next(self._streams)
-        found.rungs = ladder(loop, region.starts(effort.pushed, rng), episode, self._confidence, rng)
+        steps = self._pushed_steps(outcome, episode)
+        found.rungs = ladder(loop, region.starts(effort.pushed, rng), steps, self._confidence, rng)
         self._lap("ladder")
         if found.best is not None and region.numbers is not None:
             found.falsification = falsify(found.functions[found.best], loop, region, core, self._seed)
@@ -219,6 +220,12 @@ class _Examiner:
     def _count_rollouts(self) -> tuple[Outcome, FloatArray]:
         starts = self._region.starts(self._effort.rollouts, next(self._streams))
         return self._loop.run(starts, self._steps), starts
+
+    def _pushed_steps(self, outcome: Outcome, episode: int) -> int:
+        """Length of a trajectory that is pushed in its middle: one has the time to settle before and after."""
+        times = outcome.settling_steps[np.isfinite(outcome.settling_steps)]
+        slowest = int(times.max()) if len(times) else 0
+        return min(max(episode, 3 * slowest), self._steps)
 
     def _make_candidates(self, found: Examination, pilot: Traces, core: float) -> None:
         loop, functions = self._loop, found.functions
