@@ -13,7 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from lac.cli.resume import config_of_job, resumption_in
+from lac.cli.resume import config_of_job, is_stopped, resumption_in
 from lac.config.checks import ConfigError, config_errors, flat, override_errors
 from lac.config.commands import override, pasteable_command
 from lac.config.disturbances import disturbance_fit_errors
@@ -121,7 +121,8 @@ def _trained(cfg: DictConfig, run_dir: Path, should_prune: Callable[[Report], bo
     """As :func:`_train`, unless an earlier call has trained this seed to its end."""
     summary = read_summary(run_dir)
     final: dict[str, float] = summary.get("final", {})
-    is_whole = final.get("env_steps") == cfg.train.epochs * cfg.train.steps_per_epoch
+    has_all_steps = final.get("env_steps") == cfg.train.epochs * cfg.train.steps_per_epoch
+    is_whole = has_all_steps or is_stopped(summary, cfg.train)
     if summary.get("status") == PRUNED or (summary.get("status") == FINISHED and is_whole):
         return final
     return _train(cfg, run_dir, should_prune)
