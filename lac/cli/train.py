@@ -22,10 +22,12 @@ from lac.config.plans import fit_errors, training_plan
 from lac.envs.checks import smoke_test_errors
 from lac.envs.factory import environment_factory, validate_spaces, wrap_env
 from lac.files import relative_to, write_bytes
+from lac.loggers.copies import missing_package
 from lac.loggers.heartbeat import heartbeat
 from lac.runs.folder import CONFIG, FINISHED, PRUNED, SUMMARY, one_line, read_summary
 from lac.settings.arguments import key_of_argument
 from lac.settings.consistency import Given, unused
+from lac.settings.logging import CopySettings
 from lac.settings.rules import SEED, ArgumentError
 from lac.sweeps.search.settings import trial_number
 from lac.sweeps.seeds import PruningCallback, Report, objective, pruning_decision, train_seeds
@@ -217,6 +219,9 @@ def _raise_if_not_buildable(plain: Mapping[str, Any]) -> None:
                 errors.append(f"train.start_policy is a policy of {saved_by}; choose it with algo={saved_by.lower()}")
     except (ValueError, FileNotFoundError) as error:
         errors.append(f"train.start_policy: {error}")
+    missing = missing_package(plain["loggers"]["tensorboard"])
+    if missing is not None:
+        errors.append(f"loggers.tensorboard {missing}")
     if errors:
         raise ConfigError(errors)
     try:
@@ -267,6 +272,7 @@ def _record_settings(
         export=plain["train"]["export"],
         keep_checkpoints=plain["train"]["keep_checkpoints"],
         checkpoint_seconds=plain["train"]["checkpoint_seconds"],
+        copies=CopySettings(**plain["loggers"]),
     )
 
 

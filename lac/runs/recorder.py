@@ -22,7 +22,8 @@ from lac.evaluation.ranking import is_better
 from lac.figures import learning_curve
 from lac.files import overwrite_json, relative_to, shell_text, write_bytes, write_json
 from lac.loggers.console import ConsoleLogger
-from lac.loggers.jsonl import JsonlLogger, read_metrics
+from lac.loggers.jsonl import read_metrics
+from lac.loggers.metrics_files import MetricsFiles
 from lac.loggers.wandb import WandbLogger
 from lac.runs.checkpoints import Checkpoints
 from lac.runs.ending import HeldSignals, Interruption, held_signals, run_steps, status_after
@@ -82,7 +83,7 @@ class RunRecorder:
         self._console = ConsoleLogger(self._dir / LOG, settings.quiet, settings.columns)
         wandb_id = record.get("wandb", {}).get("id")
         self._wandb = WandbLogger(settings.wandb, self._dir, settings.config, self._console.warn, wandb_id)
-        self._metrics = JsonlLogger(self._dir / METRICS, int(record.get("metrics_bytes", 0)))
+        self._metrics = MetricsFiles(self._dir / METRICS, record.get("metrics_bytes", 0), settings.copies)
         checkpoint = None if resumption is None else resumption.checkpoint
         self._checkpoints = Checkpoints(self._dir, settings.keep_checkpoints, settings.checkpoint_seconds, checkpoint)
         self._interruption = Interruption()
