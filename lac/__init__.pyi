@@ -159,6 +159,8 @@ def lac(
     final_test_episodes: int = 100,
     num_envs: int = 1,
     engine: str = "auto",
+    stop_below: float | None = None,
+    patience: int | None = None,
 ) -> tuple[LAC, ReplayBuffer]: ...
 def latc(
     env_fn: Callable[[], AnyEnv | AnyVectorEnv],
@@ -214,6 +216,8 @@ def latc(
     final_test_episodes: int = 100,
     num_envs: int = 1,
     engine: str = "auto",
+    stop_below: float | None = None,
+    patience: int | None = None,
 ) -> tuple[LATC, ReplayBuffer]: ...
 def sac(
     env_fn: Callable[[], AnyEnv | AnyVectorEnv],
@@ -258,4 +262,6 @@ def sac(
     final_test_episodes: int = 100,
     num_envs: int = 1,
     engine: str = "auto",
+    stop_below: float | None = None,
+    patience: int | None = None,
 ) -> tuple[SAC, ReplayBuffer]: ...

@@ -14,6 +14,7 @@ from lac.agents.agent import ACTOR_CRITIC_PARAMETERS
 from lac.buffers import ReplayBuffer
 from lac.devices import limited_threads
 from lac.envs import AnyEnv, AnyVectorEnv
+from lac.loggers.copies import missing_package
 from lac.loggers.wandb import WandbSettings
 from lac.loggers.wandb_environment import asked
 from lac.runs.folder import new_folder
@@ -44,8 +45,9 @@ _DOCSTRING = """Train :class:`~lac.agents.{module}.{name}` in an environment.
         logger_kwargs: ``output_dir`` (a new folder under ``outputs/`` by default), ``exp_name``, ``quiet``,
             ``verbose_vars`` (metrics shown on the console), ``use_wandb``, ``wandb_project``, ``wandb_group``,
             ``wandb_job_type``, ``wandb_run_name``, ``save_checkpoints`` (keep every saved epoch's policy),
-            ``keep_checkpoints`` and ``checkpoint_seconds`` (how many, how often), ``resume`` (the folder of a run
-            that goes on from its newest checkpoint; the other arguments are those with which it was begun).
+            ``csv`` and ``tensorboard`` (copies of the metrics), ``keep_checkpoints`` and ``checkpoint_seconds`` (how
+            many, how often), ``resume`` (the folder of a run that goes on from its newest checkpoint; the other
+            arguments are those with which it was begun).
             The folder is made when the training starts: a call that cannot start leaves none.
 {settings}
 
@@ -149,6 +151,9 @@ def _logger_settings(logger_kwargs: Any) -> LoggerSettings:
     given = plain(logger_kwargs)
     raise_if_any(setting_errors(LoggerSettings, given, "logger_kwargs: "))
     settings = LoggerSettings(**given)
+    missing = missing_package(settings.tensorboard)
+    if missing is not None:
+        raise ValueError(f"logger_kwargs: tensorboard {missing}")
     if settings.resume is not None and settings.output_dir is not None:
         raise ValueError(
             f"logger_kwargs: resume is {settings.resume!r} and output_dir is {settings.output_dir!r}; leave output_dir "
@@ -188,6 +193,7 @@ def _record_settings(
         wandb=wandb if resumption is None else resumption.labels(wandb, {"name"}),
         keep_checkpoints=logging.keep_checkpoints,
         checkpoint_seconds=logging.checkpoint_seconds,
+        copies=logging,
     )
 
 

@@ -1,6 +1,6 @@
 """The key ``resume`` of the command ``train``: which run goes on, with which config."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ def continue_run(config: DictConfig) -> FileLock:
         saved = read_config(folder / CONFIG)
         before = _overrides_before(folder)
         continued = continued_config(saved, config, OmegaConf.to_container(config.hydra.overrides.task), before)  # type: ignore[arg-type]
-        _raise_if_nothing_is_left(folder, saved["train"]["epochs"], continued.train.epochs)
+        _raise_if_nothing_is_left(folder, saved["train"]["epochs"], continued.train)
     except RunError as error:
         raise ConfigError([f"resume is {str(given)!r}: {error}"]) from error
     continued.resume = str(folder)
@@ -97,10 +97,22 @@ def _overrides_before(folder: Path) -> list[str]:
     return [text for text in overrides if isinstance(text, str)] if isinstance(overrides, list) else []
 
 
-def _raise_if_nothing_is_left(folder: Path, before: int, epochs: int) -> None:
+def is_stopped(summary: Mapping[str, Any], train: Mapping[str, Any]) -> bool:
+    """Whether a run has stopped early with the same settings as these of the group ``train``."""
+    stopped = summary.get("stopped")
+    return stopped is not None and all(stopped[name] == train[name] for name in ("stop_below", "patience"))
+
+
+def _raise_if_nothing_is_left(folder: Path, before: int, train: Mapping[str, Any]) -> None:
+    epochs, summary = train["epochs"], read_summary(folder)
     if epochs < before:
         raise RunError(f"train.epochs is {epochs}, but the run has {before}; give at least as many")
-    if read_summary(folder).get("status") == FINISHED and epochs == before:
+    if summary.get("status") != FINISHED:
+        return
+    if is_stopped(summary, train):
+        reason = summary["stopped"]["reason"]
+        raise RunError(f"{folder} stopped early ({reason}); change train.stop_below or train.patience to extend it")
+    if epochs == before and "stopped" not in summary:
         raise RunError(f"{folder} is finished; give more train.epochs than its {before} to extend it")
 
 

@@ -13,7 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from lac.cli.resume import config_of_job, resumption_in
+from lac.cli.resume import config_of_job, is_stopped, resumption_in
 from lac.config.checks import ConfigError, config_errors, flat, override_errors
 from lac.config.commands import override, pasteable_command
 from lac.config.disturbances import disturbance_fit_errors
@@ -22,10 +22,12 @@ from lac.config.plans import fit_errors, training_plan
 from lac.envs.checks import smoke_test_errors
 from lac.envs.factory import environment_factory, validate_spaces, wrap_env
 from lac.files import relative_to, write_bytes
+from lac.loggers.copies import missing_package
 from lac.loggers.heartbeat import heartbeat
 from lac.runs.folder import CONFIG, FINISHED, PRUNED, SUMMARY, one_line, read_summary
 from lac.settings.arguments import key_of_argument
 from lac.settings.consistency import Given, unused
+from lac.settings.logging import CopySettings
 from lac.settings.rules import SEED, ArgumentError
 from lac.sweeps.search.settings import trial_number
 from lac.sweeps.seeds import PruningCallback, Report, objective, pruning_decision, train_seeds
@@ -121,7 +123,8 @@ def _trained(cfg: DictConfig, run_dir: Path, should_prune: Callable[[Report], bo
     """As :func:`_train`, unless an earlier call has trained this seed to its end."""
     summary = read_summary(run_dir)
     final: dict[str, float] = summary.get("final", {})
-    is_whole = final.get("env_steps") == cfg.train.epochs * cfg.train.steps_per_epoch
+    has_all_steps = final.get("env_steps") == cfg.train.epochs * cfg.train.steps_per_epoch
+    is_whole = has_all_steps or is_stopped(summary, cfg.train)
     if summary.get("status") == PRUNED or (summary.get("status") == FINISHED and is_whole):
         return final
     return _train(cfg, run_dir, should_prune)
@@ -216,6 +219,9 @@ def _raise_if_not_buildable(plain: Mapping[str, Any]) -> None:
                 errors.append(f"train.start_policy is a policy of {saved_by}; choose it with algo={saved_by.lower()}")
     except (ValueError, FileNotFoundError) as error:
         errors.append(f"train.start_policy: {error}")
+    missing = missing_package(plain["loggers"]["tensorboard"])
+    if missing is not None:
+        errors.append(f"loggers.tensorboard {missing}")
     if errors:
         raise ConfigError(errors)
     try:
@@ -266,6 +272,7 @@ def _record_settings(
         export=plain["train"]["export"],
         keep_checkpoints=plain["train"]["keep_checkpoints"],
         checkpoint_seconds=plain["train"]["checkpoint_seconds"],
+        copies=CopySettings(**plain["loggers"]),
     )
 
 

@@ -13,8 +13,9 @@ from lac.settings.commands import TrainCommand
 from lac.settings.disturbances import KINDS
 
 _FREE = (
-    *("wandb.mode", "wandb.group", "wandb.name", "wandb.tags", "device.", "fail_fast", "dry_run", "resume"),
+    *("wandb.mode", "wandb.group", "wandb.name", "wandb.tags", "device.", "loggers.", "fail_fast", "dry_run", "resume"),
     *("train.epochs", "train.save_freq", "train.keep_checkpoints", "train.checkpoint_seconds"),
+    *("train.stop_below", "train.patience"),
 )
 """The keys, and the groups, that may change."""
 

@@ -1,1 +1,1 @@
-"""Loggers of metrics: a JSON lines file, the console, Weights & Biases."""
+"""Loggers of metrics: a JSON lines file and copies of it, the console, Weights & Biases."""

@@ -8,10 +8,17 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from lac.runs.folder import FAILED, FINISHED, INTERRUPTED
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 """Those that ask a process to end."""
 _OF_SCHEDULERS = [getattr(signal, name) for name in ("SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
 _REPEATED_AFTER = 1.0  # seconds; a scheduler may send a signal to the process and to its group
+
+
+def status_after(error: BaseException | None) -> str:
+    """The status of a run that has ended with an error, or without one."""
+    return FINISHED if error is None else FAILED if isinstance(error, Exception) else INTERRUPTED
 
 
 def run_steps(steps: Mapping[str, Callable[[], object]], warn: Callable[[str], None]) -> None:

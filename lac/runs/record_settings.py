@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lac.loggers.wandb import WandbSettings
+from lac.settings.logging import CopySettings
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class RecordSettings:
         export: Whether to export the final policy when the run has finished.
         keep_checkpoints: How many checkpoints are kept; 0 writes none.
         checkpoint_seconds: Seconds between two.
+        copies: Which copies of the metrics are kept.
     """
 
     run_dir: Path
@@ -47,3 +49,4 @@ class RecordSettings:
     export: bool = False
     keep_checkpoints: int = 0
     checkpoint_seconds: float = 60.0
+    copies: CopySettings = field(default_factory=CopySettings)

@@ -18,13 +18,15 @@ from lac.agents import Agent
 from lac.agents.policy_files import BEST, FINAL, policy_path
 from lac.envs.checks import OffendingTransitionError
 from lac.evaluation.final_tests import FinalTests
+from lac.evaluation.ranking import is_better
 from lac.figures import learning_curve
 from lac.files import overwrite_json, relative_to, shell_text, write_bytes, write_json
 from lac.loggers.console import ConsoleLogger
-from lac.loggers.jsonl import JsonlLogger, read_metrics
+from lac.loggers.jsonl import read_metrics
+from lac.loggers.metrics_files import MetricsFiles
 from lac.loggers.wandb import WandbLogger
 from lac.runs.checkpoints import Checkpoints
-from lac.runs.ending import HeldSignals, Interruption, held_signals, run_steps
+from lac.runs.ending import HeldSignals, Interruption, held_signals, run_steps, status_after
 from lac.runs.exporting import export_run
 from lac.runs.folder import (
     FAILED,
@@ -44,9 +46,10 @@ from lac.runs.folder import (
 from lac.runs.forecast import Forecast
 from lac.runs.provenance import provenance
 from lac.runs.record_settings import RecordSettings
-from lac.runs.results import acting_as, flat, is_better, report_of
+from lac.runs.results import acting_as, flat, report_of
 from lac.runs.resuming import Resumption
 from lac.runs.texts import conclusion, introduction
+from lac.settings.training import LoopSettings
 from lac.training.divergence import DivergenceError, has_finite_weights
 from lac.training.plan import TrainingPlan
 from lac.training.recording import Metrics, Training
@@ -80,7 +83,7 @@ class RunRecorder:
         self._console = ConsoleLogger(self._dir / LOG, settings.quiet, settings.columns)
         wandb_id = record.get("wandb", {}).get("id")
         self._wandb = WandbLogger(settings.wandb, self._dir, settings.config, self._console.warn, wandb_id)
-        self._metrics = JsonlLogger(self._dir / METRICS, int(record.get("metrics_bytes", 0)))
+        self._metrics = MetricsFiles(self._dir / METRICS, record.get("metrics_bytes", 0), settings.copies)
         checkpoint = None if resumption is None else resumption.checkpoint
         self._checkpoints = Checkpoints(self._dir, settings.keep_checkpoints, settings.checkpoint_seconds, checkpoint)
         self._interruption = Interruption()
@@ -192,6 +195,10 @@ class RunRecorder:
             "wandb": {"id": self._wandb.description["id"], "labels": asdict(self._settings.wandb)},
         }
 
+    def stopped(self, reason: str, loop: LoopSettings) -> None:
+        """Record why the training has stopped early, and with which settings."""
+        self._summary["stopped"] = {"reason": reason, "stop_below": loop.stop_below, "patience": loop.patience}
+
     def trained(self, agent: Agent, test: Callable[[bool], FinalTests]) -> None:
         """Test the final and the best policy on many resets, and the final one for longer; the agent stays as it is."""
         self._raise_if_removed()
@@ -223,10 +230,10 @@ class RunRecorder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         pending = self._interruption.end()
-        with held_signals(is_ending=_status(error) == INTERRUPTED) as held:
+        with held_signals(is_ending=status_after(error) == INTERRUPTED) as held:
             if pending is not None:
                 signal.raise_signal(pending)
-            status = PRUNED if error is None and self._stop is not None else _status(error)
+            status = PRUNED if error is None and self._stop is not None else status_after(error)
             self._summary |= {"status": status, "wall_time": round(time.time() - self._started, 2)}
             if error is not None and status == FAILED:
                 self._summary["error"] = "".join(traceback.format_exception(error))
@@ -303,18 +310,11 @@ class RunRecorder:
         return relative_to(path, self._settings.start_dir)
 
     def _conclusion(self) -> list[str]:
-        status, files = self._summary["status"], {}
-        if (self._dir / TRANSITION).exists():
-            files["transition"] = str(self._shown(self._dir / TRANSITION))
-        if self._picture is not None:
-            files["picture"] = str(self._shown(self._picture))
+        status, found = self._summary["status"], {"transition": self._dir / TRANSITION, "picture": self._picture}
+        files = {name: str(self._shown(path)) for name, path in found.items() if path is not None and path.exists()}
         next_steps = list(self._settings.next_steps) if status == FINISHED else []
         if status == FINISHED and self._wandb.offline_folder is not None:
             next_steps.append(shell_text(["wandb", "sync", self._shown(self._wandb.offline_folder)]))
         if status == INTERRUPTED and self._settings.to_continue and has_checkpoint(self._dir):
             next_steps.append(self._settings.to_continue)
         return conclusion(self._summary, files, next_steps)
-
-
-def _status(error: BaseException | None) -> str:
-    return FINISHED if error is None else FAILED if isinstance(error, Exception) else INTERRUPTED

@@ -60,19 +60,6 @@ def acting_as(agent: Agent, policy: Path) -> Iterator[None]:
         agent.load_state_dict(weights)
 
 
-def is_better(report: Mapping[str, float], best: Mapping[str, float] | None) -> bool:
-    """Whether a report has fewer early terminations than the best one, or as many and more episodes that settle.
-
-    The cost decides where both are the same. An early termination is a failure: the environment ends the episode
-    before its time limit. Failures are compared first, because the sum of costs of a short episode is low.
-    """
-    return best is None or _rank(report) < _rank(best)
-
-
-def _rank(report: Mapping[str, float]) -> tuple[float, float, float]:
-    return report["death_rate"], -report.get("settled", 0.0), report["cost_mean"]
-
-
 def flat(summary: Mapping[str, Any]) -> dict[str, Any]:
     """The results of a summary as a flat dictionary, for W&B."""
     results = {key: summary[key] for key in ("status", "wall_time", "seed") if key in summary}

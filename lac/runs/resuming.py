@@ -94,9 +94,12 @@ class Resumption:
         """Raise an error where a finished run would be given no more steps.
 
         Args:
-            is_complete: Whether the last step has been taken.
+            is_complete: Whether no further step follows.
         """
         if is_complete and self.summary.get("status") == FINISHED:
+            if "stopped" in self.summary:
+                reason = self.summary["stopped"]["reason"]
+                raise RunError(f"{self.folder} stopped early ({reason}); change stop_below or patience, to extend it")
             raise RunError(f"{self.folder} is finished; give more epochs than it has, to extend it")
 
     def entry(self, deviations: Iterable[str]) -> dict[str, Any]:

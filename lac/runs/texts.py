@@ -54,6 +54,8 @@ def conclusion(summary: Mapping[str, Any], files: Mapping[str, str], next_steps:
     lines = [f"{summary['status']} after {summary['wall_time']:.1f} s"]
     if summary["status"] == FAILED:
         lines.append(f"  error      {summary['error'].strip().splitlines()[-1]}")
+    if "stopped" in summary:
+        lines.append(f"  stopped    {summary['stopped']['reason']}")
     for name in TITLES:
         report = summary.get(name, {})
         if "cost_mean" in report:

@@ -9,6 +9,7 @@ from lac.settings.controllers import ControllerSettings
 from lac.settings.disturbances import Disturbance, kind_leaves
 from lac.settings.exporting import C_TYPE, DEFAULT_FORMAT, POLICY
 from lac.settings.fields import REQUIRED, Leaf, Settings, group, leaves, setting
+from lac.settings.logging import CopySettings
 from lac.settings.rules import COUNT, FROM_ZERO, OPTIONAL_COUNT, SEED, THREADS, Choice, Flag, Number, Text
 from lac.settings.training import (
     CheckpointSettings,
@@ -69,6 +70,7 @@ class TrainCommand(Settings):
     device: DeviceSettings = group(DeviceSettings)
     disturbance: Disturbance = group(Disturbance)
     train: TrainGroup = group(TrainGroup)
+    loggers: CopySettings = group(CopySettings)
     wandb: WandbGroup = group(WandbGroup)
     seed: int | None = setting(None, SEED, "seed of everything; null: one is drawn and recorded")
     resume: str | None = setting(

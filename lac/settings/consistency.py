@@ -71,7 +71,7 @@ class Given:
 
 def contradictions(given: Given) -> list[str]:
     """A sentence for each setting that cannot be meant beside the others."""
-    checks = (_floor, _decay_to_zero, _batch, _seeds, _environments, _absorbing)
+    checks = (_floor, _decay_to_zero, _batch, _seeds, _environments, _absorbing, _early_stop)
     return [sentence for check in checks for sentence in check(given)]
 
 
@@ -130,6 +130,15 @@ def _absorbing(given: Given) -> Iterator[str]:
             f"{given.name('env.termination_cost')} is {ABSORBING}, which is infinite with {given.word('algo.gamma')}; "
             "give a number or a smaller discount"
         )
+
+
+def _early_stop(given: Given) -> Iterator[str]:
+    for key in ("train.stop_below", "train.patience"):
+        if given.values.get(key) is not None and given.values.get("train.num_test_episodes") == 0:
+            yield (
+                f"{given.name(key)} is {given[key]}, but nothing is tested with "
+                f"{given.word('train.num_test_episodes')}; give episodes, or leave {given.name(key)} out"
+            )
 
 
 def unused(given: Given) -> list[str]:
@@ -199,6 +208,8 @@ def _of_length(given: Given) -> Unused:
         yield "train.start_steps", f"the run has {steps} steps, which are all random"
     if given.values.get("train.save_freq", 0) > epochs:
         yield "train.save_freq", f"the run ends after epoch {epochs}, where it saves its policy"
+    if epochs is not None and (given.values.get("train.patience") or 0) >= epochs - 1:
+        yield "train.patience", f"the run has {epochs} epochs"
     if epochs == 1 and given.values.get("lr_schedule.decay_ref") == "epoch":
         reason = "learning rates change after an epoch, and the run has one"
         for key in given.values:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lac.settings.fields import setting
+from lac.settings.fields import Settings, setting
 from lac.settings.rules import Flag, Text, Texts
 from lac.settings.training import CheckpointSettings
 
@@ -10,7 +10,17 @@ _TEXT = Text(optional=True)
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoggerSettings(CheckpointSettings):
+class CopySettings(Settings):
+    """Copies of the metrics for other programs."""
+
+    csv: bool = setting(False, Flag(), "copy metrics.jsonl to metrics.csv")
+    tensorboard: bool = setting(
+        False, Flag(), "copy it to tensorboard/, as events of TensorBoard (float32) over environment steps"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggerSettings(CheckpointSettings, CopySettings):
     """The entries of ``logger_kwargs``."""
 
     output_dir: str | None = setting(

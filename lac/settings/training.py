@@ -169,6 +169,14 @@ class LoopSettings(Settings):
     max_ep_len: int | None = setting(
         None, OPTIONAL_COUNT, "longest episode in steps, at most the environment's own limit; null: that limit"
     )
+    stop_below: float | None = setting(
+        None, OPTIONAL_NUMBER, "end after an epoch whose test has a mean cost below this and no early terminations"
+    )
+    patience: int | None = setting(
+        None,
+        OPTIONAL_COUNT,
+        "end after so many epochs without a better test: fewer early terminations, then more settled, then lower cost",
+    )
     save_freq: int = setting(1, COUNT, "epochs between saved policies")
     start_policy: str | None = setting(
         None, Text(is_path=True, optional=True), "run folder or policy file to start from"

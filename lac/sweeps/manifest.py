@@ -17,7 +17,7 @@ from lac.settings.training import CheckpointSettings
 from lac.sweeps.queue import Job
 
 MANIFEST = "sweep.json"
-_WITHOUT_EFFECT_ON_RESULTS = ("wandb", "dry_run", "fail_fast", "resume")
+_WITHOUT_EFFECT_ON_RESULTS = ("wandb", "loggers", "dry_run", "fail_fast", "resume")
 
 
 @dataclass(frozen=True)

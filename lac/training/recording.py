@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from lac.agents import Agent
 from lac.buffers import ReplayBuffer
 from lac.evaluation.final_tests import FinalTests
+from lac.settings.training import LoopSettings
 from lac.training.plan import TrainingPlan
 from lac.training.stopping import Stop
 
@@ -27,7 +28,7 @@ class Training(Protocol):
 
     @property
     def is_complete(self) -> bool:
-        """Whether the last step has been taken."""
+        """Whether no further step follows."""
 
     def state_dict(self, with_rows: bool = True) -> dict[str, Any]:
         """Everything that the training needs to continue, with or without the transitions of the replay buffer."""
@@ -50,6 +51,9 @@ class Recorder(Protocol):
 
     def between_steps(self, training: Training) -> None:
         """Called after each vector step, where the state of the training is whole; it may end the process."""
+
+    def stopped(self, reason: str, loop: LoopSettings) -> None:
+        """Called before the final tests of a training that stops early, with the settings that have made it stop."""
 
     def trained(self, agent: Agent, test: Callable[[bool], FinalTests]) -> None:
         """Called after the last epoch, if there are tests, with a function that tests the present weights.

@@ -21,11 +21,23 @@ from lac.training.plan import TrainingPlan
 
 State = dict[str, Any]
 
-_FREE = {"name", "epochs", "export", "start_policy", "save_freq", "final_test_episodes"}
+_FREE = {"name", "epochs", "export", "start_policy", "save_freq", "final_test_episodes", "stop_below", "patience"}
 """Settings that may change between a checkpoint and what continues from it."""
 
 
 # Generators -----------------------------------------------------------------------------------------
+
+
+def seed_everything(seed: int) -> dict[str, int]:
+    """Seed the global generators and return independent seeds for the parts of a run."""
+    names = ("torch", "env", "actions", "replay")
+    state = np.random.SeedSequence(seed).generate_state(len(names))
+    seeds = {name: int(value) % TRAINING_SEEDS for name, value in zip(names, state, strict=True)}
+    torch.manual_seed(seeds["torch"])
+    # Environments from other packages may use the global generators.
+    np.random.seed(seeds["env"])
+    random.seed(seeds["env"])
+    return seeds
 
 
 def global_generators() -> State:

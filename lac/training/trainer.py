@@ -1,7 +1,6 @@
 """The training loop: collect, update, test, record."""
 
 import math
-import random
 from collections.abc import Mapping
 from contextlib import chdir
 from pathlib import Path
@@ -9,12 +8,10 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from lac.engines import choose_engine
 from lac.envs.checks import MAX_EPISODE_STEPS
 from lac.envs.factory import validate_spaces
-from lac.envs.vector import TRAINING_SEEDS
 from lac.evaluation.final_tests import FinalTests, final_tests
 from lac.evaluation.rollouts import evaluate
 from lac.settings.rules import raise_if_any
@@ -36,29 +33,18 @@ from lac.training.state import (
     plan_state,
     raise_if_other_plan,
     seed_after,
+    seed_everything,
     set_engine_state,
     set_environments_state,
     set_global_generators,
 )
-from lac.training.stopping import Stop, StopKind
+from lac.training.stopping import EarlyStopping, Stop, StopKind
 from lac.training.termination import EscapeWatch, TerminationCost
 
 _RATE_NAMES = {"lr_a": "actor", "lr_c": "critic", "lr_alpha": "alpha", "lr_labda": "labda"}
 
 MAX_TEST_ENVS = 16
 """Test episodes run side by side in at most this many environments."""
-
-
-def seed_everything(seed: int) -> dict[str, int]:
-    """Seed the global generators and return independent seeds for the parts of a run."""
-    names = ("torch", "env", "actions", "replay")
-    state = np.random.SeedSequence(seed).generate_state(len(names))
-    seeds = {name: int(value) % TRAINING_SEEDS for name, value in zip(names, state, strict=True)}
-    torch.manual_seed(seeds["torch"])
-    # Environments from other packages may use the global generators.
-    np.random.seed(seeds["env"])
-    random.seed(seeds["env"])
-    return seeds
 
 
 class Trainer:
@@ -107,6 +93,7 @@ class Trainer:
             self._collector = Collector(self.environments.training, seeds["env"])
             self._charge = TerminationCost(plan.termination_cost, plan.algorithm)
             self._escape = EscapeWatch(plan)
+            self._stopping = EarlyStopping(plan.loop)
             self._updates = 0
             self._diagnostics = EpochDiagnostics(self.agent.DIAGNOSTICS, self.agent.device)
             self._has_warned_of_unfinished = False
@@ -125,7 +112,9 @@ class Trainer:
         self.environments.close()
 
     def run(self, recorder: Recorder) -> Stop | None:
-        """Train up to the last step, and record it; returns the reason if the training stops earlier.
+        """Train up to the last step, or to a test that ends the training early, and record it.
+
+        Returns the reason if something else ends it.
 
         Raises:
             DivergenceError: Weights or losses are not finite.
@@ -136,6 +125,9 @@ class Trainer:
             recorder.warn(warning)
         self._clock.begin()
         stop = self._run(recorder)
+        if stop is not None and stop.kind is StopKind.EARLY:
+            recorder.stopped(stop.reason, self._loop)
+            stop = None
         if stop is None and self.environments.tests:
             recorder.trained(self.agent, self._final_tests)
         if stop is not None and stop.kind is StopKind.DIVERGED:
@@ -143,15 +135,15 @@ class Trainer:
         return stop
 
     def _run(self, recorder: Recorder) -> Stop | None:
-        while self._collector.env_steps < self._loop.total_steps:
+        while not self.is_complete:
             for transition in self._collector.step(self._act):
                 stop = self._take(transition, recorder)
                 if stop is not None:
                     return stop
-                if self._collector.env_steps == self._loop.total_steps:
+                if self.is_complete:
                     break
             recorder.between_steps(self)
-        return None
+        return self._early_stop
 
     @property
     def env_steps(self) -> int:
@@ -160,8 +152,14 @@ class Trainer:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the last step has been taken."""
-        return self._collector.env_steps >= self._loop.total_steps
+        """Whether the last step has been taken, or the one after which the training stops early."""
+        return self._collector.env_steps >= self._loop.total_steps or self._early_stop is not None
+
+    @property
+    def _early_stop(self) -> Stop | None:
+        steps = self._collector.env_steps
+        is_epoch_end = steps < self._loop.total_steps and steps % self._loop.steps_per_epoch == 0
+        return self._stopping.stop if is_epoch_end else None
 
     def state_dict(self, with_rows: bool = True) -> dict[str, Any]:
         """Everything that the training needs to continue, between two vector steps.
@@ -178,6 +176,7 @@ class Trainer:
             "collector": self._collector.state_dict(),
             "environments": environments_state(self.environments.training),
             "escape": self._escape.state_dict(),
+            "stopping": self._stopping.state_dict(),
             "rates": self._rates.state_dict(),
             "engine": engine_state(self._engine),
             "generators": global_generators(),
@@ -202,6 +201,8 @@ class Trainer:
         self.buffer.load_state_dict(state["buffer"])
         self._collector.load_state_dict(state["collector"])
         self._escape.load_state_dict(state["escape"])
+        if "stopping" in state:  # checkpoints of earlier versions have none
+            self._stopping.load_state_dict(state["stopping"])
         self._diagnostics.load_state_dict(state["diagnostics"])
         self._clock.load_state_dict(state["clock"])
         self._updates = state["updates"]
@@ -303,7 +304,9 @@ class Trainer:
                 f"test episodes are ended after {MAX_EPISODE_STEPS} steps, since the environment has no time limit; "
                 "set one with max_ep_len (train.max_ep_len)"
             )
-        return {f"test/{name}": value for name, value in results.summary().items()}
+        summary = results.summary()
+        self._stopping.add(summary)
+        return {f"test/{name}": value for name, value in summary.items()}
 
     def _final_tests(self, with_long: bool) -> FinalTests:
         return final_tests(self._policy, self.environments.tests, self._loop.final_test_episodes, with_long)

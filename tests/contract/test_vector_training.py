@@ -9,7 +9,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from lac import LAC, FiniteHorizonReplayBuffer, ReplayBuffer
 from lac.engines import choose_engine
 from lac.envs import wrap_env
-from lac.training.trainer import seed_everything
+from lac.training.state import seed_everything
 
 TOTAL = 202  # two epochs of 101 steps
 BUDGET = {"epochs": 2, "steps_per_epoch": TOTAL // 2, "update_after": 20, "update_every": 7, "steps_per_update": 1}

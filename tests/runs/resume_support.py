@@ -42,12 +42,19 @@ def train(algorithm: str, run: Path, make: Callable, checkpoint_seconds: float =
         train_on(algorithm, run, make, checkpoint_seconds, **settings)
 
 
-def train_on(algorithm: str, run: Path, make: Callable, checkpoint_seconds: float = 1000.0, **settings) -> None:
-    """Train into a folder, or go on with what is there."""
+def train_on(
+    algorithm: str,
+    run: Path,
+    make: Callable,
+    checkpoint_seconds: float = 1000.0,
+    logging: Mapping | None = None,
+    **settings,
+) -> None:
+    """Train into a folder, or go on with what is there, with further entries of ``logger_kwargs``."""
     known = training_fields(ALGORITHMS[algorithm])
     given = {name: value for name, value in (SHORT | settings).items() if name in known or name == "ac_kwargs"}
     place = {"resume" if (run / "summary.json").exists() else "output_dir": str(run)}
-    logging = {**place, "quiet": True, "checkpoint_seconds": checkpoint_seconds}
+    logging = {**place, "quiet": True, "checkpoint_seconds": checkpoint_seconds, **(logging or {})}
     getattr(lac, algorithm)(make, **given, logger_kwargs=logging)
 
 

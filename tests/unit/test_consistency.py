@@ -37,6 +37,7 @@ def test_the_defaults_are_consistent_and_all_used():
             {"env__num_envs": 7, "train__epochs": 2, "train__steps_per_epoch": 3},
             ["env.num_envs is 7", "the run has 6 steps"],
         ),
+        ({"train__patience": 5, "train__num_test_episodes": 0}, ["train.patience is 5", "train.num_test_episodes=0"]),
         (
             {"env__termination_cost": "absorbing", "algo__gamma": 1.0},
             ["env.termination_cost is absorbing", "algo.gamma=1.0"],
@@ -92,6 +93,7 @@ SHORT = {"train__epochs": 2, "train__steps_per_epoch": 50}
         ({"algo__lr_a": 0.0, "lr_schedule__lr_a_final": 1e-5}, ["lr_schedule.lr_a_final=1e-05", "algo.lr_a=0.0"]),
         ({"lr_schedule__decay_type": "constant", "lr_schedule__decay_ref": "step"}, ["lr_schedule.decay_ref=step"]),
         ({"train__save_freq": 101}, ["train.save_freq=101", "epoch 100"]),
+        ({"train__patience": 99}, ["train.patience=99", "100 epochs"]),
         ({**SHORT, "train__replay_size": 5000}, ["train.replay_size=5000", "100 steps"]),
         ({**SHORT, "train__batch_size": 101}, ["train.batch_size=101", "100 steps"]),
         ({**SHORT, "train__start_steps": 101}, ["train.start_steps=101", "100 steps"]),
@@ -110,7 +112,12 @@ def test_what_has_no_effect_is_told_with_the_reason(changes, words):
 
 def test_without_the_reason_the_same_settings_are_used():
     used = {"algo__gamma": 0.5, "algo__target_entropy": -1.0, "lr_schedule__lr_a_final": 1e-5}
-    used |= {"train__save_freq": 100, "train__replay_size": 5000, "network__activation__actor": "tanh"}
+    used |= {
+        "train__save_freq": 100,
+        "train__patience": 98,
+        "train__replay_size": 5000,
+        "network__activation__actor": "tanh",
+    }
     assert unused(given(**used, wandb__group="mine")) == []
 
 

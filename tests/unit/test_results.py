@@ -2,7 +2,8 @@
 
 import pytest
 
-from lac.runs.results import figures, is_better, planned_tests
+from lac.evaluation.ranking import is_better
+from lac.runs.results import figures, planned_tests
 from lac.settings.training import LoopSettings
 
 
