@@ -69,6 +69,7 @@ def test_wheel_holds_every_config_once(wheel):
     assert [name for name in names if name.startswith("hydra_plugins/")] == ["hydra_plugins/lac_sweepers.py"]
 
 
+@pytest.mark.slow
 def test_run_leads_to_the_commands_that_it_prints(lac, tmp_path):
     trained = lac("train", *TINY)
     assert trained.returncode == 0, trained.stderr

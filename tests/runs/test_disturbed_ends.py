@@ -50,7 +50,7 @@ def test_a_signal_while_wandb_finishes_comes_after_the_end(start, tmp_path):
     assert summary_of(run)["status"] == "finished"
 
 
-@pytest.mark.parametrize("policies", ["no policy", "the second policy"])
+@pytest.mark.parametrize("policies", ["no policy", pytest.param("the second policy", marks=pytest.mark.slow)])
 def test_a_full_disk_ends_a_run_with_a_sentence(clean_environment, tmp_path, policies):
     """A limit on the size of files, below or a little above that of a policy, stands for a disk that fills."""
     size = {"no policy": 10_000, "the second policy": 60_000}[policies]

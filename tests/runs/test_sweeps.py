@@ -252,6 +252,7 @@ def test_dry_run_lists_the_jobs_and_creates_nothing(train_here, tmp_path):
     assert "to run: 420 environment steps, 36 updates" in end.stdout, "what is done is not counted"
 
 
+@pytest.mark.slow
 def test_jobs_that_are_added_to_a_sweep_get_the_next_numbers(train_here, tmp_path):
     sweep = tmp_path / "sweep, the 'second'"
     folder = f'hydra.sweep.dir="{sweep.name}"'

@@ -88,6 +88,7 @@ def _noting(function, order):
     return time
 
 
+@pytest.mark.slow
 def test_each_round_times_everything_once_in_the_same_order(measured):
     _, order = measured
     keys = [key for key in order if key != "job"]
@@ -98,6 +99,7 @@ def test_each_round_times_everything_once_in_the_same_order(measured):
     assert [len(list(items)) for is_job, items in groupby(order, lambda key: key == "job") if is_job] == [1, 1]
 
 
+@pytest.mark.slow
 def test_the_file_has_a_number_for_each_round(measured):
     data, _ = measured
     things = [*data["floors"], *(thing for size in data["sizes"] for thing in size["things"])]
@@ -110,6 +112,7 @@ def test_the_file_has_a_number_for_each_round(measured):
     assert data["sizes"][1]["width"] == 16
 
 
+@pytest.mark.slow
 def test_the_table_is_computed_from_the_file(measured):
     data, _ = measured
     data = json.loads(json.dumps(data))
@@ -126,6 +129,7 @@ def test_the_table_is_computed_from_the_file(measured):
     assert "2.0 s from the first step to the end, 3.0 s from typing to prompt, 1.0 s of CPU (medians of 2" in prose
 
 
+@pytest.mark.slow
 def test_shares_of_a_step_add_up(measured):
     data, _ = measured
     text = results.table(data).split("one step of a training")[1].split("all of them")[0]
@@ -134,6 +138,7 @@ def test_shares_of_a_step_add_up(measured):
     assert sum(shares) == pytest.approx(100.0, abs=0.3)
 
 
+@pytest.mark.slow
 def test_the_picture_is_drawn_from_the_file(measured, tmp_path):
     results.draw(measured[0], tmp_path / results.PICTURE)
     assert (tmp_path / results.PICTURE).read_bytes().startswith(b"\x89PNG")
@@ -157,6 +162,7 @@ def test_a_call_of_a_peer_is_that_many_updates(peer):
     assert updates.model._n_updates == 4
 
 
+@pytest.mark.slow
 def test_the_main_job_is_trained_in_a_process_of_its_own():
     tiny = ("train.epochs=1", "train.steps_per_epoch=60", "train.update_after=50", "train.update_every=10")
     job = MainJob(("env=oscillator", "network=small", "wandb.mode=disabled", *tiny, "train.num_test_episodes=1"))
