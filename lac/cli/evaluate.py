@@ -22,7 +22,8 @@ from lac.config.naming import evaluation_name
 from lac.envs.checks import MAX_EPISODE_STEPS, raise_if_endless
 from lac.evaluation.final_tests import share_cut_short
 from lac.evaluation.rollouts import FIRST_TEST_SEED, MAX_TEST_ENVS, Rollouts, rollout
-from lac.files import relative_to_cwd, write_json
+from lac.evaluation.videos import NotDrawnError, as_gif, record
+from lac.files import relative_to_cwd, write_bytes, write_json
 from lac.loggers.heartbeat import heartbeat
 from lac.runs import Run, RunError
 from lac.runs.folder import CONFIG, EVALUATION, one_line
@@ -33,6 +34,7 @@ from lac.settings.rules import SEED, ArgumentError
 
 _PICTURED_EPISODES = 10  # in the picture of trajectories
 _PICTURE = "trajectories.png"
+_VIDEO = "video.gif"
 _WIDTH = 100  # columns of the table
 
 
@@ -46,6 +48,7 @@ class _Test:
         steps: Length of an episode, also beyond its time limit; None: the length of the training.
         first_seed: Reset seed of the first; the others follow it.
         disturbance: Part ``disturbance`` of a config.
+        video: Whether the first episode is drawn.
         name: What distinguishes the test from others of the same run; empty for the final policy without a disturbance.
     """
 
@@ -54,6 +57,7 @@ class _Test:
     steps: int | None
     first_seed: int
     disturbance: Mapping[str, Any]
+    video: bool
     name: str
 
     @property
@@ -115,7 +119,7 @@ def evaluate_runs(cfg: DictConfig) -> None:
 
 def _tests_of(cfg: DictConfig) -> tuple[_Test, _Test]:
     """The test of trained policies and that of a controller."""
-    chosen = {name: cfg[name] for name in ("episodes", "steps", "first_seed", "policy", "controller")}
+    chosen = {name: cfg[name] for name in ("episodes", "steps", "first_seed", "policy", "controller", "video")}
     chosen["env"] = {name: cfg.env[name] for name in cfg.env if not OmegaConf.is_missing(cfg.env, name)}
     errors = added_key_errors(cfg, "evaluate") + setting_errors(EvaluateCommand, chosen)
     errors += disturbance_errors(cfg.disturbance) + controller_errors(cfg)
@@ -132,7 +136,7 @@ def _tests_of(cfg: DictConfig) -> tuple[_Test, _Test]:
             [f"episodes is {cfg.episodes}, but from first_seed={first_seed} on {last}; lower one of them"]
         )
     names = [evaluation_name(policy, cfg.steps, disturbance, usual) for policy in (cfg.policy, "final")]
-    test = _Test(cfg.policy, cfg.episodes, cfg.steps, first_seed, disturbance, names[0])
+    test = _Test(cfg.policy, cfg.episodes, cfg.steps, first_seed, disturbance, cfg.video, names[0])
     return test, replace(test, policy=cfg.controller.name, name=names[1])
 
 
@@ -160,7 +164,9 @@ def _evaluate(run: Run | Yardstick, test: _Test) -> tuple[dict[str, float], list
     try:
         run.folder.mkdir(parents=True, exist_ok=True)  # that of a controller may be new
         write_json(results, described | summary)
-        pictures = _draw(run, test, rollouts)
+        pictures = [*_draw(run, test, rollouts), *(_film(run, test) if test.video else [])]
+    except NotDrawnError as error:
+        raise RunError(f"{_environment_of(run)} has no video: {error}") from error
     except Exception as error:  # of the disk, or of a picture of what a foreign environment calls its reference
         raise RunError(f"the results of {run.folder} cannot be written: {_named(error)}") from error
     return summary, [results, *pictures]
@@ -213,6 +219,18 @@ def _draw(run: Run | Yardstick, test: _Test, rollouts: Rollouts) -> list[Path]:
     picture = run.folder / test.file(_PICTURE)
     trajectories(rollouts, picture, title)
     return [picture]
+
+
+def _film(run: Run | Yardstick, test: _Test) -> list[Path]:
+    """Draw the first episode as a GIF; returns the file."""
+    actor, envs = run.closed_loop(test.policy, test.disturbance if test.is_disturbed else None, 1)
+    try:
+        film = record(partial(actor.get_action, deterministic=True), envs[0], test.first_seed, test.steps)
+    finally:
+        envs[0].close()
+    file = run.folder / test.file(_VIDEO)
+    write_bytes(file, as_gif(film))
+    return [file]
 
 
 def _named(error: Exception) -> str:

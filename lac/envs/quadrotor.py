@@ -6,8 +6,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 from gymnasium.spaces import Box
 
+from lac.envs import rendering
 from lac.envs.stabilisation import ErrorSystem
-from lac.envs.system import FloatArray, Signals, StartRegion
+from lac.envs.system import FloatArray, Pixels, Signals, StartRegion
 from lac.envs.vectors import Entries, pack, unpack
 
 Observation = Literal["error", "markov"]
@@ -57,7 +58,10 @@ class QuadrotorTracking(ErrorSystem):
         torque_limit: Largest torque about each axis, in N m; 10 as published.
         start_spread: Half of the starts are up to this share, 0 to 1, of the way from the origin at rest to the
             reference's position and velocity, uniformly; 0 as published.
+        render_mode: None or ``rgb_array``.
     """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 25}  # noqa: RUF012 (as Gymnasium declares it)
 
     goal_tolerance = 0.1
     clock = 16
@@ -70,6 +74,7 @@ class QuadrotorTracking(ErrorSystem):
         observation: Observation = "error",
         torque_limit: float = 10.0,
         start_spread: float = 0.0,
+        render_mode: str | None = None,
     ) -> None:
         if observation not in get_args(Observation):
             raise ValueError(f"observation is {observation!r}; it must be one of {', '.join(get_args(Observation))}")
@@ -94,7 +99,7 @@ class QuadrotorTracking(ErrorSystem):
         actions = Box(np.append(0.0, -torques), np.append(2 * self.m * self.g, torques), dtype=np.float64)
         weights = (1e-4, 0.01, 0.01, 0.01)
         n_beside = 11 if observation == "markov" else 0
-        super().__init__(actions, 17, 6, (10.0,) * 12, (1.0,) * 12, weights, bonus, clip_action, n_beside)
+        super().__init__(actions, 17, 6, (10.0,) * 12, (1.0,) * 12, weights, bonus, clip_action, n_beside, render_mode)
 
     def reference(self, t: Any, xp: Any = np) -> tuple[Entries, Entries, Entries, Entries]:
         """Position, velocity, acceleration and heading to follow at time ``t`` in seconds, entry by entry."""
@@ -197,6 +202,11 @@ class QuadrotorTracking(ErrorSystem):
         b3 = _unit((f1, f2, f3 + self.m * self.g), xp)
         b2 = _unit(_cross(b3, b1), xp)
         return _cross(b2, b3), b2, b3
+
+    def _picture(self) -> Pixels:
+        target, position = self.signals(self._state)
+        path = np.array(np.broadcast_arrays(*self.reference(self._state[16] + np.linspace(-9.0, 9.0, 181))[0])).T
+        return rendering.quadrotor(position, self.rotation(self._state), target, path)
 
     def _missed_bonus(self, largest: FloatArray) -> FloatArray:
         return np.asarray(self.bonus_max * np.minimum(largest / self.bonus_radius, 1.0))

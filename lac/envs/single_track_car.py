@@ -3,7 +3,9 @@
 import math
 from typing import Any
 
+from lac.envs import rendering
 from lac.envs.stabilisation import StabilisedSystem
+from lac.envs.system import Pixels
 from lac.envs.vectors import Entries
 
 FOOT = 0.3048
@@ -39,15 +41,22 @@ class SingleTrackCar(StabilisedSystem):
         low_speed_trap: Whether steering and acceleration fail below 0.1 m/s, as in the original.
         bonus: Whether the bonus is part of the cost.
         clip_action: Whether actions are clipped to their box; otherwise one outside is an error.
+        render_mode: None or ``rgb_array``.
     """
 
     observation_names = ("sx [m]", "sy [m]", "delta [rad]", "ve [m/s]", "psi [rad]", "w [rad/s]", "beta [rad]")
     action_names = ("rate of steering [rad/s]", "acceleration [m/s^2]")
     signal_names = observation_names
 
-    def __init__(self, low_speed_trap: bool = True, bonus: bool = False, clip_action: bool = True) -> None:
+    def __init__(
+        self,
+        low_speed_trap: bool = True,
+        bonus: bool = False,
+        clip_action: bool = True,
+        render_mode: str | None = None,
+    ) -> None:
         limits = (1, 1, 1.066, 1, math.pi / 2, math.pi / 2, math.pi / 3)
-        super().__init__((0.5,) * 7, limits, 5.0, (2, 2, 1, 1, 1, 1, 1), (0.1, 0.1), 3, bonus, clip_action)
+        super().__init__((0.5,) * 7, limits, 5.0, (2, 2, 1, 1, 1, 1, 1), (0.1, 0.1), 3, bonus, clip_action, render_mode)
         self.low_speed_trap = low_speed_trap
         self.low_speed = 0.1
         self.v_ref = 1.0
@@ -108,3 +117,7 @@ class SingleTrackCar(StabilisedSystem):
             turning / L,
             B * rate,
         )
+
+    def _picture(self) -> Pixels:
+        sx, sy, delta, _, psi, _, beta = self._state.tolist()
+        return rendering.single_track_car((sx, sy), psi, delta, beta, (self.lf, self.lr))

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium.spaces import Box
 
-from lac.envs.system import BoolArray, FloatArray, Signals, StartRegion, System
+from lac.envs import rendering
+from lac.envs.system import BoolArray, FloatArray, Pixels, Signals, StartRegion, System
 from lac.envs.vectors import Entries, pack, unpack
 
 
@@ -34,6 +35,7 @@ class ErrorSystem(System):
         bonus: Whether the bonus is part of the cost.
         clip_action: Whether actions are clipped to their box; otherwise one outside is an error.
         n_beside: Number of observations beside the error.
+        render_mode: None or ``rgb_array``.
     """
 
     def __init__(
@@ -47,9 +49,10 @@ class ErrorSystem(System):
         bonus: bool,
         clip_action: bool,
         n_beside: int = 0,
+        render_mode: str | None = None,
     ) -> None:
         observations = Box(-np.inf, np.inf, (len(limits) + n_beside,), np.float64)
-        super().__init__(action_space, observations, state_dim, clip_action, n_forces)
+        super().__init__(action_space, observations, state_dim, clip_action, n_forces, render_mode)
         self.limits: FloatArray = np.array(limits)
         self.Q: FloatArray = np.array(Q)
         self.R: FloatArray = np.array(R)
@@ -92,8 +95,10 @@ class StabilisedSystem(ErrorSystem):
         n_forces: Number of entries of the external force.
         bonus: Whether the bonus is part of the cost.
         clip_action: Whether actions are clipped to their box; otherwise one outside is an error.
+        render_mode: None or ``rgb_array``.
     """
 
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012 (as Gymnasium declares it)
     goal_tolerance = 0.1
 
     def __init__(
@@ -106,9 +111,10 @@ class StabilisedSystem(ErrorSystem):
         n_forces: int,
         bonus: bool,
         clip_action: bool,
+        render_mode: str | None,
     ) -> None:
         actions = Box(-action_limit, action_limit, (len(R),), np.float64)
-        super().__init__(actions, len(limits), n_forces, limits, Q, R, bonus, clip_action)
+        super().__init__(actions, len(limits), n_forces, limits, Q, R, bonus, clip_action, render_mode=render_mode)
         self.dt = 0.05
         self.substeps = 5
         self.bonus_radius = 0.01
@@ -155,14 +161,21 @@ class VanDerPol(StabilisedSystem):
     action_names = ("u",)
     signal_names = observation_names
 
-    def __init__(self, bonus: bool = False, clip_action: bool = True) -> None:
-        super().__init__((5, 5), (10, 10), 5.0, (2, 1), (0.1,), 1, bonus, clip_action)
+    def __init__(self, bonus: bool = False, clip_action: bool = True, render_mode: str | None = None) -> None:
+        super().__init__((5, 5), (10, 10), 5.0, (2, 1), (0.1,), 1, bonus, clip_action, render_mode)
         self.mu = 1.0
 
     def derivative(self, x: Entries, u: Entries, force: Entries, xp: Any) -> Entries:
         """The equations above."""
         x1, x2 = x
         return x2, self.mu * (1 - x1 * x1) * x2 - x1 + u[0] + force[0]
+
+    def _picture(self) -> Pixels:
+        return rendering.phase_plane(self._state, self.limits, self._flow)
+
+    def _flow(self, x: FloatArray) -> FloatArray:
+        """Derivatives ``[2, ...]`` in states ``[2, ...]`` without action and force."""
+        return np.stack(self.derivative((x[0], x[1]), (0.0,), (0.0,), np))
 
 
 class PendulumStabilise(StabilisedSystem):
@@ -184,9 +197,9 @@ class PendulumStabilise(StabilisedSystem):
     goal_tolerance = 0.2
     signal_names = observation_names
 
-    def __init__(self, bonus: bool = False, clip_action: bool = True) -> None:
+    def __init__(self, bonus: bool = False, clip_action: bool = True, render_mode: str | None = None) -> None:
         box = (math.pi, 10.0)
-        super().__init__(box, box, 5.0, (2, 1), (0.1,), 1, bonus, clip_action)
+        super().__init__(box, box, 5.0, (2, 1), (0.1,), 1, bonus, clip_action, render_mode)
         self.g = 9.81
         self.L = 0.5
         self.m = 0.15
@@ -197,6 +210,9 @@ class PendulumStabilise(StabilisedSystem):
         theta, omega = x
         torque = self.m * self.g * self.L * xp.sin(theta) - self.b * omega + u[0] + force[0]
         return omega, torque / (self.m * self.L**2)
+
+    def _picture(self) -> Pixels:
+        return rendering.links([self._state[0]], [self.L])
 
 
 class DuctedFan(StabilisedSystem):
@@ -215,9 +231,9 @@ class DuctedFan(StabilisedSystem):
     action_names = ("u1 across [N]", "u2 along [N]")
     signal_names = observation_names
 
-    def __init__(self, bonus: bool = False, clip_action: bool = True) -> None:
+    def __init__(self, bonus: bool = False, clip_action: bool = True, render_mode: str | None = None) -> None:
         limits = (5, 5, math.pi / 2, 5, 5, 5)
-        super().__init__((0.5,) * 6, limits, 5.0, (2, 2, 2, 1, 1, 1), (0.1, 0.1), 3, bonus, clip_action)
+        super().__init__((0.5,) * 6, limits, 5.0, (2, 2, 2, 1, 1, 1), (0.1, 0.1), 3, bonus, clip_action, render_mode)
         self.m = 8.5
         self.g = 9.81
         self.r = 0.26
@@ -231,6 +247,10 @@ class DuctedFan(StabilisedSystem):
         fx = across * cos - along * sin - self.d * vx + force[0]
         fy = across * sin + along * cos - self.d * vy + force[1] - self.m * self.g
         return vx, vy, omega, fx / self.m, fy / self.m, (self.r * across + force[2]) / self.J
+
+    def _picture(self) -> Pixels:
+        x, y, theta = self._state[:3].tolist()
+        return rendering.ducted_fan(x, y, theta)
 
 
 class TwoLink(StabilisedSystem):
@@ -254,9 +274,9 @@ class TwoLink(StabilisedSystem):
     goal_tolerance = 0.2
     signal_names = observation_names
 
-    def __init__(self, bonus: bool = False, clip_action: bool = True) -> None:
+    def __init__(self, bonus: bool = False, clip_action: bool = True, render_mode: str | None = None) -> None:
         limits = (math.pi / 2, math.pi / 2, 20, 20)
-        super().__init__((0.5,) * 4, limits, 20.0, (2, 2, 1, 1), (0.1, 0.1), 2, bonus, clip_action)
+        super().__init__((0.5,) * 4, limits, 20.0, (2, 2, 1, 1), (0.1, 0.1), 2, bonus, clip_action, render_mode)
         self.g = 9.81
         self.m1 = self.m2 = 1.0
         self.l1 = 1.0
@@ -277,3 +297,8 @@ class TwoLink(StabilisedSystem):
         torque2 = u[1] + force[1] + h * w1 * w1 - G2
         determinant = M11 * M22 - M12 * M12
         return w1, w2, (M22 * torque1 - M12 * torque2) / determinant, (M11 * torque2 - M12 * torque1) / determinant
+
+    def _picture(self) -> Pixels:
+        th1, th2 = self._state[:2].tolist()
+        # The length of the second link is no constant of the equations; its mass is in its middle.
+        return rendering.links([th1, th1 + th2], [self.l1, 2 * self.lc2])

@@ -95,6 +95,7 @@ class EvaluateCommand(Settings):
         None, OPTIONAL_COUNT, "length of an episode, also beyond its time limit; null: the length of the training"
     )
     first_seed: int | None = setting(None, SEED, "seed of the first reset; null: the resets of the tests in training")
+    video: bool = setting(False, Flag(), "whether the first episode is drawn as video.gif")
     disturbance: Disturbance = group(Disturbance)
 
 

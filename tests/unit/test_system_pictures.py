@@ -35,3 +35,12 @@ def test_an_unknown_render_mode_is_refused(env_id):
         pytest.skip("it draws nothing")
     with pytest.raises(ValueError, match="render_mode is 'ascii'"):
         type(env)(render_mode="ascii")
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_pictures_have_the_rate_of_the_steps_where_a_step_is_in_seconds(env_id):
+    env = made(env_id)
+    if "Oscillator" in env_id:
+        pytest.skip("its time has no unit")
+    seconds = env.tau if "CartPole" in env_id else env.dt
+    assert env.metadata["render_fps"] == pytest.approx(1 / seconds)
