@@ -222,10 +222,18 @@ def _draw(run: Run | Yardstick, test: _Test, rollouts: Rollouts) -> list[Path]:
 
 
 def _film(run: Run | Yardstick, test: _Test) -> list[Path]:
-    """Draw the first episode as a GIF; returns the file."""
+    """Draw the first episode as a GIF; returns the file.
+
+    Raises:
+        NotDrawnError: The environment does not draw itself, or fails in doing so.
+    """
     actor, envs = run.closed_loop(test.policy, test.disturbance if test.is_disturbed else None, 1)
     try:
         film = record(partial(actor.get_action, deterministic=True), envs[0], test.first_seed, test.steps)
+    except NotDrawnError:
+        raise
+    except Exception as error:  # of whatever a foreign environment draws with
+        raise NotDrawnError(_named(error)) from error
     finally:
         envs[0].close()
     file = run.folder / test.file(_VIDEO)
