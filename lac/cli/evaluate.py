@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
@@ -217,8 +218,28 @@ def _draw(run: Run | Yardstick, test: _Test, rollouts: Rollouts) -> list[Path]:
     title = f"{run.config['algo']['name'].upper()} on {run.config['env']['id']}"
     title += f", {test.name}" if test.name else ""
     picture = run.folder / test.file(_PICTURE)
-    trajectories(rollouts, picture, title)
+    nominal = None
+    if test.is_disturbed:
+        few = min(test.episodes, _PICTURED_EPISODES)
+        nominal = _rollouts(run, replace(test, episodes=few, disturbance={"kind": "none"}))
+    at_step = test.disturbance.get("at_step")
+    moment = at_step if isinstance(at_step, int) else None
+    trajectories(rollouts, picture, title, _lyapunov_values(run, test, rollouts), nominal, moment)
     return [picture]
+
+
+def _lyapunov_values(run: Run | Yardstick, test: _Test, rollouts: Rollouts) -> Any:
+    """The learned L along the recorded episodes, ``[m, Tm + 1]``, NaN after their ends; None without one."""
+    from lac.agents import LAC  # noqa: PLC0415 (imports torch)
+    from lac.agents.lyapunov import lyapunov_values  # noqa: PLC0415
+
+    agent = run.policy(test.policy) if isinstance(run, Run) else None
+    if not isinstance(agent, LAC):
+        return None
+    is_run = np.isfinite(rollouts.observations).all(axis=2)
+    values = np.full(is_run.shape, np.nan)
+    values[is_run] = lyapunov_values(agent, rollouts.observations[is_run])
+    return values
 
 
 def _film(run: Run | Yardstick, test: _Test) -> list[Path]:

@@ -111,7 +111,7 @@ class StabilisedSystem(ErrorSystem):
         n_forces: int,
         bonus: bool,
         clip_action: bool,
-        render_mode: str | None,
+        render_mode: str | None = None,
     ) -> None:
         actions = Box(-action_limit, action_limit, (len(R),), np.float64)
         super().__init__(actions, len(limits), n_forces, limits, Q, R, bonus, clip_action, render_mode=render_mode)

@@ -68,7 +68,7 @@ def run(saved, tmp_path):
 @pytest.fixture
 def evaluate_here(script_here, run, monkeypatch):
     # Drawing takes longer than everything else here.
-    monkeypatch.setattr("lac.figures.trajectories", lambda _episodes, path, _title: path.touch())
+    monkeypatch.setattr("lac.figures.trajectories", lambda _episodes, path, *_: path.touch())
     return lambda *arguments: script_here("evaluate.py", f"run_dir={run}", "episodes=3", *arguments)
 
 

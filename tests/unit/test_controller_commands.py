@@ -23,7 +23,7 @@ FOLDER = Path("outputs/controllers")
 
 @pytest.fixture
 def evaluate(script_here, monkeypatch):
-    monkeypatch.setattr("lac.figures.trajectories", lambda _rollouts, path, _title: path.touch())
+    monkeypatch.setattr("lac.figures.trajectories", lambda _rollouts, path, *_: path.touch())
     return lambda *arguments: script_here("evaluate.py", "episodes=3", *arguments)
 
 

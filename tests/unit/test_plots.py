@@ -64,7 +64,9 @@ def test_trajectories_draw_each_recorded_episode_to_its_own_end(monkeypatch, tmp
         signal_names=["angle (rad)"],
     )
     trajectories(rollouts, tmp_path / "trajectories.png", "a policy")
-    (figure,) = drawn
+    values = np.array([[3.0, 2.0, 1.0], [9.0, 8.0, nan]])
+    trajectories(rollouts, tmp_path / "trajectories.png", "a policy", values, rollouts, disturbed_at=1)
+    figure, disturbed = drawn
     (*signals, end), (*costs, end_of_costs) = ([line.get_ydata() for line in axes.lines] for axes in figure.axes)
     np.testing.assert_array_equal(signals, [[0, 1, 2], [5, 6, nan], [10, 11, 12], [15, 16, nan]])
     np.testing.assert_array_equal(costs, [[1, 2, nan], [3, nan, nan]])
@@ -72,3 +74,7 @@ def test_trajectories_draw_each_recorded_episode_to_its_own_end(monkeypatch, tmp
     # The second one terminated after its only step.
     assert (end.tolist(), end_of_costs.tolist()) == ([6.0], [3.0])
     assert [axes.lines[-1].get_xdata().tolist() for axes in figure.axes] == [[1], [1]]
+    _moment, *functions = [np.asarray(line.get_ydata()) for line in disturbed.axes[-1].lines]
+    np.testing.assert_array_equal(functions, values)
+    assert [list(axes.lines[0].get_xdata()) for axes in disturbed.axes] == [[1, 1]] * 3
+    assert "undisturbed in grey" in disturbed.axes[0].get_title().replace("\n", " ")

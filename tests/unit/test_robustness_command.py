@@ -69,7 +69,7 @@ def rows(folder):
 
 
 def test_the_nominal_case_has_the_numbers_of_evaluate(test_policies, script_here, sweep, monkeypatch):
-    monkeypatch.setattr("lac.figures.trajectories", lambda _rollouts, path, _title: path.touch())
+    monkeypatch.setattr("lac.figures.trajectories", lambda _rollouts, path, *_: path.touch())
     run = sweep / "low"
     assert script_here("evaluate.py", "episodes=3", f"run_dir={run}").status == 0
     assert script_here("evaluate.py", "episodes=3", f"run_dir={run}", *GRID[:3], "disturbance.magnitude=40").status == 0
