@@ -67,15 +67,15 @@ def certify_runs(cfg: DictConfig) -> None:
 
 def _certify(member: Run | Yardstick, cfg: DictConfig) -> Callable[[], None]:
     """Examine a run or a controller and write its report; returns what prints it."""
-    from lac.stability.report import FOLDER  # noqa: PLC0415 (imports torch)
+    from lac.stability.report import FOLDER, PAGE  # noqa: PLC0415 (imports torch)
 
     report = _report(member, cfg)
     folder = member.folder / FOLDER
     try:
-        files = report.save(folder, cfg.pictures)
+        report.save(folder, cfg.pictures)
     except OSError as error:
         raise RunError(f"the report of {member.folder} cannot be written: {one_line(error)}") from error
-    return partial(_print_report, member, report, files)
+    return partial(_print_report, member, report, folder / PAGE)
 
 
 def _report(member: Run | Yardstick, cfg: DictConfig) -> "StabilityReport":
@@ -104,7 +104,7 @@ def _report(member: Run | Yardstick, cfg: DictConfig) -> "StabilityReport":
             each.close()
 
 
-def _print_report(member: Run | Yardstick, report: "StabilityReport", files: list[Path]) -> None:
+def _print_report(member: Run | Yardstick, report: "StabilityReport", page: Path) -> None:
     print(f"{relative_to_cwd(member.folder)}: {report.verdict}")
     for sentence in report.sentences:
         print(f"  {sentence}")
@@ -112,7 +112,7 @@ def _print_report(member: Run | Yardstick, report: "StabilityReport", files: lis
     if failing:
         print(f"  Counterexample: a trajectory that fails starts from the state {failing[0]}")
     seconds = sum(report.data["seconds"].values())
-    print(f"  {relative_to_cwd(files[2])} ({seconds:.1f} s, pictures excluded)", flush=True)
+    print(f"  {relative_to_cwd(page)} ({seconds:.1f} s, pictures excluded)", flush=True)
 
 
 def _check(member: Run | Yardstick, cfg: DictConfig) -> Callable[[], None]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from lac.cli.yardsticks import Yardstick, environment_name, tested_config
 from lac.config.checks import ConfigError
-from lac.evaluation.rollouts import Policy
+from lac.evaluation.rollouts import Policy, deterministic
 from lac.robust.subjects import Subject
 from lac.runs import Run, RunError
 from lac.runs.subjects import environments_of, raise_if_untestable, subject_of_run
@@ -89,7 +89,7 @@ def _environment_config(config: Mapping[str, Any], steps: int | None) -> dict[st
 
 
 def _environment(config: Mapping[str, Any], steps: int | None) -> dict[str, Any]:
-    """What tells environments apart."""
+    """What distinguishes environments."""
     known = _environment_config(config, steps)
     env = {key: value for key, value in known["env"].items() if key != "name"}
     return {**env, "opt_type": known["algo"]["opt_type"], "max_ep_len": known["train"]["max_ep_len"]}
@@ -121,7 +121,7 @@ def _policy_of_yardstick(yardstick: Yardstick) -> Policy:
     controller, envs = yardstick.closed_loop(yardstick.config["algo"]["name"], None, 1)
     for env in envs:
         env.close()
-    return partial(controller.get_action, deterministic=True)
+    return deterministic(controller)
 
 
 def _with_differences(subjects: Sequence[Subject], configs: Sequence[Mapping[str, Any]]) -> list[Subject]:

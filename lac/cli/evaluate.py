@@ -22,7 +22,7 @@ from lac.config.disturbances import disturbance_errors, disturbance_fit_errors
 from lac.config.naming import evaluation_name
 from lac.envs.checks import MAX_EPISODE_STEPS, raise_if_endless
 from lac.evaluation.final_tests import share_cut_short
-from lac.evaluation.rollouts import FIRST_TEST_SEED, MAX_TEST_ENVS, Rollouts, rollout
+from lac.evaluation.rollouts import FIRST_TEST_SEED, MAX_TEST_ENVS, Rollouts, deterministic, rollout
 from lac.evaluation.videos import NotDrawnError, as_gif, record
 from lac.files import relative_to_cwd, write_bytes, write_json
 from lac.loggers.heartbeat import heartbeat
@@ -189,8 +189,7 @@ def _rollouts(run: Run | Yardstick, test: _Test) -> Rollouts:
         if errors:
             raise ConfigError(errors)
     actor, envs = run.closed_loop(test.policy, test.disturbance, min(test.episodes, MAX_TEST_ENVS))
-    policy = partial(actor.get_action, deterministic=True)
-    seeds = range(test.first_seed, test.first_seed + test.episodes)
+    policy, seeds = deterministic(actor), range(test.first_seed, test.first_seed + test.episodes)
     try:
         raise_if_endless(envs[0])
         rollouts = rollout(policy, envs, seeds, test.steps, _PICTURED_EPISODES, beyond_limits=test.steps is not None)
@@ -250,7 +249,7 @@ def _film(run: Run | Yardstick, test: _Test) -> list[Path]:
     """
     actor, envs = run.closed_loop(test.policy, test.disturbance if test.is_disturbed else None, 1)
     try:
-        film = record(partial(actor.get_action, deterministic=True), envs[0], test.first_seed, test.steps)
+        film = record(deterministic(actor), envs[0], test.first_seed, test.steps)
     except NotDrawnError:
         raise
     except Exception as error:  # of whatever a foreign environment draws with

@@ -167,7 +167,7 @@ class CartPoleTrackingCost(CartPole):
     With the default frequency, that of the reference implementation, an episode of 5 s sees a fortieth of a period
     and ``r`` only rises from 0 to 1.1: its 1/200 was meant per step, as in the oscillator. 0.2 gives a period per
     episode. There the reference stays in the observation even if it is excluded; here it is left out. As published the
-    observation does not tell a reference that rises from one that falls: with its rate, in m/s, it is Markov.
+    observation does not distinguish a reference that rises from one that falls: with its rate, in m/s, it is Markov.
 
     Args:
         reference_frequency: In hertz; 0 is a constant reference.

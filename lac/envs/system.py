@@ -170,6 +170,13 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
         """
         return None
 
+    def in_goal(self, states: FloatArray) -> BoolArray | None:
+        """Whether these states ``[..., state_dim]`` are in the goal set, ``[...]``; None where there is none."""
+        if self.goal_tolerance is None:
+            return None
+        reference, interest = self.signals(states)
+        return np.asarray((np.abs(interest - reference) <= np.asarray(self.goal_tolerance)).all(axis=-1))
+
     def costs(self, states: FloatArray, actions: FloatArray) -> FloatArray:
         """Costs ``[...]`` of the steps that led to these states ``[..., state_dim]`` under these actions."""
         return self._cost(states, actions)[0]

@@ -4,7 +4,9 @@ import math
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -96,6 +98,12 @@ class Rollouts:
             "death_rate": float(self.terminated.mean()),
             **settling,
         }
+
+
+def deterministic(policy: Any) -> Policy:
+    """The function from observations to deterministic actions of an agent, a controller, or a function itself."""
+    get_action = getattr(policy, "get_action", None)
+    return policy if get_action is None else partial(get_action, deterministic=True)
 
 
 def evaluate(policy: Policy, envs: Sequence[AnyEnv], num_episodes: int, first_seed: int = FIRST_TEST_SEED) -> Rollouts:

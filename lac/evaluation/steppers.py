@@ -165,11 +165,7 @@ class _BatchStepper:
         return Present(self._states, *self._systems[0].signals(self._states))
 
     def in_goal(self) -> BoolArray | None:
-        tolerance = goal_tolerance(self._envs[0])
-        if tolerance is None:
-            return None
-        reference, interest = self._systems[0].signals(self._states)
-        return np.asarray((np.abs(interest - reference) <= tolerance).all(axis=-1))
+        return self._systems[0].in_goal(self._states)
 
 
 def goal_tolerance(env: AnyEnv) -> FloatArray | None:

@@ -12,10 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure, SubFigure
 
+from lac.figures.style import COLOURS, colour
+
 FloatArray = npt.NDArray[np.float64]
 
-# Okabe and Ito (2008), which colour-blind readers tell apart, without the yellow, which is faint on white.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = "os^DvPX<>*hp"
 _MAX_TICKS = 11
 _MAX_COLUMNS = 4  # of a legend
@@ -151,9 +151,9 @@ def _nominal_place(grid: GridAxes) -> float:
 def _draw_curve(axes: Axes, grid: GridAxes, line: Line, factor: float, number: int, shift: float) -> None:
     """A method over the values of a key; the nominal case is on its own, at the left."""
     style: dict[str, Any] = {
-        "color": _COLOURS[number % len(_COLOURS)],
+        "color": colour(number),
         "marker": _MARKERS[number % len(_MARKERS)],
-        "linestyle": "-" if number < len(_COLOURS) else "--",
+        "linestyle": "-" if number < len(COLOURS) else "--",
         "markersize": 5,
         "linewidth": 1.3,
     }

@@ -10,10 +10,12 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lac.figures.style import COLOURS
+
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
-GOOD, BAD, OTHER = "#0072B2", "#D55E00", "#009E73"  # Okabe and Ito: distinct for everyone
+GOOD, BAD, OTHER = COLOURS[:3]
 _BAND = (0.05, 0.5, 0.95)
 
 
@@ -27,7 +29,7 @@ def along_trajectories(values: Mapping[str, FloatArray], costs: FloatArray, path
     """
     figure = Figure(figsize=(7, 2.4 * (len(values) + 1)), layout="constrained")
     *function_axes, cost_axes = figure.subplots(len(values) + 1, 1, sharex=True, squeeze=False)[:, 0]
-    for axes, (name, series), color in zip(function_axes, values.items(), (GOOD, OTHER, "#CC79A7"), strict=False):
+    for axes, (name, series), color in zip(function_axes, values.items(), (GOOD, OTHER, COLOURS[3]), strict=False):
         _band(axes, series, color)
         axes.set_ylabel(f"V, {name}")
     _band(cost_axes, costs, "#555555")

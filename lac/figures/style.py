@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 FloatArray = npt.NDArray[np.float64]
 
-# Okabe and Ito (2008), which colour-blind readers tell apart, without the yellow, which is faint on white.
+# Okabe and Ito (2008), which colour-blind readers can distinguish, without the yellow, which is faint on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "os^DvP*hp<>d"
 FAILURE: dict[str, Any] = {
@@ -37,7 +37,7 @@ def colour(place: int) -> str:
 
 
 def marker(place: int) -> str:
-    """The marker of a variant; with the colour, 84 variants are told apart."""
+    """The marker of a variant; with the colour, 84 variants can be distinguished."""
     return MARKERS[place % len(MARKERS)]
 
 

@@ -80,7 +80,7 @@ def _setting(key: str, value: object) -> str:
 
 
 def _with_environments(results: Sequence[Result]) -> list[Result]:
-    """The results, with environments of one name that differ in a test told apart by what differs."""
+    """The results, with environments of one name that differ in a test distinguished by what differs."""
     settings = [settings_of_test(result.method) for result in results]
     named = []
     for result, own in zip(results, settings, strict=True):

@@ -71,7 +71,7 @@ class Variant:
 
     @property
     def label(self) -> str:
-        """The values as text, which tells the variants of a grid apart; ``nominal`` without a disturbance."""
+        """The values as text, which distinguishes the variants of a grid; ``nominal`` without a disturbance."""
         return " ".join(f"{key}={value_text(value)}" for key, value in self.values.items()) or NOMINAL
 
 

@@ -18,7 +18,7 @@ class Subject:
     """A policy under test. Worker processes get a copy by pickle; it holds recipes, not networks.
 
     Attributes:
-        name: What tells it apart from others of a study, such as the folder of its run.
+        name: What distinguishes it from others of a study, such as the folder of its run.
         method: What it is an instance of: policies of one method differ in their training seed alone.
         seed: Its training seed; None where it has none.
         fingerprint: A text that changes with the policy; results of another one are not kept.

@@ -9,7 +9,7 @@ from typing import Any
 
 from lac.envs import AnyEnv
 from lac.envs.checks import raise_if_endless
-from lac.evaluation.rollouts import Policy
+from lac.evaluation.rollouts import Policy, deterministic
 from lac.files import relative_to
 from lac.robust.subjects import Subject
 from lac.runs.environments import at_most
@@ -48,7 +48,7 @@ def subject_of_run(run: Run, policy: str, folder: Path) -> Subject:
 
 
 def _policy(run: Run, name: str) -> Policy:
-    return partial(run.policy(name).get_action, deterministic=True)
+    return deterministic(run.policy(name))
 
 
 def environments_of(

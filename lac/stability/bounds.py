@@ -22,11 +22,6 @@ class Proportion:
     failures: int
     bound: float
 
-    @property
-    def share(self) -> float:
-        """The share of failures in the sample; NaN without trials."""
-        return self.failures / self.n if self.n else math.nan
-
 
 def proportion(failures: npt.ArrayLike, confidence: float) -> Proportion:
     """The failures among independent trials with their bound.

@@ -1,13 +1,12 @@
 """Functions that may decrease along a closed loop: that of the agent, one fitted afterwards, one from linear theory."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import torch
 
 from lac.agents import LAC
-from lac.envs.system import FloatArray
-from lac.stability.closed_loop import ClosedLoop
+from lac.agents.lyapunov import lyapunov_values
+from lac.envs.system import FloatArray, System
 
 _BATCH = 20_000
 
@@ -26,23 +25,15 @@ class Learned:
 
     Args:
         agent: LAC or LATC.
-        loop: The closed loop.
+        system: What it is trained for.
     """
 
     name = "learned"
 
-    def __init__(self, agent: LAC, loop: ClosedLoop) -> None:
-        self._agent, self._loop = agent, loop
+    def __init__(self, agent: LAC, system: System) -> None:
+        self._agent, self._system = agent, system
 
     def __call__(self, states: FloatArray) -> FloatArray:
         """See :class:`Candidate`."""
-        parts = [self._values(part) for part in np.split(states, range(_BATCH, len(states), _BATCH))]
-        return np.concatenate(parts)
-
-    @torch.inference_mode()
-    def _values(self, states: FloatArray) -> FloatArray:
-        agent: Any = self._agent
-        observations = torch.as_tensor(self._loop.system.observe(states), dtype=torch.float32, device=agent.device)
-        actions = torch.as_tensor(self._loop.actions(states), dtype=torch.float32, device=agent.device)
-        values = torch.stack([critic(observations, actions) for critic in agent.critics]).amax(dim=0)
-        return np.asarray(values.cpu().numpy(), np.float64)
+        slices = np.split(states, range(_BATCH, len(states), _BATCH))
+        return np.concatenate([lyapunov_values(self._agent, self._system.observe(part)) for part in slices])

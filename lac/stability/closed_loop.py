@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from lac.envs.system import BoolArray, FloatArray, System
+from lac.envs.system import BatchStep, BoolArray, FloatArray, System
 
 Policy = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
 _BATCH = 20_000
@@ -93,7 +93,7 @@ class ClosedLoop:
         states[:, 0] = starts
         running = np.arange(len(starts))
         for step in range(steps):
-            after, cost, terminated = self._push_and_step(states[running, step], step, None, running)
+            after, cost, terminated = self._episode_step(states[running, step])
             states[running, step + 1], costs[running, step] = after, cost
             if terminates:
                 running = running[~terminated]
@@ -107,20 +107,19 @@ class ClosedLoop:
         states, running = starts, np.arange(n)
         tracker = _Tracker(n, steps, *self._error_and_tolerance(starts))
         for step in range(steps):
-            states, costs, terminated = self._push_and_step(states, step, push, running)
+            force = push.forces[running] if push is not None and step == push.at_step else 0.0
+            states, costs, terminated = self._episode_step(states, force)
             tracker.note(running, step + 1, costs, self._error_and_tolerance(states)[0])
             running, states = running[~terminated], states[~terminated]
             if not len(running):
                 break
         return tracker.outcome(np.isin(np.arange(n), running, invert=True))
 
-    def _push_and_step(
-        self, states: FloatArray, step: int, push: "Push | None", running: npt.NDArray[np.int64]
-    ) -> tuple[FloatArray, FloatArray, BoolArray]:
+    def _episode_step(self, states: FloatArray, force: float | FloatArray = 0.0) -> BatchStep:
+        """A step of an episode, with an external force in addition."""
         own = self.system.external_force
         try:
-            if push is not None and step == push.at_step:
-                self.system.external_force = own + push.forces[running]
+            self.system.external_force = own + force
             actions = self.actions(states)
             return self.system.step_batch(states, actions, self._noise(len(states)))
         finally:
@@ -134,6 +133,15 @@ class ClosedLoop:
         reference, interest = self.system.signals(states)
         tolerance = np.inf if self.system.goal_tolerance is None else self.system.goal_tolerance
         return interest - reference, np.broadcast_to(np.asarray(tolerance, np.float64), interest.shape[-1:])
+
+
+def tick(system: System, state: FloatArray) -> float:
+    """By how much a step from a state ``[state_dim]`` advances the clock of a system; 1 where it has none."""
+    if system.clock is None:
+        return 1.0
+    action = system.bounded(np.zeros((1, *(system.action_space.shape or ()))))
+    after = system.dynamics(state[None], action, np.zeros_like(system.draw_noise(1)))
+    return float(after[0, system.clock] - state[system.clock])
 
 
 class Push(NamedTuple):

@@ -13,7 +13,7 @@ from lac.envs import AnyEnv
 from lac.envs.system import FloatArray, System
 from lac.envs.time_limits import time_limit
 from lac.evaluation.final_tests import LONG
-from lac.evaluation.rollouts import rollout, side_by_side
+from lac.evaluation.rollouts import deterministic, rollout, side_by_side
 from lac.stability.bounds import Proportion, proportion
 from lac.stability.candidates import Candidate, Learned
 from lac.stability.closed_loop import ClosedLoop, Outcome, Policy, Traces
@@ -138,12 +138,6 @@ def examine(
     return _Examiner(policy, loop, steps, streams, seed, confidence, horizon, effort).run()
 
 
-def deterministic(policy: Any) -> Policy:
-    """The function from observations to deterministic actions of an agent, a controller or a function."""
-    get_action = getattr(policy, "get_action", None)
-    return policy if get_action is None else lambda observations: get_action(observations, deterministic=True)
-
-
 def _examine_rollouts(act: Policy, env: AnyEnv, seed: int, confidence: float, effort: Effort) -> Examination:
     """Trajectories from the resets of an environment whose states cannot be set."""
     steps = effort.long * (time_limit(env) or _NO_LIMIT_STEPS)
@@ -230,7 +224,7 @@ class _Examiner:
     def _make_candidates(self, found: Examination, pilot: Traces, core: float) -> None:
         loop, functions = self._loop, found.functions
         if isinstance(self._policy, LAC):
-            functions["learned"] = Learned(self._policy, loop)
+            functions["learned"] = Learned(self._policy, loop.system)
         else:
             found.missing["learned"] = "the policy was not trained with a Lyapunov function"
         rng = next(self._streams)

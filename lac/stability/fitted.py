@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from lac.envs.system import FloatArray, System
-from lac.stability.closed_loop import ClosedLoop
+from lac.stability.closed_loop import ClosedLoop, tick
 
 _STEPS = 250  # of the cost that is summed up
 _BATCH = 1024
@@ -71,16 +71,9 @@ def features(system: System, states: FloatArray) -> FloatArray:
     observations = np.asarray(system.observe(states), np.float64)
     if system.clock is None or system.period is None or system.period <= 1.0:
         return observations
-    steps = states[:, [system.clock]] / _tick(system, states[:1])
+    steps = states[:, [system.clock]] / tick(system, states[0])
     phase = 2 * math.pi * steps / system.period
     return np.concatenate((observations, np.sin(phase), np.cos(phase)), axis=1)
-
-
-def _tick(system: System, states: FloatArray) -> float:
-    """By how much a step advances the clock."""
-    action = system.bounded(np.zeros((1, *(system.action_space.shape or ()))))
-    after = system.dynamics(states, action, np.zeros_like(system.draw_noise(1)))
-    return float(after[0, system.clock] - states[0, system.clock])
 
 
 def _fit(

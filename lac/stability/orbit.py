@@ -5,7 +5,7 @@ import numpy.typing as npt
 from scipy.linalg import solve_discrete_lyapunov
 
 from lac.envs.system import FloatArray
-from lac.stability.closed_loop import ClosedLoop
+from lac.stability.closed_loop import ClosedLoop, tick
 
 _STEP = 1e-4  # policies compute in float32
 _ROUNDS = 8
@@ -41,17 +41,14 @@ class Orbit:
 
     def __init__(self, loop: ClosedLoop, settled: FloatArray, spread: FloatArray) -> None:
         system = loop.system
-        self._clock = system.clock
-        self._entries = [i for i in range(system.state_dim) if self._clock is None or i != _index(self._clock, system)]
-        self._loop, self._template = loop, settled.copy()
+        self._loop, self._clock = loop, None if system.clock is None else system.clock % system.state_dim
+        self._entries = [i for i in range(system.state_dim) if i != self._clock]
         if system.period is None or abs(system.period - round(system.period)) > 1e-9 or system.period > _MAX_PERIOD:
             raise NoOrbitError("its reference does not repeat itself after a whole number of steps")
         self._num_phases = round(system.period)
         self._start = 0.0 if self._clock is None else float(settled[self._clock])
         self._no_noise = _mean_noise(loop)
-        self._tick = 1.0
-        if self._clock is not None:
-            self._tick = float(self._next(settled[None])[0, self._clock] - settled[self._clock])
+        self._tick = tick(system, settled)
         self.points = self._find(settled)
         jacobians = self._jacobians()
         monodromy = np.linalg.multi_dot([*jacobians[::-1], np.eye(len(self._entries))])
@@ -106,10 +103,6 @@ class Orbit:
         )
         ends = self._next(probes)[:, self._entries].reshape(self._num_phases, 2, n, n)
         return np.swapaxes((ends[:, 0] - ends[:, 1]) / (2 * _STEP), 1, 2)
-
-
-def _index(clock: int, system: object) -> int:
-    return clock % system.state_dim  # type: ignore[attr-defined, no-any-return]
 
 
 def _mean_noise(loop: ClosedLoop) -> FloatArray:

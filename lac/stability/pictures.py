@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lac.envs.system import FloatArray
+from lac.envs.system import BoolArray, FloatArray
 from lac.figures import stability as figures
 from lac.stability.closed_loop import ClosedLoop, Traces
 from lac.stability.examination import Examination
@@ -38,7 +38,7 @@ def draw(found: Examination, data: Mapping[str, Any], folder: Path, arrivals: An
     if loop.system.state_dim == 2 and found.best is not None:
         figures.phase_portrait(_plane(found, loop, few, arrivals), file("phase_portrait.png"))
     signals, tolerance = _signals(loop, few)
-    figures.errors(signals, _failed(signals, tolerance, few), tolerance, file("trajectories.png"))
+    figures.errors(signals, _failed(loop, few), tolerance, file("trajectories.png"))
     values = {name: _along(function, few.states) for name, function in found.functions.items()}
     figures.along_trajectories(values, few.costs, file("functions.png"))
     bound = found.settling["quantile_99_bound"]
@@ -70,10 +70,11 @@ def _signals(loop: ClosedLoop, traces: Traces) -> tuple[FloatArray, FloatArray]:
     return errors, np.broadcast_to(np.asarray(loop.system.goal_tolerance, np.float64), errors.shape[-1:])
 
 
-def _failed(errors: FloatArray, tolerance: FloatArray, traces: Traces) -> Any:
-    with np.errstate(invalid="ignore"):
-        is_outside = (np.abs(errors[:, -1]) > tolerance).any(axis=1)
-    return traces.terminated | is_outside
+def _failed(loop: ClosedLoop, traces: Traces) -> BoolArray:
+    """Whether each trajectory has terminated, or is not in the goal set at its end."""
+    is_inside = loop.system.in_goal(traces.states[:, -1])
+    assert is_inside is not None
+    return traces.terminated | ~is_inside
 
 
 def _plane(found: Examination, loop: ClosedLoop, traces: Traces, arrivals: Any) -> figures.Plane:
@@ -92,14 +93,13 @@ def _plane(found: Examination, loop: ClosedLoop, traces: Traces, arrivals: Any) 
         is_bad = function(sample.successors[0]) >= function(sample.states)
         violating = sample.states[is_bad & sample.outside & ~sample.in_core[0]][:_STATES]
     shape = (_ARROWS, _ARROWS)
-    errors, tolerance = _signals(loop, traces)
     return figures.Plane(
         x,
         y,
         function(grid).reshape(_GRID, _GRID),
         [column.reshape(shape) for column in (*coarse.T, *moved.T)],
         traces.states,
-        _failed(errors, tolerance, traces),
+        _failed(loop, traces),
         violating,
         arrivals,
         np.stack((low, high)),

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from lac.envs.system import BoolArray, FloatArray, StartRegion, System
+from lac.envs.system import FloatArray, StartRegion, System
 from lac.stability.closed_loop import ClosedLoop
 
 _MAX_DRAWS = 50
@@ -82,11 +82,7 @@ def core_cost(loop: ClosedLoop, states: FloatArray) -> float:
         loop: The closed loop.
         states: Among which it is found, ``[n, state_dim]``; nothing is claimed of them.
     """
-    outside = states[~in_goal(loop.system, states)]
+    is_inside = loop.system.in_goal(states)
+    assert is_inside is not None
+    outside = states[~is_inside]
     return float(loop.costs(outside)[0].min()) if len(outside) else 0.0
-
-
-def in_goal(system: System, states: FloatArray) -> BoolArray:
-    """Whether states ``[B, state_dim]`` are in the goal set, ``[B]``."""
-    reference, interest = system.signals(states)
-    return np.asarray((np.abs(interest - reference) <= system.goal_tolerance).all(axis=1))

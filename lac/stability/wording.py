@@ -1,12 +1,11 @@
-"""The sentences of a report. They say what was counted and what that does not mean; no sentence says more."""
+"""The sentences of a report. They say what was counted and what that does not mean; no sentence says more.
+
+The words guarantee, stable and proved belong to a proof; a report without one does not have them.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
-CLAIM_WORDS = ("guarantee", "guaranteed", "guarantees", "stable", "proved", "proven")
-"""Words that belong to a proof; a report without one does not have them."""
-
-VERDICTS = ("none", "empirical", "statistical", "proved-on-model")
 MAX_FAILURE = 0.05
 """Above this bound of the probability that a trajectory fails, the verdict is none."""
 MAX_VIOLATION = 0.01

@@ -1,20 +1,18 @@
 """Test episodes of a policy from Python: :func:`rollout` and :func:`evaluate`."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lac.envs import AnyEnv, wrap_env
-from lac.envs.disturbances import disturbed
-from lac.envs.factory import flattened
-from lac.evaluation.rollouts import FIRST_TEST_SEED, Policy, Rollouts, side_by_side
+from lac.envs import AnyEnv
+from lac.evaluation.rollouts import FIRST_TEST_SEED, MAX_TEST_ENVS, Policy, Rollouts, deterministic, side_by_side
 from lac.evaluation.rollouts import rollout as run_episodes
 from lac.runs import Run, load
 from lac.runs.environments import at_most
 from lac.settings.rules import COUNT, FROM_ZERO, OPTIONAL_COUNT, Choice, raise_if_wrong
-from lac.stability.examination import deterministic
+from lac.studies.arguments import acting, made
 
-_MAX_ENVS = 50
 load_run = load
 
 
@@ -80,7 +78,7 @@ def _episodes(
         first_seed=(first_seed, FROM_ZERO),
         opt_type=(opt_type, Choice(("minimize", "maximize"))),
     )
-    act, envs = _closed_loop(policy, env_fn, disturbance, opt_type, min(episodes, _MAX_ENVS))
+    act, envs = _closed_loop(policy, env_fn, disturbance, opt_type, min(episodes, MAX_TEST_ENVS))
     try:
         members = side_by_side(envs, episodes)
         seeds = range(first_seed, first_seed + episodes)
@@ -101,13 +99,5 @@ def _closed_loop(
         run = policy if isinstance(policy, Run) else load(policy)
         agent, envs = run.closed_loop("final", disturbance, number)
         return deterministic(agent), envs
-    if env_fn is None:
-        raise ValueError("env_fn is not given; a policy that is no run needs it")
-    if not (callable(policy) or hasattr(policy, "get_action")):
-        raise ValueError(f"policy is {policy!r}; it must be an agent, a controller, a function, or a run")
-
-    def make() -> AnyEnv:
-        env = env_fn()
-        return wrap_env(env if disturbance is None else disturbed(flattened(env), disturbance), opt_type)
-
-    return deterministic(policy), at_most(number, make)
+    act, factory = acting(policy, env_fn)
+    return act, at_most(number, partial(made, factory, opt_type, disturbance))

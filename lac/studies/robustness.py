@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from lac.config.protocols import published_protocol
-from lac.envs import AnyEnv, wrap_env
+from lac.envs import AnyEnv
 from lac.envs.checks import raise_if_endless
-from lac.envs.disturbances import disturbed
-from lac.envs.factory import flattened
-from lac.evaluation.rollouts import FIRST_TEST_SEED, Policy
+from lac.evaluation.rollouts import FIRST_TEST_SEED, deterministic
 from lac.robust.conducting import conduct
 from lac.robust.grids import Grid, grid_errors
 from lac.robust.protocols import protocol_grids
@@ -22,6 +20,7 @@ from lac.robust.subjects import Subject, fit_errors
 from lac.runs import Run, load
 from lac.runs.subjects import environments_of, subject_of_run
 from lac.settings.rules import COUNT, OPTIONAL_COUNT, SEED, ArgumentError, Choice, raise_if_any, raise_if_wrong
+from lac.studies.arguments import made
 
 
 @dataclass(frozen=True)
@@ -98,8 +97,8 @@ def robustness(
     described = {"name": name, "environment": {"id": env_id, "opt_type": opt_type}}
     described |= {"episodes": episodes, "first_seed": first_seed, "steps": steps}
     folder = None if output_dir is None else Path(output_dir)
-    made = conduct(study, described, folder, workers, f"{name} on {env_id}, {episodes} resets")
-    return Robustness(made.rows, made.content, made.failures)
+    conducted = conduct(study, described, folder, workers, f"{name} on {env_id}, {episodes} resets")
+    return Robustness(conducted.rows, conducted.content, conducted.failures)
 
 
 def _raise_if_seeds_run_out(first_seed: int, episodes: int) -> None:
@@ -158,17 +157,12 @@ def _subject(policy: Any, environments: Callable[..., list[AnyEnv]] | None) -> S
     if isinstance(policy, (str, Path, Run)):
         run = policy if isinstance(policy, Run) else load(policy)
         return subject_of_run(run, "final", run.folder)
-    acts = partial(policy.get_action, deterministic=True) if hasattr(policy, "get_action") else policy
-    if not callable(acts):
+    if not (callable(policy) or hasattr(policy, "get_action")):
         raise ValueError(f"policy is {policy!r}; it must be an agent, a function, a run, or several of these by name")
     if environments is None:
         raise ValueError("env_fn is not given; a policy that is no run needs it")
     # A policy in memory has no name by which it would be the same in a later call.
-    return Subject("policy", "policy", None, uuid.uuid4().hex, partial(_itself, acts), environments)
-
-
-def _itself(policy: Policy) -> Policy:
-    return policy
+    return Subject("policy", "policy", None, uuid.uuid4().hex, partial(deterministic, policy), environments)
 
 
 def _environments(
@@ -180,12 +174,7 @@ def _environments(
 def _factory(
     env_fn: Callable[[], AnyEnv], opt_type: str, disturbance: Mapping[str, Any] | None
 ) -> Callable[[], AnyEnv]:
-    return partial(_made, env_fn, opt_type, disturbance)
-
-
-def _made(env_fn: Callable[[], AnyEnv], opt_type: str, disturbance: Mapping[str, Any] | None) -> AnyEnv:
-    env = env_fn()
-    return wrap_env(env if disturbance is None else disturbed(flattened(env), disturbance), opt_type)
+    return partial(made, env_fn, opt_type, disturbance)
 
 
 def _raise_if_unpicklable(study: Study, workers: int) -> None:

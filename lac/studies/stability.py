@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from lac.devices import limited_threads
-from lac.envs import AnyEnv, wrap_env
+from lac.envs import AnyEnv
 from lac.runs import Run, load
 from lac.runs.stability import certify_run
 from lac.settings.commands import ACTION_ERROR, CONFIDENCE
 from lac.settings.rules import SEED, Choice, raise_if_wrong
 from lac.stability.certification import certify as certify_loop
 from lac.stability.report import StabilityReport
+from lac.studies.arguments import acting, made
 
 
 def certify(
@@ -67,11 +68,8 @@ def certify(
 def _certify_policy(
     policy: Any, env_fn: Callable[[], AnyEnv] | None, opt_type: str, settings: Mapping[str, Any]
 ) -> StabilityReport:
-    if env_fn is None:
-        raise ValueError("env_fn is not given; a policy that is no run needs it")
-    if not (callable(policy) or hasattr(policy, "get_action")):
-        raise ValueError(f"policy is {policy!r}; it must be an agent, a controller, a function, or a run")
-    env = wrap_env(env_fn(), opt_type)
+    _, factory = acting(policy, env_fn)
+    env = made(factory, opt_type, None)
     try:
         name = env.spec.id if env.spec is not None else type(env.unwrapped).__name__
         described = {"file": None, "sha256": None, "algorithm": type(policy).__name__}

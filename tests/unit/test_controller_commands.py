@@ -9,7 +9,6 @@ import gymnasium
 import numpy as np
 import pytest
 import yaml
-from saved_run_support import compose_config, save_run
 
 from lac import controllers
 from lac.config.schemas import CONFIG_DIR
@@ -25,13 +24,6 @@ FOLDER = Path("outputs/controllers")
 def evaluate(script_here, monkeypatch):
     monkeypatch.setattr("lac.figures.trajectories", lambda _rollouts, path, *_: path.touch())
     return lambda *arguments: script_here("evaluate.py", "episodes=3", *arguments)
-
-
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("saved") / "run"
-    save_run(folder, compose_config())
-    return folder
 
 
 def result(folder, name="evaluation.json"):

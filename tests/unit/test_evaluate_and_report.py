@@ -6,16 +6,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from saved_run_support import SUMMARY, compose_config, save_run
+from saved_run_support import SUMMARY
 
 from lac.cli import evaluate as evaluation
-
-
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("saved") / "run"
-    save_run(folder, compose_config())
-    return folder
 
 
 @pytest.fixture

@@ -5,20 +5,12 @@ import json
 import shutil
 
 import pytest
-from saved_run_support import compose_config, save_run
 
 import lac
 from lac.runs import RunError
 from lac.runs.exporting import export_run
 
 FILES = ["manifest.json", "policy.c"]
-
-
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("saved") / "run"
-    save_run(folder, compose_config())
-    return folder
 
 
 @pytest.fixture

@@ -7,16 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from saved_run_support import compose_config, save_run
 
 from lac.runs import RunError, load, scan
-
-
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("saved") / "run"
-    save_run(folder, compose_config())
-    return folder
 
 
 def names(found, root):

@@ -22,8 +22,8 @@ from lac.stability.examination import Effort, examine
 from lac.stability.falsification import falsify
 from lac.stability.region import Region
 from lac.stability.report import make_report
-from lac.stability.wording import CLAIM_WORDS
 
+CLAIM_WORDS = ("guarantee", "guaranteed", "guarantees", "stable", "proved", "proven")
 SMALL = Effort(states=2000, many_steps=300, rollouts=200, pilot=300, fit=1500, iterations=100, pushed=100, long=4)
 TINY = Effort(states=400, many_steps=100, rollouts=100, pilot=60, fit=400, iterations=20, pushed=20, long=4)
 NOTHING = {"file": None, "sha256": None, "algorithm": "test"}
@@ -57,7 +57,7 @@ class Oscillation(System):
 
 
 class Line(System):
-    """``x' = x + u`` on a plane of start states in [-1, 1]^2, or a tenth of it where the policy is Zero."""
+    """``x' = 0.9 x + 0.5 u`` in a plane, with starts in [-1, 1]^2."""
 
     goal_tolerance = 0.1
 
@@ -210,7 +210,7 @@ def test_a_planted_set_is_counted_and_found(share):
     truth = (planted(loop.step(fresh)) >= planted(fresh)).mean()
     assert truth > 0
     assert counted.one_step.bound >= truth
-    assert counted.one_step.share == pytest.approx(truth, abs=0.01)
+    assert counted.one_step.failures / counted.one_step.n == pytest.approx(truth, abs=0.01)
     search = falsify(planted, loop, region, 0.0, seed=0)
     assert search.found
     assert planted(loop.step(search.state[None])) >= planted(search.state[None])

@@ -76,7 +76,7 @@ const designedLines = (costs, isVertical) => costs.map((cost) => ({
 }));
 const costsOf = (env) => env.designed.map((each) => each.cost), trainingCostsOf = (env) => env.designed.map((each) => each.training_cost);
 
-// A short line tells the name and the cost of a designed controller under the pointer.
+// A short line gives the name and the cost of a designed controller under the pointer.
 const designedMark = (name, x, y, cost, symbol) => ({x: [x], y: [y], mode: "markers", name: `${text(name)}, designed`,
   marker: {symbol, size: 12, color: style("--designed"), line: {width: 2}},
   hovertemplate: `${text(name)}, designed: ${short(cost)}<extra></extra>`});
