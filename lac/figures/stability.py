@@ -92,6 +92,8 @@ def ladder(rungs: Sequence[Mapping[str, float]], limit: float, path: Path) -> No
     axes.plot(magnitudes, [rung["bound"] for rung in rungs], "v--", color=BAD, label="upper bound")
     axes.axhline(limit, color="k", linewidth=0.8, linestyle=":", label=f"{limit:.0%}")
     axes.set_xscale("log")
+    axes.set_xticks(magnitudes, [f"{magnitude:.3g}" for magnitude in magnitudes])
+    axes.minorticks_off()
     axes.set_ylim(-0.02, 1.02)
     axes.set_xlabel("external force of one step")
     axes.set_ylabel("do not come back")
