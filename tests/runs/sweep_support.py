@@ -1,8 +1,10 @@
 """Overrides of small sweeps, and readers of sweep folders and tables; run_support.py starts them."""
 
+import importlib.util
 import re
 from pathlib import Path
 
+import pytest
 from run_support import summary_of
 
 TINY_SWEEP = [
@@ -22,6 +24,12 @@ TINY_SWEEP = [
 ]
 # An epoch of a second: a worker takes half of one to notice that its parent was killed.
 SLOWER_SWEEP = [*TINY_SWEEP, "train.steps_per_epoch=3000", "train.steps_per_update=20"]
+ENDLESS = [*TINY_SWEEP, "train.epochs=100000", "seed=0,1,2,3", "hydra.sweep.dir=sweep"]
+
+needs_joblib = pytest.mark.skipif(
+    importlib.util.find_spec("hydra_plugins.hydra_joblib_launcher") is None, reason="the extra [sweep] is not installed"
+)
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc")
 
 
 def jobs_of(sweep: Path) -> list[Path]:
