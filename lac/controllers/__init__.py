@@ -4,7 +4,7 @@
 """
 
 from lac.controllers.carts import Cascade
-from lac.controllers.choosing import CONTROLLERS, make_controller
+from lac.controllers.choosing import CONTROLLERS, designed_controller, make_controller
 from lac.controllers.controller import Controller, ControllerError, Zero
 from lac.controllers.flight import GeometricController
 from lac.controllers.genes import TwoStepAhead
@@ -17,6 +17,7 @@ __all__ = [
     "Controller",
     "ControllerError",
     "cascade",
+    "designed_controller",
     "geometric",
     "kalman",
     "lqr",

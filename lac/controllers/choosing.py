@@ -39,6 +39,22 @@ def make_controller(kind: type[C], env: HasSpaces, **settings: Any) -> C:
     return kind(env, system, **settings)
 
 
+def designed_controller(env: HasSpaces) -> Controller | None:
+    """The controller that is designed for an environment; None where there is none but :class:`Zero`, which suits all.
+
+    Args:
+        env: The environment, with or without wrappers.
+    """
+    for kind in CONTROLLERS.values():
+        if kind is Zero:
+            continue
+        try:
+            return make_controller(kind, env)
+        except ControllerError:
+            continue
+    return None
+
+
 def _title(env: Any) -> str:
     """The id of an environment, or the name of its class."""
     spec = getattr(env, "spec", None)

@@ -16,21 +16,22 @@ _BLUE, _ORANGE, _GREEN, _PINK = COLOURS[:4]
 _GREY = "0.55"
 
 
-def learning_curve(rows: Rows, path: Path, title: str, final: Mapping[str, Any] | None = None) -> None:
+def learning_curve(rows: Rows, path: Path, title: str, summary: Mapping[str, Any] | None = None) -> None:
     """Draw test cost, multipliers, and drift and size of L over environment steps.
 
     Args:
         rows: The lines of ``metrics.jsonl``.
         path: The picture.
         title: Its title.
-        final: The test of the final policy in ``summary.json``, once it was tested on more resets.
+        summary: The contents of ``summary.json``: the test of the final policy, once it was tested on more resets, and
+            the cost of the controller that is designed for the environment are drawn.
     """
     is_lyapunov = any("train/decrease" in row for row in rows)
     ratios = (3, 2, 2) if is_lyapunov else (3, 2)
     figure = Figure(figsize=(7, 2.2 * len(ratios) + 1.6), layout="constrained")
     cost_axes, multiplier_axes, *lyapunov_axes = figure.subplots(len(ratios), 1, sharex=True, height_ratios=ratios)
     steps = _column(rows, "env_steps")
-    _draw_cost(cost_axes, rows, steps, final)
+    _draw_cost(cost_axes, rows, steps, summary or {})
     cost_axes.set_title(wrapped(title), parse_math=False, fontsize="medium")
     _draw_multipliers(multiplier_axes, rows, steps)
     for axes in lyapunov_axes:
@@ -39,7 +40,7 @@ def learning_curve(rows: Rows, path: Path, title: str, final: Mapping[str, Any] 
     save(figure, path)
 
 
-def _draw_cost(axes: Axes, rows: Rows, steps: FloatArray, final: Mapping[str, Any] | None) -> None:
+def _draw_cost(axes: Axes, rows: Rows, steps: FloatArray, summary: Mapping[str, Any]) -> None:
     mean, std = _column(rows, "test/cost_mean"), _column(rows, "test/cost_std")
     shown = [mean]
     axes.plot(steps, _column(rows, "train/cost_mean"), color=_GREY, linewidth=1, label="training episodes")
@@ -49,9 +50,14 @@ def _draw_cost(axes: Axes, rows: Rows, steps: FloatArray, final: Mapping[str, An
         failed = _column(rows, "test/death_rate") > 0
         if failed.any():
             axes.plot(steps[failed], mean[failed], **FAILURE, label="early terminations in the test")
-    if final and "episodes" in final and np.isfinite(final["cost_mean"]):  # not the last test in training once more
+    final = summary.get("final", {})
+    if "episodes" in final and np.isfinite(final["cost_mean"]):  # not the last test in training once more
         cost = float(final["cost_mean"])
         axes.plot(steps[-1], cost, "D", color=_ORANGE, zorder=5, label=_final_label(final))
+        shown.append(np.array([cost]))
+    if "yardstick" in summary:
+        controller, cost = summary["yardstick"]["controller"], float(summary["yardstick"]["training_cost"])
+        axes.axhline(cost, color=_GREEN, linestyle="--", label=f"{controller}, same test")
         shown.append(np.array([cost]))
     axes.set_ylabel("cost of an episode")
     log_scale_if_wide(axes, np.concatenate(shown))

@@ -5,9 +5,7 @@ from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 
-from lac.controllers import CONTROLLERS, Controller, ControllerError, make_controller
-from lac.envs import AnyEnv
-from lac.evaluation.final_tests import final_tests
+from lac.evaluation.yardsticks import designed_tests
 from lac.reports.results import Result, identity, settings_of_test
 from lac.runs import RunError
 from lac.runs.folder import one_line
@@ -64,22 +62,9 @@ def _measured(result: Result) -> Yardstick | None:
     """The controller that is designed for the environment of a result; None where there is none."""
     env = result.run.environment(None)()
     try:
-        controller = _designed(env)
-        if controller is None:
-            return None
-        tests = final_tests(controller, [env], RESETS)
-        few = final_tests(controller, [env], int(result.method["train.num_test_episodes"]), with_long=False)
+        measured = designed_tests([env], RESETS, int(result.method["train.num_test_episodes"]))
     finally:
         env.close()
-    return Yardstick(result.env, controller.name, tests.usual, tests.long, few.usual["cost_mean"])
-
-
-def _designed(env: AnyEnv) -> Controller | None:
-    for name, kind in CONTROLLERS.items():
-        if name == "zero":  # suits every environment, and is designed for none
-            continue
-        try:
-            return make_controller(kind, env)
-        except ControllerError:
-            continue
-    return None
+    if measured is None:
+        return None
+    return Yardstick(result.env, measured.name, measured.tests.usual, measured.tests.long, measured.training_cost)

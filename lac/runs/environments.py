@@ -11,6 +11,7 @@ def at_most(number: int, make: Callable[[], AnyEnv]) -> list[AnyEnv]:
 
     Raises:
         RunError: Not even the first can be built.
+        ValueError: Two are the same, in which one episode would disturb the other.
     """
     envs = [make()]
     while len(envs) < number:
@@ -18,4 +19,6 @@ def at_most(number: int, make: Callable[[], AnyEnv]) -> list[AnyEnv]:
             envs.append(make())
         except RunError:
             break
+    if len({id(env.unwrapped) for env in envs}) < len(envs):
+        raise ValueError("env_fn gives the same environment more than once; it must make a new one at each call")
     return envs

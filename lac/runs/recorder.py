@@ -19,6 +19,7 @@ from lac.agents.policy_files import BEST, FINAL, policy_path
 from lac.envs.checks import OffendingTransitionError
 from lac.evaluation.final_tests import FinalTests
 from lac.evaluation.ranking import is_better
+from lac.evaluation.yardsticks import DesignedTests
 from lac.figures import learning_curve
 from lac.files import overwrite_json, relative_to, shell_text, write_bytes, write_json
 from lac.loggers.console import ConsoleLogger
@@ -28,6 +29,7 @@ from lac.loggers.wandb import WandbLogger
 from lac.runs.checkpoints import Checkpoints
 from lac.runs.ending import HeldSignals, Interruption, held_signals, run_steps, status_after
 from lac.runs.exporting import export_run
+from lac.runs.final_results import add_final_tests, add_yardstick, raise_if_removed
 from lac.runs.folder import (
     FAILED,
     FINISHED,
@@ -46,7 +48,7 @@ from lac.runs.folder import (
 from lac.runs.forecast import Forecast
 from lac.runs.provenance import provenance
 from lac.runs.record_settings import RecordSettings
-from lac.runs.results import acting_as, flat, report_of
+from lac.runs.results import flat, report_of
 from lac.runs.resuming import Resumption
 from lac.runs.texts import conclusion, introduction
 from lac.settings.training import LoopSettings
@@ -147,7 +149,7 @@ class RunRecorder:
         Raises:
             FileNotFoundError: The run folder has been removed.
         """
-        self._raise_if_removed()
+        raise_if_removed(self._dir)
         self._metrics.log(metrics)
         self._wandb.log(metrics)
         self._console.log(metrics)
@@ -199,27 +201,15 @@ class RunRecorder:
         """Record why the training has stopped early, and with which settings."""
         self._summary["stopped"] = {"reason": reason, "stop_below": loop.stop_below, "patience": loop.patience}
 
-    def trained(self, agent: Agent, test: Callable[[bool], FinalTests]) -> None:
-        """Test the final and the best policy on many resets, and the final one for longer; the agent stays as it is."""
-        self._raise_if_removed()
+    def trained(
+        self, agent: Agent, test: Callable[[bool], FinalTests], yardstick: Callable[[], DesignedTests | None]
+    ) -> None:
+        """Test the final and the best policy and the designed controller; the agent stays as it is."""
         self._console.begin("testing the final policy")
-        self._summary["final"] |= (tests := test(True)).usual
-        if tests.long_failure is None:
-            self._summary["final_long"] = tests.long
-        else:
-            self.warn(tests.long_failure)
-        self._raise_if_removed()
-        final, best = self._summary["final"], self._summary["best"]
-        if best["epoch"] != final["epoch"]:
-            with acting_as(agent, policy_path(self._dir, BEST)):
-                best |= test(False).usual
-        if best["epoch"] == final["epoch"] or is_better(final, best):  # few resets had flattered the other one
-            self._summary["best"] = dict(final)
-            agent.save(policy_path(self._dir, BEST))
-
-    def _raise_if_removed(self) -> None:
-        if not (self._dir / METRICS).exists():
-            raise FileNotFoundError(f"{self._dir} was removed while the run was writing to it")
+        for warning in add_final_tests(self._summary, self._dir, agent, test):
+            self.warn(warning)
+        for warning in add_yardstick(self._summary, yardstick):
+            self.warn(warning)
 
     @property
     def final(self) -> dict[str, float]:
@@ -291,7 +281,7 @@ class RunRecorder:
     def _draw(self) -> None:
         rows = read_metrics(self._dir / METRICS)
         if rows:
-            learning_curve(rows, self._dir / PICTURE, self._settings.title, self._summary.get("final"))
+            learning_curve(rows, self._dir / PICTURE, self._settings.title, self._summary)
             self._picture = self._dir / PICTURE
 
     def _finish_wandb(self, held: HeldSignals) -> None:

@@ -38,7 +38,10 @@ def figures(report: Mapping[str, float]) -> str:
         after = f" after {report['settling_steps']:.0f} steps" if report["settled"] > 0 else ""
         words.append(f"settled {report['settled']:.0%}{after}")
     words.append(f"cost {report['cost_mean']:.1f} ± {report['cost_std']:.1f}")
-    words.append(f"{report['steps']:.0f} steps" if "steps" in report else f"epoch {report['epoch']:.0f}")
+    if "steps" in report:
+        words.append(f"{report['steps']:.0f} steps")
+    elif "epoch" in report:
+        words.append(f"epoch {report['epoch']:.0f}")
     if report.get("cut_short", 0) > 0:
         words.append(f"{report['cut_short']:.0%} ended by the environment before")
     if "episodes" in report:

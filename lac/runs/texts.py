@@ -60,6 +60,8 @@ def conclusion(summary: Mapping[str, Any], files: Mapping[str, str], next_steps:
         report = summary.get(name, {})
         if "cost_mean" in report:
             lines.append(f"  {TITLES[name]:<10} {figures(report)}")
+    if "yardstick" in summary:
+        lines.append(f"  {'yardstick':<10} {summary['yardstick']['controller']}: {figures(summary['yardstick'])}")
     lines += [f"  warning    {text}" for text in summary.get("warnings", ())]
     lines += [f"  {name:<10} {text}" for name, text in files.items()]
     return lines + (["next:", *(f"  {command}" for command in next_steps)] if next_steps else [])

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from lac.agents import Agent
 from lac.buffers import ReplayBuffer
 from lac.evaluation.final_tests import FinalTests
+from lac.evaluation.yardsticks import DesignedTests
 from lac.settings.training import LoopSettings
 from lac.training.plan import TrainingPlan
 from lac.training.stopping import Stop
@@ -55,8 +56,11 @@ class Recorder(Protocol):
     def stopped(self, reason: str, loop: LoopSettings) -> None:
         """Called before the final tests of a training that stops early, with the settings that have made it stop."""
 
-    def trained(self, agent: Agent, test: Callable[[bool], FinalTests]) -> None:
+    def trained(
+        self, agent: Agent, test: Callable[[bool], FinalTests], yardstick: Callable[[], DesignedTests | None]
+    ) -> None:
         """Called after the last epoch, if there are tests, with a function that tests the present weights.
 
-        Its argument is whether for longer as well.
+        Its argument is whether for longer as well. The other one tests the controller that is designed for the
+        environment on the same resets.
         """

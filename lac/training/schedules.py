@@ -7,6 +7,8 @@ from typing import Any
 from lac.agents import Agent
 from lac.settings.training import LoopSettings, ScheduleSettings
 
+_NAMES = {"lr_a": "actor", "lr_c": "critic", "lr_alpha": "alpha", "lr_labda": "labda"}
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -72,3 +74,8 @@ class LearningRates:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from what :meth:`state_dict` returned."""
         self.advance(state["env_steps"])
+
+
+def rate_metrics(agent: Agent) -> dict[str, float]:
+    """The present learning rates of an agent as metrics; 0 of what it does not train."""
+    return {f"lr/{_NAMES[name]}": agent.learning_rates.get(name, 0.0) for name in agent.RATES}

@@ -14,6 +14,7 @@ from lac.envs.checks import MAX_EPISODE_STEPS
 from lac.envs.factory import validate_spaces
 from lac.evaluation.final_tests import FinalTests, final_tests
 from lac.evaluation.rollouts import evaluate
+from lac.evaluation.yardsticks import DesignedTests, designed_tests
 from lac.settings.rules import raise_if_any
 from lac.training.collector import Collector, Transition
 from lac.training.divergence import DivergenceError, divergence_of_loss, divergence_of_weights
@@ -23,7 +24,7 @@ from lac.training.memory import argument_of, memory_errors
 from lac.training.plan import TrainingPlan
 from lac.training.recording import Metrics, Recorder
 from lac.training.scaling import with_scale
-from lac.training.schedules import LearningRates
+from lac.training.schedules import LearningRates, rate_metrics
 from lac.training.state import (
     continued_plan,
     engine_state,
@@ -40,8 +41,6 @@ from lac.training.state import (
 )
 from lac.training.stopping import EarlyStopping, Stop, StopKind
 from lac.training.termination import EscapeWatch, TerminationCost
-
-_RATE_NAMES = {"lr_a": "actor", "lr_c": "critic", "lr_alpha": "alpha", "lr_labda": "labda"}
 
 MAX_TEST_ENVS = 16
 """Test episodes run side by side in at most this many environments."""
@@ -129,7 +128,7 @@ class Trainer:
             recorder.stopped(stop.reason, self._loop)
             stop = None
         if stop is None and self.environments.tests:
-            recorder.trained(self.agent, self._final_tests)
+            recorder.trained(self.agent, self._final_tests, self._designed_tests)
         if stop is not None and stop.kind is StopKind.DIVERGED:
             raise DivergenceError(stop.reason)
         return stop
@@ -275,7 +274,7 @@ class Trainer:
             diverged = divergence_of_loss(metrics["train/critic_loss"], env_steps)
             if diverged is not None:
                 return diverged
-        metrics |= self._test_metrics(recorder) | self._rate_metrics()
+        metrics |= self._test_metrics(recorder) | rate_metrics(self.agent)
         metrics |= self._clock.metrics(steps_per_epoch, len(self._diagnostics))
         self._diagnostics.clear()
         if self._rates.decay_ref == "epoch":
@@ -311,9 +310,9 @@ class Trainer:
     def _final_tests(self, with_long: bool) -> FinalTests:
         return final_tests(self._policy, self.environments.tests, self._loop.final_test_episodes, with_long)
 
+    def _designed_tests(self) -> DesignedTests | None:
+        numbers = (self._loop.final_test_episodes, self._loop.num_test_episodes)
+        return designed_tests(self.environments.tests, *numbers, with_long=False)
+
     def _policy(self, obs: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
         return self.agent.get_action(obs, deterministic=True)
-
-    def _rate_metrics(self) -> Metrics:
-        rates = self.agent.learning_rates
-        return {f"lr/{_RATE_NAMES[name]}": rates.get(name, 0.0) for name in self.agent.RATES}

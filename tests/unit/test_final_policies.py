@@ -12,6 +12,7 @@ from lac.agents.policy_files import policy_path
 from lac.envs import wrap_env
 from lac.evaluation.final_tests import FinalTests, final_tests
 from lac.evaluation.steppers import can_step_as_batch
+from lac.evaluation.yardsticks import designed_tests
 from lac.loggers.wandb import WandbSettings
 from lac.runs.folder import read_summary
 from lac.runs.recorder import RecordSettings, RunRecorder
@@ -40,7 +41,7 @@ def report(cost, settled=1.0, death_rate=0.0):
             "settling_steps": 4.0}  # fmt: skip
 
 
-def recorded(folder, epochs, at_the_end, long_failure=None):
+def recorded(folder, epochs, at_the_end, long_failure=None, yardstick=lambda: None):
     """A run whose policy of epoch ``k`` is marked ``k``, with results after its epochs and, by mark, at its end."""
     agent = agent_of_the_van_der_pol()
 
@@ -60,7 +61,7 @@ def recorded(folder, epochs, at_the_end, long_failure=None):
             recorder.epoch(
                 {"epoch": epoch, "env_steps": 5 * epoch, "updates": 0, "train/alpha": 1.0, **metrics, **times}, agent
             )
-        recorder.trained(agent, test)
+        recorder.trained(agent, test, yardstick)
     return read_summary(folder)
 
 
@@ -99,6 +100,27 @@ def test_a_long_test_that_fails_is_a_warning(tmp_path):
     summary = recorded(tmp_path, [report(2)], {1: report(3)}, long_failure="there is no test of 40 steps")
     assert (summary["status"], summary["final"]["cost_mean"], "final_long" in summary) == ("finished", 3, False)
     assert "there is no test of 40 steps" in (tmp_path / "train.log").read_text()
+
+
+def test_a_run_records_the_controller_that_is_designed_for_its_environment(tmp_path):
+    def make():
+        return wrap_env(gymnasium.make("lac/VanDerPol-v1", max_episode_steps=30))
+
+    summary = recorded(tmp_path, [report(2)], {1: report(3)}, yardstick=lambda: designed_tests([make()], 3, 2))
+    three, two = (lac.evaluate(lac.controllers.lqr(make()), make, episodes=n)["cost_mean"] for n in (3, 2))
+    assert summary["yardstick"]["controller"] == "lqr"
+    assert (summary["yardstick"]["cost_mean"], summary["yardstick"]["training_cost"]) == pytest.approx((three, two))
+    assert "  yardstick  lqr: early terminations 0%, " in (tmp_path / "train.log").read_text()
+    assert designed_tests([wrap_env(TimeLimit(WithTable(), 5))], 3, 2) is None
+
+
+def test_a_design_that_fails_is_a_warning(tmp_path):
+    def fails():
+        raise np.linalg.LinAlgError("the Riccati equation has no solution")
+
+    summary = recorded(tmp_path, [report(2)], {1: report(3)}, yardstick=fails)
+    assert (summary["status"], "yardstick" in summary) == ("finished", False)
+    assert "LinAlgError: the Riccati equation has no solution" in (tmp_path / "train.log").read_text()
 
 
 class WithTable(gymnasium.Env):

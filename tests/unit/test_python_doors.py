@@ -52,6 +52,12 @@ def test_wrong_policies_are_refused(door):
         door(3, van_der_pol)
 
 
+def test_one_environment_for_all_episodes_is_refused():
+    env = van_der_pol()
+    with pytest.raises(ValueError, match="env_fn gives the same environment more than once"):
+        lac.evaluate(zero, lambda: env, episodes=2)
+
+
 def test_a_report_from_python_says_what_the_files_say(tmp_path, monkeypatch):
     small = lac.stability.examination.Effort(
         states=500, many_steps=100, rollouts=50, pilot=100, fit=400, iterations=20, pushed=20

@@ -31,7 +31,7 @@ class Recorder:
     def between_steps(self, training):
         pass
 
-    def trained(self, agent, test):
+    def trained(self, agent, test, yardstick):
         pass
 
     def epoch(self, metrics, agent):
