@@ -45,6 +45,7 @@ _DOCSTRING = """Train :class:`~lac.agents.{module}.{name}` in an environment.
         logger_kwargs: ``output_dir`` (a new folder under ``outputs/`` by default), ``exp_name``, ``quiet``,
             ``verbose_vars`` (metrics shown on the console), ``use_wandb``, ``wandb_project``, ``wandb_group``,
             ``wandb_job_type``, ``wandb_run_name``, ``save_checkpoints`` (keep every saved epoch's policy),
+            ``keep_policies`` (how many policies of epochs are kept, spread evenly over the run),
             ``csv`` and ``tensorboard`` (copies of the metrics), ``keep_checkpoints`` and ``checkpoint_seconds`` (how
             many, how often), ``resume`` (the folder of a run that goes on from its newest checkpoint; the other
             arguments are those with which it was begun).
@@ -186,7 +187,8 @@ def _record_settings(
         config={name: value for name, value in arguments.items() if isinstance(value, (int, float, str, type(None)))},
         save_freq=arguments["save_freq"],
         unused=unused(Given.as_arguments(arguments)),
-        keep_policies=logging.save_checkpoints,
+        keep_saved=logging.save_checkpoints,
+        keep_policies=logging.keep_policies,
         quiet=logging.quiet,
         columns=logging.verbose_vars,
         export=arguments["export"],

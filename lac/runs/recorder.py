@@ -15,7 +15,6 @@ from typing import Any, Self
 import numpy as np
 
 from lac.agents import Agent
-from lac.agents.policy_files import BEST, FINAL, policy_path
 from lac.envs.checks import OffendingTransitionError
 from lac.evaluation.final_tests import FinalTests
 from lac.evaluation.ranking import is_better
@@ -48,9 +47,10 @@ from lac.runs.provenance import provenance
 from lac.runs.record_settings import RecordSettings
 from lac.runs.results import acting_as, flat, report_of
 from lac.runs.resuming import Resumption
+from lac.runs.saved_policies import SavedPolicies
 from lac.runs.texts import conclusion, introduction
+from lac.settings.policies import BEST
 from lac.settings.training import LoopSettings
-from lac.training.divergence import DivergenceError, has_finite_weights
 from lac.training.plan import TrainingPlan
 from lac.training.recording import Metrics, Training
 from lac.training.stopping import Stop, StopKind
@@ -86,6 +86,7 @@ class RunRecorder:
         self._metrics = MetricsFiles(self._dir / METRICS, record.get("metrics_bytes", 0), settings.copies)
         checkpoint = None if resumption is None else resumption.checkpoint
         self._checkpoints = Checkpoints(self._dir, settings.keep_checkpoints, settings.checkpoint_seconds, checkpoint)
+        self._policies = SavedPolicies(self._dir, settings)
         self._interruption = Interruption()
         self._agent: Agent | None = None
         self._forecast: Forecast | None = None
@@ -104,6 +105,7 @@ class RunRecorder:
     def start(self, agent: Agent, plan: TrainingPlan, engine: str) -> None:
         """Record the start of the training."""
         self._agent, self._forecast = agent, Forecast(plan.loop)
+        self._policies.begin(plan.loop, 0 if self._resumption is None else self._resumption.env_steps)
         self._wandb.start()
         self._summary |= {"seed": plan.seed, "wandb": self._wandb.description, **provenance()}
         if self._resumption is not None:
@@ -157,12 +159,8 @@ class RunRecorder:
         report = self._summary["final"] = report_of(metrics)
         if "cost_mean" in report and is_better(report, self._summary.get("best")):
             self._summary["best"] = report
-            agent.save(policy_path(self._dir, BEST))
-        epoch = int(metrics["epoch"])
-        if epoch % self._settings.save_freq == 0:
-            agent.save(policy_path(self._dir, FINAL))
-            if self._settings.keep_policies:
-                agent.save(policy_path(self._dir, f"epoch-{epoch:04d}"))
+            self._policies.save_best(agent)
+        self._policies.save_of_epoch(agent, int(metrics["epoch"]))
         self._write_summary()
         if self._settings.should_prune is not None and self._settings.should_prune(report):
             self._stop = Stop(StopKind.PRUNED)
@@ -185,7 +183,8 @@ class RunRecorder:
     def _record(self) -> dict[str, Any]:
         """The state of what this object records, for a checkpoint."""
         self._metrics.sync()
-        best = policy_path(self._dir, BEST)
+        self._policies.sync()
+        best = self._policies.path(BEST)
         has_best = "best" in self._summary and best.is_file()
         return {
             "summary": {name: self._summary[name] for name in _KEPT if name in self._summary},
@@ -211,11 +210,11 @@ class RunRecorder:
         self._raise_if_removed()
         final, best = self._summary["final"], self._summary["best"]
         if best["epoch"] != final["epoch"]:
-            with acting_as(agent, policy_path(self._dir, BEST)):
+            with acting_as(agent, self._policies.path(BEST)):
                 best |= test(False).usual
         if best["epoch"] == final["epoch"] or is_better(final, best):  # few resets had flattered the other one
             self._summary["best"] = dict(final)
-            agent.save(policy_path(self._dir, BEST))
+            self._policies.save_best(agent)
 
     def _raise_if_removed(self) -> None:
         if not (self._dir / METRICS).exists():
@@ -271,9 +270,8 @@ class RunRecorder:
             error.add_note(f"The transition is in {self._shown(self._dir / TRANSITION)}")
 
     def _save_last(self, error: BaseException | None) -> None:
-        """Save the policy, unless it has diverged: it must not replace the last good one."""
-        if self._agent is not None and not isinstance(error, DivergenceError) and has_finite_weights(self._agent):
-            self._agent.save(policy_path(self._dir, FINAL))
+        if self._agent is not None:
+            self._policies.save_final(self._agent, error)
 
     def _export(self) -> None:
         """Export the final policy of a finished run; one that fails is a warning, since the policy itself is saved."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lac.agents.policy_files import BEST, policy_path
+from lac.agents.policy_files import policy_path
 from lac.files import write_bytes
 from lac.loggers.wandb import WandbSettings
 from lac.runs.checkpoints import Checkpoint, newest_checkpoint
@@ -25,6 +25,7 @@ from lac.runs.folder import (
     status,
 )
 from lac.runs.provenance import changes_since
+from lac.settings.policies import BEST
 
 AUTO = "auto"
 
