@@ -64,7 +64,7 @@ def test_a_run_keeps_them_beside_the_others(undisturbed):
 
 
 def test_a_run_that_was_killed_keeps_the_same(tmp_path, undisturbed):
-    """Killed after its fourth epoch, with a checkpoint of its first or none: what came later is removed and made anew."""
+    """Killed after its fourth epoch, before its first checkpoint: what is there is removed and made anew."""
     run = tmp_path / "run"
     (run / "policy").mkdir(parents=True)
     for name in ("epoch-0001", "epoch-0777", ".epoch-0002.safetensors.999999999.tmp"):  # of an older run, and torn
