@@ -1,7 +1,7 @@
 """Training from Python: :func:`lac`, :func:`latc` and :func:`sac`."""
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
 from dataclasses import fields
 from datetime import datetime
@@ -28,10 +28,12 @@ from lac.settings.fields import setting_errors
 from lac.settings.logging import LoggerSettings
 from lac.settings.rules import nearest, plain, raise_if_any, shown
 from lac.settings.training import LoopSettings, ScheduleSettings
+from lac.training.callbacks import Callback
 from lac.training.plan import TrainingPlan
 from lac.training.trainer import Trainer
 
 _ENV_FN = Parameter("env_fn", Parameter.POSITIONAL_OR_KEYWORD, annotation=Callable[[], AnyEnv | AnyVectorEnv])
+_CALLBACKS = Parameter("callbacks", Parameter.KEYWORD_ONLY, default=(), annotation=Sequence[Callback])
 _LOGGER_KWARGS = Parameter("logger_kwargs", Parameter.POSITIONAL_OR_KEYWORD, default={}, annotation=Mapping[str, Any])
 
 _DOCSTRING = """Train :class:`~lac.agents.{module}.{name}` in an environment.
@@ -51,6 +53,8 @@ _DOCSTRING = """Train :class:`~lac.agents.{module}.{name}` in an environment.
             arguments are those with which it was begun).
             The folder is made when the training starts: a call that cannot start leaves none.
 {settings}
+        callbacks: Objects of subclasses of :class:`lac.Callback`, such as ``[lac.InfoMetrics(["is_success"])]``, which
+            give further metrics and reasons to stop (``docs/callbacks.md``).
 
     Returns:
         The trained agent and the replay buffer of the training.
@@ -69,7 +73,7 @@ def _training_function(agent_class: type[Agent]) -> Callable[..., tuple[Agent, R
         (_ENV_FN, *ACTOR_CRITIC_PARAMETERS),
         settings,
         returns=tuple[agent_class, ReplayBuffer],  # type: ignore[valid-type]
-        others={"logger_kwargs": _LOGGER_KWARGS},
+        others={"logger_kwargs": _LOGGER_KWARGS, "callbacks": _CALLBACKS},
     )
 
     def function(*args: Any, **kwargs: Any) -> tuple[Agent, ReplayBuffer]:
@@ -96,7 +100,8 @@ def _train(algorithm: str, arguments: Mapping[str, Any]) -> tuple[Agent, ReplayB
     here = Path.cwd()  # environments may change it
     with chdir(here), limited_threads(), _resumption(here, logging) as resumption:  # chdir for its return
         plan = _plan(algorithm, arguments, None if resumption is None else resumption.seed)
-        with Trainer(plan, arguments["env_fn"], None if resumption is None else resumption.training) as trainer:
+        state = None if resumption is None else resumption.training
+        with Trainer(plan, arguments["env_fn"], state, arguments["callbacks"]) as trainer:
             if resumption is not None:
                 resumption.raise_if_nothing_is_left(trainer.is_complete)
             settings = _record_settings(algorithm, here, logging, arguments, resumption)

@@ -12,8 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
-
 from lac.agents import Agent
 from lac.envs.checks import OffendingTransitionError
 from lac.evaluation.final_tests import FinalTests
@@ -51,6 +49,7 @@ from lac.runs.saved_policies import SavedPolicies
 from lac.runs.texts import conclusion, introduction
 from lac.settings.policies import BEST
 from lac.settings.training import LoopSettings
+from lac.training.calling import CallbackError
 from lac.training.plan import TrainingPlan
 from lac.training.recording import Metrics, Training
 from lac.training.stopping import Stop, StopKind
@@ -173,6 +172,8 @@ class RunRecorder:
             return
         try:
             self._checkpoints.write(training, self._record)
+        except CallbackError:
+            raise
         except Exception as error:  # a full disk, or a user's module with a state that cannot be written
             self.warn(f"a checkpoint could not be written ({error}); the run goes on without it")
         if is_last:
@@ -184,13 +185,11 @@ class RunRecorder:
         """The state of what this object records, for a checkpoint."""
         self._metrics.sync()
         self._policies.sync()
-        best = self._policies.path(BEST)
-        has_best = "best" in self._summary and best.is_file()
         return {
             "summary": {name: self._summary[name] for name in _KEPT if name in self._summary},
             "seconds": time.time() - self._started,
             "metrics_bytes": self._metrics.position,
-            "best_policy": np.frombuffer(best.read_bytes(), np.uint8) if has_best else None,
+            "best_policy": self._policies.best_bytes() if "best" in self._summary else None,
             "wandb": {"id": self._wandb.description["id"], "labels": asdict(self._settings.wandb)},
         }
 

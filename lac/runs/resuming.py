@@ -100,7 +100,8 @@ class Resumption:
         if is_complete and self.summary.get("status") == FINISHED:
             if "stopped" in self.summary:
                 reason = self.summary["stopped"]["reason"]
-                raise RunError(f"{self.folder} stopped early ({reason}); change stop_below or patience, to extend it")
+                change = "change stop_below or patience, or leave out the callback that stopped it, to extend it"
+                raise RunError(f"{self.folder} stopped early ({reason}); {change}")
             raise RunError(f"{self.folder} is finished; give more epochs than it has, to extend it")
 
     def entry(self, deviations: Iterable[str]) -> dict[str, Any]:

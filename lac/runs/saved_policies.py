@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from lac.agents import Agent
 from lac.agents.policy_files import POLICY_FOLDER, policy_names, policy_path
 from lac.files import remove_temporary_files, sync_folder
@@ -69,6 +72,11 @@ class SavedPolicies:
         """Save the policy at the end, unless it has diverged: it must not replace the last good one."""
         if not isinstance(error, DivergenceError) and has_finite_weights(agent):
             agent.save(self.path(FINAL))
+
+    def best_bytes(self) -> npt.NDArray[np.uint8] | None:
+        """The file of the best policy; None if there is none."""
+        file = self.path(BEST)
+        return np.frombuffer(file.read_bytes(), np.uint8) if file.is_file() else None
 
     def sync(self) -> None:
         """Have the names of the files written to the disk, before a checkpoint relies on them."""

@@ -7,6 +7,8 @@ from typing import Any
 from lac.agents import Agent
 from lac.settings.training import LoopSettings, ScheduleSettings
 
+_NAMES = {"lr_a": "actor", "lr_c": "critic", "lr_alpha": "alpha", "lr_labda": "labda"}
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -59,6 +61,11 @@ class LearningRates:
             last = max(0, (loop.total_steps - loop.update_after) // loop.update_every)
         progress = min(1.0, done / last) if last else 0.0
         return {name: schedule(progress) for name, schedule in self.schedules.items()}
+
+    def metrics(self) -> dict[str, float]:
+        """The present learning rates, each under the name of what it is the rate of."""
+        rates = self._agent.learning_rates
+        return {f"lr/{_NAMES[name]}": rates.get(name, 0.0) for name in self._agent.RATES}
 
     def advance(self, env_steps: int) -> None:
         """Set the agent's learning rates to those after that many environment steps."""

@@ -1,8 +1,9 @@
 """The training loop: collect, update, test, record."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import chdir
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,15 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from lac.engines import choose_engine
-from lac.envs.checks import MAX_EPISODE_STEPS
 from lac.envs.factory import validate_spaces
-from lac.evaluation.final_tests import FinalTests, final_tests
-from lac.evaluation.rollouts import evaluate
 from lac.settings.rules import raise_if_any
+from lac.training.callbacks import Callback
+from lac.training.calling import Callbacks
 from lac.training.collector import Collector, Transition
 from lac.training.divergence import DivergenceError, divergence_of_loss, divergence_of_weights
 from lac.training.environments import EnvFn, Environments
 from lac.training.epoch import Clock, EpochDiagnostics
+from lac.training.epoch_tests import EpochTests
 from lac.training.memory import argument_of, memory_errors
 from lac.training.plan import TrainingPlan
 from lac.training.recording import Metrics, Recorder
@@ -41,8 +42,6 @@ from lac.training.state import (
 from lac.training.stopping import EarlyStopping, Stop, StopKind
 from lac.training.termination import EscapeWatch, TerminationCost
 
-_RATE_NAMES = {"lr_a": "actor", "lr_c": "critic", "lr_alpha": "alpha", "lr_labda": "labda"}
-
 MAX_TEST_ENVS = 16
 """Test episodes run side by side in at most this many environments."""
 
@@ -61,6 +60,7 @@ class Trainer:
         env_fn: Makes one environment; called ``num_envs`` times for training and once per parallel test episode.
             Alternatively it makes the vector environment of the training.
         state: What :meth:`state_dict` of another trainer returned, from which this one continues; None begins.
+        callbacks: What the training calls, and gets further metrics from.
 
     Attributes:
         agent: The agent that is trained.
@@ -72,8 +72,14 @@ class Trainer:
         TypeError, ValueError: The environments, or the plan with them, cannot be used, or the state is for others.
     """
 
-    def __init__(self, plan: TrainingPlan, env_fn: EnvFn, state: Mapping[str, Any] | None = None) -> None:
-        self._loop = plan.loop
+    def __init__(
+        self,
+        plan: TrainingPlan,
+        env_fn: EnvFn,
+        state: Mapping[str, Any] | None = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> None:
+        self._loop, self._callbacks = plan.loop, Callbacks(callbacks)
         plan = plan if state is None else continued_plan(plan, state["plan"])
         seeds, here = seed_everything(plan.seed), Path.cwd()
         num_test_envs = min(plan.loop.num_test_episodes, MAX_TEST_ENVS)
@@ -94,9 +100,9 @@ class Trainer:
             self._charge = TerminationCost(plan.termination_cost, plan.algorithm)
             self._escape = EscapeWatch(plan)
             self._stopping = EarlyStopping(plan.loop)
+            self._tests = EpochTests(self.agent, self.environments.tests, plan.loop)
             self._updates = 0
             self._diagnostics = EpochDiagnostics(self.agent.DIAGNOSTICS, self.agent.device)
-            self._has_warned_of_unfinished = False
             self._clock = Clock()
             self.deviations: list[str] = []
             if state is not None:
@@ -129,7 +135,7 @@ class Trainer:
             recorder.stopped(stop.reason, self._loop)
             stop = None
         if stop is None and self.environments.tests:
-            recorder.trained(self.agent, self._final_tests)
+            recorder.trained(self.agent, self._tests.final)
         if stop is not None and stop.kind is StopKind.DIVERGED:
             raise DivergenceError(stop.reason)
         return stop
@@ -159,7 +165,7 @@ class Trainer:
     def _early_stop(self) -> Stop | None:
         steps = self._collector.env_steps
         is_epoch_end = steps < self._loop.total_steps and steps % self._loop.steps_per_epoch == 0
-        return self._stopping.stop if is_epoch_end else None
+        return (self._stopping.stop or self._callbacks.stop) if is_epoch_end else None
 
     def state_dict(self, with_rows: bool = True) -> dict[str, Any]:
         """Everything that the training needs to continue, between two vector steps.
@@ -177,13 +183,14 @@ class Trainer:
             "environments": environments_state(self.environments.training),
             "escape": self._escape.state_dict(),
             "stopping": self._stopping.state_dict(),
+            "callbacks": self._callbacks.state_dict(),
             "rates": self._rates.state_dict(),
             "engine": engine_state(self._engine),
             "generators": global_generators(),
             "diagnostics": self._diagnostics.state_dict(),
             "clock": self._clock.state_dict(),
             "updates": self._updates,
-            "has_warned_of_unfinished": self._has_warned_of_unfinished,
+            "has_warned_of_unfinished": self._tests.has_warned,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -206,9 +213,10 @@ class Trainer:
         self._diagnostics.load_state_dict(state["diagnostics"])
         self._clock.load_state_dict(state["clock"])
         self._updates = state["updates"]
-        self._has_warned_of_unfinished = state["has_warned_of_unfinished"]
+        self._tests.has_warned = state["has_warned_of_unfinished"]
         extension = extension_problem(self._plan, state["plan"])
         self.deviations = [] if extension is None else [extension]
+        self.deviations += self._callbacks.load_state_dict(state.get("callbacks", {}))
         seed = seed_after(self._plan, env_steps)
         self.deviations += set_engine_state(self._engine, state["engine"], seed)
         problem = set_environments_state(self.environments.training, state["environments"])
@@ -243,6 +251,8 @@ class Trainer:
         if terminated or truncated:
             self.buffer.finish_episode(i, last=cost)
         env_steps, stop = self._collector.env_steps, None
+        if self._callbacks.watch_steps:
+            self._callbacks.step(transition, env_steps, self._collector.info(transition))
         if self._loop.is_update_round(env_steps) and len(self.buffer) > 0:
             stop = self._update_round(env_steps, recorder)
         if stop is None and env_steps % self._loop.steps_per_epoch == 0:
@@ -275,8 +285,9 @@ class Trainer:
             diverged = divergence_of_loss(metrics["train/critic_loss"], env_steps)
             if diverged is not None:
                 return diverged
-        metrics |= self._test_metrics(recorder) | self._rate_metrics()
+        metrics |= self._test_metrics(recorder, env_steps) | self._rates.metrics()
         metrics |= self._clock.metrics(steps_per_epoch, len(self._diagnostics))
+        metrics |= self._callbacks.epoch(metrics, self._tests.policy, recorder.warn)
         self._diagnostics.clear()
         if self._rates.decay_ref == "epoch":
             self._rates.advance(env_steps)
@@ -294,26 +305,10 @@ class Trainer:
         metrics |= {name: float(value) for name, value in self.agent.multipliers().items()}
         return {f"train/{name}": value for name, value in metrics.items()}
 
-    def _test_metrics(self, recorder: Recorder) -> Metrics:
-        if not self.environments.tests:
-            return {}
-        results = evaluate(self._policy, self.environments.tests, self._loop.num_test_episodes)
-        if results.unfinished.any() and not self._has_warned_of_unfinished:
-            self._has_warned_of_unfinished = True
-            recorder.warn(
-                f"test episodes are ended after {MAX_EPISODE_STEPS} steps, since the environment has no time limit; "
-                "set one with max_ep_len (train.max_ep_len)"
-            )
-        summary = results.summary()
-        self._stopping.add(summary)
+    def _test_metrics(self, recorder: Recorder, env_steps: int) -> Metrics:
+        watched = self._callbacks.watch_tests
+        observer = partial(self._callbacks.test_step, env_steps=env_steps) if watched else None
+        summary = self._tests.run(recorder.warn, observer)
+        if summary:
+            self._stopping.add(summary)
         return {f"test/{name}": value for name, value in summary.items()}
-
-    def _final_tests(self, with_long: bool) -> FinalTests:
-        return final_tests(self._policy, self.environments.tests, self._loop.final_test_episodes, with_long)
-
-    def _policy(self, obs: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-        return self.agent.get_action(obs, deterministic=True)
-
-    def _rate_metrics(self) -> Metrics:
-        rates = self.agent.learning_rates
-        return {f"lr/{_RATE_NAMES[name]}": rates.get(name, 0.0) for name in self.agent.RATES}
