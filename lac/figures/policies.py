@@ -17,7 +17,7 @@ from lac.settings.policies import BEST, FINAL, epoch_of
 _BLUE, _ORANGE, _GREEN, _PINK = COLOURS[:4]
 _SPREAD = (10, 90)  # percentiles of the costs of episodes
 _MARKS: dict[str, dict[str, Any]] = {
-    BEST: {"marker": "*", "color": _GREEN, "markersize": 13, "markeredgecolor": "white"},
+    BEST: {"marker": "o", "color": "none", "markersize": 12, "markeredgecolor": _GREEN, "markeredgewidth": 2},
     FINAL: {"marker": "D", "color": _ORANGE, "markersize": 6, "markeredgecolor": "white"},
 }
 
