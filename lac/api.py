@@ -103,7 +103,7 @@ def _train(algorithm: str, arguments: Mapping[str, Any]) -> tuple[Agent, ReplayB
         state = None if resumption is None else resumption.training
         with Trainer(plan, arguments["env_fn"], state, arguments["callbacks"]) as trainer:
             if resumption is not None:
-                resumption.raise_if_nothing_is_left(trainer.is_complete)
+                resumption.raise_if_nothing_is_left(trainer.is_complete, trainer.early_stop)
             settings = _record_settings(algorithm, here, logging, arguments, resumption)
             with RunRecorder(settings, resumption, trainer.deviations) as recorder:
                 trainer.run(recorder)

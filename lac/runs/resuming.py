@@ -26,6 +26,7 @@ from lac.runs.folder import (
 )
 from lac.runs.provenance import changes_since
 from lac.settings.policies import BEST
+from lac.training.stopping import Stop
 
 AUTO = "auto"
 
@@ -91,17 +92,17 @@ class Resumption:
         if best is not None:
             write_bytes(policy_path(self.folder, BEST), best.tobytes())
 
-    def raise_if_nothing_is_left(self, is_complete: bool) -> None:
+    def raise_if_nothing_is_left(self, is_complete: bool, stop: Stop | None) -> None:
         """Raise an error where a finished run would be given no more steps.
 
         Args:
             is_complete: Whether no further step follows.
+            stop: Why it ends before its last epoch, if it does.
         """
         if is_complete and self.summary.get("status") == FINISHED:
-            if "stopped" in self.summary:
-                reason = self.summary["stopped"]["reason"]
+            if stop is not None:
                 change = "change stop_below or patience, or leave out the callback that stopped it, to extend it"
-                raise RunError(f"{self.folder} stopped early ({reason}); {change}")
+                raise RunError(f"{self.folder} stopped early ({stop.reason}); {change}")
             raise RunError(f"{self.folder} is finished; give more epochs than it has, to extend it")
 
     def entry(self, deviations: Iterable[str]) -> dict[str, Any]:

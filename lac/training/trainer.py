@@ -149,7 +149,7 @@ class Trainer:
                 if self.is_complete:
                     break
             recorder.between_steps(self)
-        return self._early_stop
+        return self.early_stop
 
     @property
     def env_steps(self) -> int:
@@ -159,10 +159,11 @@ class Trainer:
     @property
     def is_complete(self) -> bool:
         """Whether the last step has been taken, or the one after which the training stops early."""
-        return self._collector.env_steps >= self._loop.total_steps or self._early_stop is not None
+        return self._collector.env_steps >= self._loop.total_steps or self.early_stop is not None
 
     @property
-    def _early_stop(self) -> Stop | None:
+    def early_stop(self) -> Stop | None:
+        """Why the training ends before its last step; None where it does not."""
         steps = self._collector.env_steps
         is_epoch_end = steps < self._loop.total_steps and steps % self._loop.steps_per_epoch == 0
         return (self._stopping.stop or self._callbacks.stop) if is_epoch_end else None

@@ -61,6 +61,7 @@ class Seen(lac.Callback):
 
     def on_epoch(self, epoch):
         self.epochs.append(epoch)
+        self.action = epoch.policy(self.steps[-1].obs_next[None])
 
 
 class StopAt(lac.Callback):
@@ -133,7 +134,14 @@ def test_each_step_is_seen_and_nothing_can_be_changed(tmp_path):
             array[0] = 1.0
     with pytest.raises(TypeError):
         seen.epochs[0].metrics["test/cost_mean"] = 0.0
-    assert seen.epochs[0].policy(seen.steps[0].obs[None]).shape == (1, 3)
+    assert seen.action.shape == (1, 3)
+
+
+def test_a_stop_after_the_last_epoch_counts_when_the_run_is_to_be_longer(tmp_path):
+    run_with(tmp_path / "run", StopAt(2), epochs=2)
+    assert "stopped" not in summary_of(tmp_path / "run")
+    with pytest.raises(RunError, match=r"epoch 2 is enough .* leave out the callback"):
+        run_with(tmp_path / "run", StopAt(2))
 
 
 def test_a_callback_stops_a_run_until_it_is_left_out(tmp_path):
