@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from lac import load_run
+import lac
 from lac.figures import PolicyTest, policies
+from lac.files import json_text
 from lac.runs import RunError
 from lac.settings.policies import PolicyName, full_name, in_order
 
@@ -18,8 +19,6 @@ from lac.settings.policies import PolicyName, full_name, in_order
 @pytest.fixture
 def run(saved, tmp_path):
     """A run that has kept epochs 2 and 10, with another policy for epoch 2 than the final one."""
-    import lac  # noqa: PLC0415
-
     folder = shutil.copytree(saved, tmp_path / "run")
     agent = lac.load_agent(folder)
     agent.save(folder / "policy/epoch-0010.safetensors")
@@ -45,12 +44,12 @@ def test_what_is_no_name_of_a_policy(name):
 
 
 def test_policies_are_in_the_order_of_training(run):
-    assert load_run(run).policies == ["epoch-0002", "epoch-0010", "best", "final"]
+    assert lac.load_run(run).policies == ["epoch-0002", "epoch-0010", "best", "final"]
     assert in_order(["final", "epoch-20000", "epoch-3000", "other"]) == ["epoch-3000", "epoch-20000", "final", "other"]
     with pytest.raises(
         RunError, match=r"epoch-0003.safetensors is missing .saved policies: epoch-0002, epoch-0010, be"
     ):
-        load_run(run).policy("epoch-3")
+        lac.load_run(run).policy("epoch-3")
 
 
 def test_each_policy_has_the_figures_that_it_has_alone(script_here, run):
@@ -63,9 +62,9 @@ def test_each_policy_has_the_figures_that_it_has_alone(script_here, run):
     }  # fmt: skip
     assert rows["epoch-0010"] == rows["final"] == rows["best"]
     assert rows["epoch-0002"]["cost_mean"] != rows["final"]["cost_mean"]
-    assert script_here("evaluate.py", f"run_dir={run}", "policy=epoch-2", "episodes=3", "first_seed=5").status == 0
-    alone = json.loads((run / "evaluation-policy=epoch-0002.json").read_text())
-    assert {name: alone[name] for name in rows["epoch-0002"]} == rows["epoch-0002"]
+    loaded = lac.load_run(run)
+    alone = lac.evaluate(loaded.policy("epoch-2"), loaded.environment(), episodes=3, first_seed=5)
+    assert json.loads(json_text(alone)) == rows["epoch-0002"]
     with (run / "evaluation-policy=all.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
     assert [(row["policy"], row["reset_seed"]) for row in table[:4]] == [("epoch-0002", str(i)) for i in (5, 6, 7)] + [
