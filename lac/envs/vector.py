@@ -99,7 +99,10 @@ def member_info(infos: Mapping[str, Any], i: int, is_last: bool) -> dict[str, An
         mask = infos.get(f"_{key}")
         if key.startswith("_") or key in {"final_obs", "final_info"} or (mask is not None and not mask[i]):
             continue
-        own[key] = member_info(values, i, False) if isinstance(values, Mapping) else values[i]
+        if isinstance(values, Mapping):
+            own[key] = member_info(values, i, False)
+        else:  # what has no axis of members is of all of them
+            own[key] = values[i] if np.ndim(values) > 0 else values
     return own
 
 

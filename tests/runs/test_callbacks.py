@@ -12,6 +12,7 @@ from resume_support import maker, train_on
 from run_support import checksum, metrics_of, metrics_without_times, summary_of
 
 import lac
+from lac.envs.vector import member_info
 from lac.runs import RunError
 
 SETTINGS = {"epochs": 3, "steps_per_epoch": 60, "update_after": 50, "lr_decay_type": "constant"}
@@ -109,6 +110,13 @@ def test_means_of_info(tmp_path, make, settings):
             means = [row[f"{kind}/info/{key}"] for key in ("count", "is_odd", "last")]
             assert means == pytest.approx([3.0, 0.6, 7.0])
     assert ("test/info/count" in rows[0]) == ("test" in kinds)
+
+
+def test_what_a_vector_environment_says_of_one_member():
+    infos = {"lap": 3, "x": np.array([1, 2]), "_x": np.array([True, False]), "deep": {"y": np.array([4, 5])}}
+    assert member_info(infos, 0, is_last=False) == {"lap": 3, "x": 1, "deep": {"y": 4}}
+    assert member_info(infos, 1, is_last=False) == {"lap": 3, "deep": {"y": 5}}
+    assert member_info(infos | {"final_info": {"x": np.array([6, 7])}}, 1, is_last=True) == {"x": 7}
 
 
 def test_a_key_that_info_does_not_have_is_named(tmp_path):
