@@ -52,11 +52,11 @@ def evaluate_series(run: Run, test: Test, problems: list[str]) -> list[Path]:
         RunError: No policy can be tested, or the results cannot be written.
         ConfigError: The disturbance does not fit the environment.
     """
-    names, tested = run.policies, list[_Tested]()
-    if not names:
+    tested: list[_Tested] = []
+    failures: list[str] = []
+    if not run.policies:
         raise RunError(f"{run.folder} has no policies; train the run again")
-    failures = []
-    for name in names:
+    for name in run.policies:
         try:
             with chdir(Path.cwd()):  # for its return: environments may change the working directory
                 rollouts = rollouts_of(run, replace(test, policy=name))
