@@ -1,6 +1,6 @@
 """The public API as editors and type checkers see it; written by tools/write_stub.py."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -25,6 +25,10 @@ from lac.studies.episodes import load_run as load_run
 from lac.studies.episodes import rollout as rollout
 from lac.studies.robustness import robustness as robustness
 from lac.studies.stability import certify as certify
+from lac.training.callbacks import Callback as Callback
+from lac.training.callbacks import Epoch as Epoch
+from lac.training.callbacks import InfoMetrics as InfoMetrics
+from lac.training.callbacks import Step as Step
 
 __version__: str
 __all__: list[str]
@@ -161,6 +165,7 @@ def lac(
     engine: str = "auto",
     stop_below: float | None = None,
     patience: int | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> tuple[LAC, ReplayBuffer]: ...
 def latc(
     env_fn: Callable[[], AnyEnv | AnyVectorEnv],
@@ -218,6 +223,7 @@ def latc(
     engine: str = "auto",
     stop_below: float | None = None,
     patience: int | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> tuple[LATC, ReplayBuffer]: ...
 def sac(
     env_fn: Callable[[], AnyEnv | AnyVectorEnv],
@@ -264,4 +270,5 @@ def sac(
     engine: str = "auto",
     stop_below: float | None = None,
     patience: int | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> tuple[SAC, ReplayBuffer]: ...

@@ -1,7 +1,7 @@
 """Training from Python: :func:`lac`, :func:`latc` and :func:`sac`."""
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
 from dataclasses import fields
 from datetime import datetime
@@ -28,10 +28,12 @@ from lac.settings.fields import setting_errors
 from lac.settings.logging import LoggerSettings
 from lac.settings.rules import nearest, plain, raise_if_any, shown
 from lac.settings.training import LoopSettings, ScheduleSettings
+from lac.training.callbacks import Callback
 from lac.training.plan import TrainingPlan
 from lac.training.trainer import Trainer
 
 _ENV_FN = Parameter("env_fn", Parameter.POSITIONAL_OR_KEYWORD, annotation=Callable[[], AnyEnv | AnyVectorEnv])
+_CALLBACKS = Parameter("callbacks", Parameter.KEYWORD_ONLY, default=(), annotation=Sequence[Callback])
 _LOGGER_KWARGS = Parameter("logger_kwargs", Parameter.POSITIONAL_OR_KEYWORD, default={}, annotation=Mapping[str, Any])
 
 _DOCSTRING = """Train :class:`~lac.agents.{module}.{name}` in an environment.
@@ -45,11 +47,14 @@ _DOCSTRING = """Train :class:`~lac.agents.{module}.{name}` in an environment.
         logger_kwargs: ``output_dir`` (a new folder under ``outputs/`` by default), ``exp_name``, ``quiet``,
             ``verbose_vars`` (metrics shown on the console), ``use_wandb``, ``wandb_project``, ``wandb_group``,
             ``wandb_job_type``, ``wandb_run_name``, ``save_checkpoints`` (keep every saved epoch's policy),
+            ``keep_policies`` (how many policies of epochs are kept, spread evenly over the run),
             ``csv`` and ``tensorboard`` (copies of the metrics), ``keep_checkpoints`` and ``checkpoint_seconds`` (how
             many, how often), ``resume`` (the folder of a run that goes on from its newest checkpoint; the other
             arguments are those with which it was begun).
             The folder is made when the training starts: a call that cannot start leaves none.
 {settings}
+        callbacks: Objects of subclasses of :class:`lac.Callback`, such as ``[lac.InfoMetrics(["is_success"])]``, which
+            give further metrics and reasons to stop (``docs/callbacks.md``).
 
     Returns:
         The trained agent and the replay buffer of the training.
@@ -68,7 +73,7 @@ def _training_function(agent_class: type[Agent]) -> Callable[..., tuple[Agent, R
         (_ENV_FN, *ACTOR_CRITIC_PARAMETERS),
         settings,
         returns=tuple[agent_class, ReplayBuffer],  # type: ignore[valid-type]
-        others={"logger_kwargs": _LOGGER_KWARGS},
+        others={"logger_kwargs": _LOGGER_KWARGS, "callbacks": _CALLBACKS},
     )
 
     def function(*args: Any, **kwargs: Any) -> tuple[Agent, ReplayBuffer]:
@@ -95,9 +100,10 @@ def _train(algorithm: str, arguments: Mapping[str, Any]) -> tuple[Agent, ReplayB
     here = Path.cwd()  # environments may change it
     with chdir(here), limited_threads(), _resumption(here, logging) as resumption:  # chdir for its return
         plan = _plan(algorithm, arguments, None if resumption is None else resumption.seed)
-        with Trainer(plan, arguments["env_fn"], None if resumption is None else resumption.training) as trainer:
+        state = None if resumption is None else resumption.training
+        with Trainer(plan, arguments["env_fn"], state, arguments["callbacks"]) as trainer:
             if resumption is not None:
-                resumption.raise_if_nothing_is_left(trainer.is_complete)
+                resumption.raise_if_nothing_is_left(trainer.is_complete, trainer.early_stop)
             settings = _record_settings(algorithm, here, logging, arguments, resumption)
             with RunRecorder(settings, resumption, trainer.deviations) as recorder:
                 trainer.run(recorder)
@@ -186,7 +192,8 @@ def _record_settings(
         config={name: value for name, value in arguments.items() if isinstance(value, (int, float, str, type(None)))},
         save_freq=arguments["save_freq"],
         unused=unused(Given.as_arguments(arguments)),
-        keep_policies=logging.save_checkpoints,
+        keep_saved=logging.save_checkpoints,
+        keep_policies=logging.keep_policies,
         quiet=logging.quiet,
         columns=logging.verbose_vars,
         export=arguments["export"],

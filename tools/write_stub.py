@@ -16,7 +16,7 @@ STUB = Path(lac.__file__).with_suffix(".pyi")
 
 _HEADER = '''"""The public API as editors and type checkers see it; written by tools/write_stub.py."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -41,6 +41,10 @@ from lac.studies.episodes import load_run as load_run
 from lac.studies.episodes import rollout as rollout
 from lac.studies.robustness import robustness as robustness
 from lac.studies.stability import certify as certify
+from lac.training.callbacks import Callback as Callback
+from lac.training.callbacks import Epoch as Epoch
+from lac.training.callbacks import InfoMetrics as InfoMetrics
+from lac.training.callbacks import Step as Step
 
 __version__: str
 __all__: list[str]
@@ -86,6 +90,7 @@ def _written(annotation: typing.Any) -> str:
         ("torch.nn.modules.module.", "nn."),
         ("collections.abc.", ""),
         ("lac.envs.factory.", ""),
+        ("lac.training.callbacks.", ""),
         ("typing.", ""),
         ("gymnasium.core.Env[Any, Any]", "AnyEnv"),
         ("gymnasium.vector.vector_env.VectorEnv[Any, Any, Any]", "AnyVectorEnv"),

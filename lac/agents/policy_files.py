@@ -11,10 +11,10 @@ from safetensors.torch import save
 from torch import Tensor
 
 from lac.files import write_bytes
+from lac.settings.policies import FINAL, full_name, in_order
 from lac.settings.rules import Text, raise_if_wrong
 
 POLICY_FOLDER = "policy"
-FINAL, BEST = "final", "best"
 _SUFFIX = ".safetensors"
 
 
@@ -26,8 +26,13 @@ def policy_path(path: str | Path, name: str = FINAL) -> Path:
     raise_if_wrong(path=(path, Text(is_path=True)))
     path = Path(path)
     if path.is_dir() or (not path.exists() and not path.suffix):
-        return path / POLICY_FOLDER / (name + _SUFFIX)
+        return path / POLICY_FOLDER / (full_name(name) + _SUFFIX)
     return path
+
+
+def policy_names(run_dir: Path) -> list[str]:
+    """The names of the policies in a run folder: those of epochs in their order, then best and final."""
+    return in_order([file.stem for file in (run_dir / POLICY_FOLDER).glob(f"*{_SUFFIX}") if file.name[0] != "."])
 
 
 def write_policy(path: Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:

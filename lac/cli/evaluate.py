@@ -2,9 +2,9 @@
 
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import chdir
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,65 +15,41 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from lac.cli.folders import given_folders
+from lac.cli.series import evaluate_series
 from lac.cli.tested_runs import find_runs
+from lac.cli.testing import (
+    PICTURED_EPISODES,
+    Test,
+    environment_of,
+    named,
+    print_heading,
+    print_result,
+    rollouts_of,
+    warn_of_lengths,
+)
 from lac.cli.yardsticks import Yardstick, controller_errors, yardsticks
 from lac.config.checks import ConfigError, added_key_errors
-from lac.config.disturbances import disturbance_errors, disturbance_fit_errors
+from lac.config.disturbances import disturbance_errors
 from lac.config.naming import evaluation_name
-from lac.envs.checks import MAX_EPISODE_STEPS, raise_if_endless
-from lac.evaluation.final_tests import share_cut_short
-from lac.evaluation.rollouts import FIRST_TEST_SEED, MAX_TEST_ENVS, Rollouts, deterministic, rollout
+from lac.evaluation.rollouts import FIRST_TEST_SEED, Rollouts, deterministic
 from lac.evaluation.videos import NotDrawnError, as_gif, record
 from lac.files import relative_to_cwd, write_bytes, write_json
 from lac.loggers.heartbeat import heartbeat
 from lac.runs import Run, RunError
-from lac.runs.folder import CONFIG, EVALUATION, one_line
-from lac.settings.arguments import key_of_argument
+from lac.runs.folder import EVALUATION
 from lac.settings.commands import EvaluateCommand
 from lac.settings.fields import setting_errors
-from lac.settings.rules import SEED, ArgumentError
+from lac.settings.policies import ALL, FINAL, full_name
+from lac.settings.rules import SEED
 
-_PICTURED_EPISODES = 10  # in the picture of trajectories
 _PICTURE = "trajectories.png"
 _VIDEO = "video.gif"
-_WIDTH = 100  # columns of the table
-
-
-@dataclass(frozen=True)
-class _Test:
-    """What each run is tested with.
-
-    Attributes:
-        policy: Name of the policy, ``final`` or ``best``, or of the controller.
-        episodes: Number of episodes.
-        steps: Length of an episode, also beyond its time limit; None: the length of the training.
-        first_seed: Reset seed of the first; the others follow it.
-        disturbance: Part ``disturbance`` of a config.
-        video: Whether the first episode is drawn.
-        name: What distinguishes the test from others of the same run; empty for the final policy without a disturbance.
-    """
-
-    policy: str
-    episodes: int
-    steps: int | None
-    first_seed: int
-    disturbance: Mapping[str, Any]
-    video: bool
-    name: str
-
-    @property
-    def is_disturbed(self) -> bool:
-        """Whether there is a disturbance."""
-        return bool(self.disturbance["kind"] != "none")
-
-    def file(self, name: str) -> str:
-        """The file of a result: the given name, followed by that of the test."""
-        return str(Path(name).with_stem(f"{Path(name).stem}-{self.name}")) if self.name else name
 
 
 def evaluate_runs(cfg: DictConfig) -> None:
     """Test the policies of run folders, or a controller; each gets ``evaluation.json`` and ``trajectories.png``.
 
+    With ``policy=all`` each run folder has all of its policies tested, see :func:`~lac.cli.series.evaluate_series`.
     A controller is tested once in each environment, and its results have a folder of their own.
     The names of other policies and of disturbances are part of the file names. A run that cannot be tested does not
     keep the others from it; it is named on stderr, and the exit status is 1. Runs of a folder that are not finished are
@@ -91,10 +67,13 @@ def evaluate_runs(cfg: DictConfig) -> None:
     problems: list[str] = list(found.unusable)
     unfit: dict[str, list[Run | Yardstick]] = {}
     written: list[Path] = []
-    tests: list[tuple[Run | Yardstick, _Test]] = [(run, test) for run in found.runs]
+    tests: list[tuple[Run | Yardstick, Test]] = [(run, test) for run in found.runs]
     for run, its_test in [*tests, *((controller, test_of_controller) for controller in yardsticks(cfg, found.runs))]:
         try:
             with limited_threads(), heartbeat(partial("testing {}".format, run.folder)):
+                if isinstance(run, Run) and its_test.policy == ALL:
+                    written += evaluate_series(run, its_test, problems)
+                    continue
                 summary, files = _evaluate(run, its_test)
         except RunError as error:
             problems.append(str(error))
@@ -104,8 +83,8 @@ def evaluate_runs(cfg: DictConfig) -> None:
                 unfit.setdefault(sentence, []).append(run)
             continue
         if not written:
-            _print_heading(test)
-        _print_result(run, summary)
+            print_heading(test)
+        print_result(summary, str(relative_to_cwd(run.folder)))
         written += files
     if not written:
         nothing = [] if problems or unfit else [f"run_dir: no finished runs in {', '.join(map(str, folders))}"]
@@ -118,15 +97,17 @@ def evaluate_runs(cfg: DictConfig) -> None:
         sys.exit(1)
 
 
-def _tests_of(cfg: DictConfig) -> tuple[_Test, _Test]:
+def _tests_of(cfg: DictConfig) -> tuple[Test, Test]:
     """The test of trained policies and that of a controller."""
     chosen = {name: cfg[name] for name in ("episodes", "steps", "first_seed", "policy", "controller", "video")}
     chosen["env"] = {name: cfg.env[name] for name in cfg.env if not OmegaConf.is_missing(cfg.env, name)}
     errors = added_key_errors(cfg, "evaluate") + setting_errors(EvaluateCommand, chosen)
     errors += disturbance_errors(cfg.disturbance) + controller_errors(cfg)
+    if cfg.policy == ALL and cfg.video is True:
+        errors.append("video is true, but policy=all tests every policy of a run; choose one of them for a video")
     if errors:
         raise ConfigError(errors)
-    hydra = HydraConfig.get()
+    hydra, policy_name = HydraConfig.get(), full_name(cfg.policy)
     preset = compose(hydra.job.config_name, [f"disturbance={hydra.runtime.choices['disturbance']}"])
     disturbance: dict[str, Any] = OmegaConf.to_container(cfg.disturbance, resolve=True)  # type: ignore[assignment]
     usual: dict[str, Any] = OmegaConf.to_container(preset.disturbance, resolve=True)  # type: ignore[assignment]
@@ -136,12 +117,12 @@ def _tests_of(cfg: DictConfig) -> tuple[_Test, _Test]:
         raise ConfigError(
             [f"episodes is {cfg.episodes}, but from first_seed={first_seed} on {last}; lower one of them"]
         )
-    names = [evaluation_name(policy, cfg.steps, disturbance, usual) for policy in (cfg.policy, "final")]
-    test = _Test(cfg.policy, cfg.episodes, cfg.steps, first_seed, disturbance, cfg.video, names[0])
+    names = [evaluation_name(policy, cfg.steps, disturbance, usual) for policy in (policy_name, FINAL)]
+    test = Test(policy_name, cfg.episodes, cfg.steps, first_seed, disturbance, cfg.video, names[0])
     return test, replace(test, policy=cfg.controller.name, name=names[1])
 
 
-def _evaluate(run: Run | Yardstick, test: _Test) -> tuple[dict[str, float], list[Path]]:
+def _evaluate(run: Run | Yardstick, test: Test) -> tuple[dict[str, float], list[Path]]:
     """Test a policy of a run and write the results into its folder; returns a summary and the files.
 
     Raises:
@@ -149,66 +130,30 @@ def _evaluate(run: Run | Yardstick, test: _Test) -> tuple[dict[str, float], list
         ConfigError: The disturbance does not fit its environment.
     """
     with chdir(Path.cwd()):  # for its return: environments may change the working directory
-        rollouts = _rollouts(run, test)
-    if test.steps is not None:
-        cut_short = share_cut_short(rollouts, test.steps)
-        if cut_short > 0:
-            sentence = f"{cut_short:.0%} of the episodes were ended by the environment itself before step {test.steps}"
-            print(f"warning: {run.folder}: {sentence}", file=sys.stderr)
-    elif rollouts.unfinished.any():
-        number = int(rollouts.unfinished.sum())
-        print(f"warning: {run.folder}: {number} episodes were ended after {MAX_EPISODE_STEPS} steps", file=sys.stderr)
+        rollouts = rollouts_of(run, test)
+    warn_of_lengths(run, test, rollouts)
     summary = rollouts.summary()
-    described = {"policy": test.policy, "episodes": test.episodes, "steps": test.steps, "first_seed": test.first_seed}
-    described |= {"disturbance": test.disturbance if test.is_disturbed else None}
     results = run.folder / test.file(EVALUATION)
     try:
         run.folder.mkdir(parents=True, exist_ok=True)  # that of a controller may be new
-        write_json(results, described | summary)
+        write_json(results, test.described() | summary)
         pictures = [*_draw(run, test, rollouts), *(_film(run, test) if test.video else [])]
     except NotDrawnError as error:
-        raise RunError(f"{_environment_of(run)} has no video: {error}") from error
+        raise RunError(f"{environment_of(run)} has no video: {error}") from error
     except Exception as error:  # of the disk, or of a picture of what a foreign environment calls its reference
-        raise RunError(f"the results of {run.folder} cannot be written: {_named(error)}") from error
+        raise RunError(f"the results of {run.folder} cannot be written: {named(error)}") from error
     return summary, [results, *pictures]
 
 
 def _listed(files: Sequence[Path]) -> str:
     """Files of one run by their paths, those of several runs by their names and the number of folders."""
-    if len({file.parent for file in files}) == 1:
-        return " and ".join(str(relative_to_cwd(file)) for file in files)
     counts = Counter(file.name for file in files)
+    if max(counts.values()) == 1:
+        return " and ".join(str(relative_to_cwd(file)) for file in files)
     return " and ".join(f"{name} into {count} run folders" for name, count in counts.items())
 
 
-def _rollouts(run: Run | Yardstick, test: _Test) -> Rollouts:
-    """The episodes of the test."""
-    if test.is_disturbed:
-        run.environment(None)().close()
-        errors = disturbance_fit_errors(run.config, test.disturbance, test.steps)
-        if errors:
-            raise ConfigError(errors)
-    actor, envs = run.closed_loop(test.policy, test.disturbance, min(test.episodes, MAX_TEST_ENVS))
-    policy, seeds = deterministic(actor), range(test.first_seed, test.first_seed + test.episodes)
-    try:
-        raise_if_endless(envs[0])
-        rollouts = rollout(policy, envs, seeds, test.steps, _PICTURED_EPISODES, beyond_limits=test.steps is not None)
-        for env in envs:
-            env.close()
-    except ArgumentError as error:
-        sentence = f"{key_of_argument(error.argument)} {error.reason}"
-        raise RunError(f"{_environment_of(run)} cannot be tested: {sentence}") from error
-    except Exception as error:  # whatever the code of an environment raises
-        raise RunError(f"{_environment_of(run)} failed in a test: {_named(error)}") from error
-    return rollouts
-
-
-def _environment_of(run: Run | Yardstick) -> str:
-    is_run = isinstance(run, Run)
-    return f"the environment of {run.folder / CONFIG}" if is_run else f"the environment {run.config['env']['id']}"
-
-
-def _draw(run: Run | Yardstick, test: _Test, rollouts: Rollouts) -> list[Path]:
+def _draw(run: Run | Yardstick, test: Test, rollouts: Rollouts) -> list[Path]:
     """Draw the recorded episodes where there is a state of interest; returns the files."""
     from lac.figures import trajectories  # noqa: PLC0415 (imports matplotlib)
 
@@ -219,15 +164,15 @@ def _draw(run: Run | Yardstick, test: _Test, rollouts: Rollouts) -> list[Path]:
     picture = run.folder / test.file(_PICTURE)
     nominal = None
     if test.is_disturbed:
-        few = min(test.episodes, _PICTURED_EPISODES)
-        nominal = _rollouts(run, replace(test, episodes=few, disturbance={"kind": "none"}))
+        few = min(test.episodes, PICTURED_EPISODES)
+        nominal = rollouts_of(run, replace(test, episodes=few, disturbance={"kind": "none"}))
     at_step = test.disturbance.get("at_step")
     moment = at_step if isinstance(at_step, int) else None
     trajectories(rollouts, picture, title, _lyapunov_values(run, test, rollouts), nominal, moment)
     return [picture]
 
 
-def _lyapunov_values(run: Run | Yardstick, test: _Test, rollouts: Rollouts) -> Any:
+def _lyapunov_values(run: Run | Yardstick, test: Test, rollouts: Rollouts) -> Any:
     """The learned L along the recorded episodes, ``[m, Tm + 1]``, NaN after their ends; None without one."""
     from lac.agents import LAC  # noqa: PLC0415 (imports torch)
     from lac.agents.lyapunov import lyapunov_values  # noqa: PLC0415
@@ -241,7 +186,7 @@ def _lyapunov_values(run: Run | Yardstick, test: _Test, rollouts: Rollouts) -> A
     return values
 
 
-def _film(run: Run | Yardstick, test: _Test) -> list[Path]:
+def _film(run: Run | Yardstick, test: Test) -> list[Path]:
     """Draw the first episode as a GIF; returns the file.
 
     Raises:
@@ -253,33 +198,9 @@ def _film(run: Run | Yardstick, test: _Test) -> list[Path]:
     except NotDrawnError:
         raise
     except Exception as error:  # of whatever a foreign environment draws with
-        raise NotDrawnError(_named(error)) from error
+        raise NotDrawnError(named(error)) from error
     finally:
         envs[0].close()
     file = run.folder / test.file(_VIDEO)
     write_bytes(file, as_gif(film))
     return [file]
-
-
-def _named(error: Exception) -> str:
-    return f"{type(error).__name__}: {one_line(error)}"
-
-
-def _print_heading(test: _Test) -> None:
-    if test.is_disturbed:
-        print("disturbance: " + ", ".join(f"{name}={value}" for name, value in test.disturbance.items()))
-    print(f"{'terminated':>10} {'settled':>7} {'after':>6} {'cost':>9} {'± std':>8} {'length':>7}  run")
-
-
-def _print_result(run: Run | Yardstick, summary: Mapping[str, float]) -> None:
-    settled, after = "-", "-"
-    if "settled" in summary:
-        settled = f"{summary['settled']:.0%}"
-        after = f"{summary['settling_steps']:.0f}" if summary["settled"] > 0 else "-"
-    figures = (
-        f"{summary['death_rate']:10.0%} {settled:>7} {after:>6} {summary['cost_mean']:9.1f} {summary['cost_std']:8.1f} "
-        f"{summary['ep_len_mean']:7.0f}"
-    )
-    # A long path has a line of its own: it is there to be copied.
-    name = f"  {relative_to_cwd(run.folder)}"
-    print(figures + name if len(figures + name) <= _WIDTH else f"{figures}\n{name}", flush=True)

@@ -31,6 +31,7 @@ from lac.robust.running import Study
 from lac.robust.subjects import fit_errors
 from lac.settings.commands import RobustnessCommand
 from lac.settings.fields import setting_errors
+from lac.settings.policies import full_name
 from lac.settings.rules import SEED
 
 FOLDER = "robustness"
@@ -172,6 +173,7 @@ def _wanted(cfg: DictConfig) -> _Wanted:
     errors = added_key_errors(cfg, "robustness") + setting_errors(RobustnessCommand, chosen) + controller_errors(cfg)
     if errors:
         raise ConfigError(errors)
+    chosen["policy"] = full_name(cfg.policy)
     first_seed = FIRST_TEST_SEED if cfg.first_seed is None else cfg.first_seed
     if first_seed + cfg.episodes - 1 > SEED.high:
         last = f"the last seed, {first_seed + cfg.episodes - 1}, is above {int(SEED.high)}"
@@ -184,10 +186,10 @@ def _wanted(cfg: DictConfig) -> _Wanted:
         protocol=_plain(cfg.protocol),
         grid=grid,
         first_words=words,
-        policy=cfg.policy,
+        policy=chosen["policy"],
         seeds=range(first_seed, first_seed + cfg.episodes),
         steps=cfg.steps,
-        changed={name: cfg[name] for name, value in usual.items() if cfg[name] != value},
+        changed={name: chosen[name] for name, value in usual.items() if chosen[name] != value},
         workers=cfg.workers,
     )
 

@@ -270,6 +270,7 @@ def _record_settings(
         wandb=_wandb_settings(plain, run_dir) if resumption is None else _labels_before(plain, run_dir, resumption),
         should_prune=should_prune,
         export=plain["train"]["export"],
+        keep_policies=plain["train"]["keep_policies"],
         keep_checkpoints=plain["train"]["keep_checkpoints"],
         checkpoint_seconds=plain["train"]["checkpoint_seconds"],
         copies=CopySettings(**plain["loggers"]),

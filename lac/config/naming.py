@@ -12,7 +12,8 @@ from lac.config.commands import config_flags
 
 MAX_NAME_ON_WANDB = 128
 _MAX_VALUES = 4  # of a varied key that stand in a name
-_NO_EFFECT = r"((wandb|loggers)\..*|dry_run|fail_fast|resume|train\.(keep_checkpoints|checkpoint_seconds))="
+_KEPT = r"train\.(keep_checkpoints|checkpoint_seconds|keep_policies)"
+_NO_EFFECT = rf"((wandb|loggers)\..*|dry_run|fail_fast|resume|{_KEPT})="
 """Overrides without an effect on results."""
 
 

@@ -15,6 +15,7 @@ from lac.settings.disturbances import KINDS
 _FREE = (
     *("wandb.mode", "wandb.group", "wandb.name", "wandb.tags", "device.", "loggers.", "fail_fast", "dry_run", "resume"),
     *("train.epochs", "train.save_freq", "train.keep_checkpoints", "train.checkpoint_seconds"),
+    "train.keep_policies",
     *("train.stop_below", "train.patience"),
 )
 """The keys, and the groups, that may change."""

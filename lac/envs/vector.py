@@ -1,6 +1,6 @@
 """Several environments stepped together, as a Gymnasium vector environment."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,11 +33,14 @@ class Spaces(NamedTuple):
 class SerialVectorEnv(VectorEnv[Array, Array, Array]):
     """Steps environments one after another; an environment whose episode ends is reset in the same step.
 
-    It behaves as :class:`gymnasium.vector.SyncVectorEnv` with ``AutoresetMode.SAME_STEP``, but omits the ``info`` of
-    its members: to collect it takes longer than the step of a small system.
+    It behaves as :class:`gymnasium.vector.SyncVectorEnv` with ``AutoresetMode.SAME_STEP``, but leaves the ``info`` of
+    its members as it is: to collect it in arrays takes longer than the step of a small system.
 
     Args:
         envs: At least one environment as :func:`lac.envs.wrap_env` makes them, all with equal spaces.
+
+    Attributes:
+        infos: What each member said in its last step.
     """
 
     def __init__(self, envs: Sequence[AnyEnv]) -> None:
@@ -48,6 +51,7 @@ class SerialVectorEnv(VectorEnv[Array, Array, Array]):
         self.single_action_space = envs[0].action_space
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self.infos: list[dict[str, Any]] = [{}] * self.num_envs
         self._batch_shape, self._dtype = self.observation_space.shape or (), self.observation_space.dtype
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
@@ -64,7 +68,7 @@ class SerialVectorEnv(VectorEnv[Array, Array, Array]):
         terminated, truncated = np.empty(self.num_envs, np.bool_), np.empty(self.num_envs, np.bool_)
         infos: dict[str, Any] = {}
         for i, env in enumerate(self.envs):
-            obs, costs[i], has_failed, has_timed_out, _ = env.step(actions[i])
+            obs, costs[i], has_failed, has_timed_out, self.infos[i] = env.step(actions[i])
             terminated[i], truncated[i] = has_failed, has_timed_out
             if has_failed or has_timed_out:
                 infos.setdefault("final_obs", np.full(self.num_envs, None))[i] = obs
@@ -77,6 +81,29 @@ class SerialVectorEnv(VectorEnv[Array, Array, Array]):
         """Close all environments."""
         for env in self.envs:
             env.close()
+
+
+def member_info(infos: Mapping[str, Any], i: int, is_last: bool) -> dict[str, Any]:
+    """What one member said in the ``infos`` of a vector environment.
+
+    Args:
+        infos: From its last step: arrays by key, with masks of the members that have the key as ``_KEY``.
+        i: The member.
+        is_last: Whether its episode ended in the step, with a reset in the same step: then it is ``final_info``.
+    """
+    if is_last:
+        final = infos.get("final_info", {})
+        return member_info(final, i, False) if isinstance(final, Mapping) else dict(final[i] or {})
+    own = {}
+    for key, values in infos.items():
+        mask = infos.get(f"_{key}")
+        if key.startswith("_") or key in {"final_obs", "final_info"} or (mask is not None and not mask[i]):
+            continue
+        if isinstance(values, Mapping):
+            own[key] = member_info(values, i, False)
+        else:  # what has no axis of members is of all of them
+            own[key] = values[i] if np.ndim(values) > 0 else values
+    return own
 
 
 def wrap_vector_env(

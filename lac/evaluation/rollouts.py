@@ -23,7 +23,17 @@ from lac.envs.checks import (
 from lac.envs.time_limits import has_time_limit
 from lac.envs.vector import TRAINING_SEEDS
 from lac.evaluation.limits import time_limits_at
-from lac.evaluation.steppers import Array, BoolArray, FloatArray, Present, Stepper, can_step_as_batch, make_stepper
+from lac.evaluation.steppers import (
+    Array,
+    BoolArray,
+    FloatArray,
+    Observer,
+    Present,
+    StepOfGroup,
+    Stepper,
+    can_step_as_batch,
+    make_stepper,
+)
 
 MAX_TEST_ENVS = 50
 """Episodes side by side in a test of a run: the same number everywhere, so that the numbers are the same to the bit."""
@@ -106,9 +116,15 @@ def deterministic(policy: Any) -> Policy:
     return policy if get_action is None else partial(get_action, deterministic=True)
 
 
-def evaluate(policy: Policy, envs: Sequence[AnyEnv], num_episodes: int, first_seed: int = FIRST_TEST_SEED) -> Rollouts:
+def evaluate(
+    policy: Policy,
+    envs: Sequence[AnyEnv],
+    num_episodes: int,
+    first_seed: int = FIRST_TEST_SEED,
+    observer: Observer | None = None,
+) -> Rollouts:
     """Costs and lengths of the episodes with the seeds ``first_seed``, ``first_seed + 1``, ...; nothing is recorded."""
-    return rollout(policy, envs, range(first_seed, first_seed + num_episodes), record=0)
+    return rollout(policy, envs, range(first_seed, first_seed + num_episodes), record=0, observer=observer)
 
 
 def rollout(
@@ -118,6 +134,7 @@ def rollout(
     steps: int | None = None,
     record: int | None = None,
     beyond_limits: bool = False,
+    observer: Observer | None = None,
 ) -> Rollouts:
     """Run one episode for each seed.
 
@@ -131,6 +148,7 @@ def rollout(
             ``MAX_EPISODE_STEPS`` where they have none.
         record: Number of episodes that are recorded; None records all, and 0 saves the time and memory.
         beyond_limits: Whether episodes go on to ``steps`` where a time limit of Gymnasium would end them before.
+        observer: Called after each step of the episodes that run side by side.
 
     Raises:
         OffendingTransitionError: An environment gave an observation or a cost that cannot be used.
@@ -141,7 +159,8 @@ def rollout(
     with time_limits_at(envs, steps if beyond_limits else None):
         for start in range(0, len(seeds), len(envs)):
             group = seeds[start : start + len(envs)]
-            _run_group(policy, make_stepper(envs[: len(group)]), group, steps, start, log)
+            stepper = make_stepper(envs[: len(group)], with_infos=observer is not None)
+            _run_group(policy, stepper, group, steps, start, log, observer)
     return replace(log.rollouts(), signal_names=getattr(envs[0].unwrapped, "signal_names", ()))
 
 
@@ -158,7 +177,13 @@ def side_by_side(envs: Sequence[AnyEnv], number: int) -> Sequence[AnyEnv]:
 
 
 def _run_group(
-    policy: Policy, stepper: Stepper, seeds: Sequence[int], steps: int | None, first: int, log: "_Log"
+    policy: Policy,
+    stepper: Stepper,
+    seeds: Sequence[int],
+    steps: int | None,
+    first: int,
+    log: "_Log",
+    observer: Observer | None,
 ) -> None:
     """Run an episode in each environment of a stepper to its end; the first of them is episode number ``first``."""
     last = math.inf if steps is None else steps
@@ -175,9 +200,13 @@ def _run_group(
         if is_recorded:
             # A copy, since environments may write into theirs.
             log.actions.append((running, step - 1, np.array(actions)))
+        before = observations
         observations, costs, terminated, ended = stepper.step(actions)
         if not (are_usable(observations) and are_valid_costs(costs)):
             _raise_for_step([seeds[i] for i in (running - first).tolist()], step, actions, observations, costs)
+        if observer is not None:
+            infos = stepper.infos()
+            observer(StepOfGroup(running, before, np.asarray(actions), observations, costs, terminated, ended, infos))
         log.costs.append((running, step - 1, costs))
         if is_recorded:
             log.add_present(running, step, observations, stepper.present())

@@ -1,6 +1,6 @@
 """Groups of test environments that step together: one after the other, or our own systems as a batch."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import compress
@@ -34,6 +34,30 @@ class Step(NamedTuple):
     """Terminated or truncated, ``[R]``."""
 
 
+class StepOfGroup(NamedTuple):
+    """A step of ``R`` episodes that run side by side; the first axis of each part is theirs."""
+
+    episodes: npt.NDArray[np.int64]
+    """Their numbers, ``[R]``."""
+    observations: Array
+    """Before the step, ``[R, obs_dim]``."""
+    actions: Array
+    """``[R, act_dim]``"""
+    observations_next: Array
+    """``[R, obs_dim]``"""
+    costs: FloatArray
+    """``[R]``"""
+    terminated: BoolArray
+    """``[R]``"""
+    ended: BoolArray
+    """Terminated or truncated, ``[R]``."""
+    infos: Sequence[Mapping[str, Any]]
+    """What each environment said."""
+
+
+Observer = Callable[[StepOfGroup], None]
+
+
 class Present(NamedTuple):
     """The present state and signals of ``R`` environments, ``[R, ...]`` each; empty rows where there are none."""
 
@@ -59,6 +83,9 @@ class Stepper(Protocol):
 
     def in_goal(self) -> BoolArray | None:
         """Whether each is in its goal set now, ``[R]``; None where there is none."""
+
+    def infos(self) -> Sequence[Mapping[str, Any]]:
+        """What each that is running said in the last step; empty where they step as a batch."""
 
 
 class _SerialStepper:
@@ -103,6 +130,9 @@ class _SerialStepper:
             return None
         errors = [np.ravel(info["state_of_interest"]) - np.ravel(info["reference"]) for info in self._infos]
         return np.array([(np.abs(e) <= limit).all() for e, limit in zip(errors, tolerances, strict=True)])
+
+    def infos(self) -> Sequence[Mapping[str, Any]]:
+        return list(self._infos)
 
     def _empty_observations(self) -> Array:
         """An array for the observations, with the dtype in which training stores them."""
@@ -167,6 +197,9 @@ class _BatchStepper:
     def in_goal(self) -> BoolArray | None:
         return self._systems[0].in_goal(self._states)
 
+    def infos(self) -> Sequence[Mapping[str, Any]]:
+        return []
+
 
 def goal_tolerance(env: AnyEnv) -> FloatArray | None:
     """How far the state of interest may be from its reference in the goal set, ``[k]`` or ``[]``; None without one."""
@@ -174,14 +207,15 @@ def goal_tolerance(env: AnyEnv) -> FloatArray | None:
     return None if tolerance is None else np.asarray(tolerance, np.float64)
 
 
-def make_stepper(envs: Sequence[AnyEnv]) -> Stepper:
+def make_stepper(envs: Sequence[AnyEnv], with_infos: bool = False) -> Stepper:
     """The stepper for these environments; both kinds give the same episodes.
 
     Args:
         envs: At least one, as :func:`lac.envs.wrap_env` makes them. Equal systems with nothing but equal time limits
             and a disturbance around them step as a batch.
+        with_infos: Whether :meth:`Stepper.infos` is used, which those that step as a batch do not have.
     """
-    return _BatchStepper(envs) if can_step_as_batch(envs) else _SerialStepper(envs)
+    return _BatchStepper(envs) if can_step_as_batch(envs) and not with_infos else _SerialStepper(envs)
 
 
 def can_step_as_batch(envs: Sequence[AnyEnv]) -> bool:

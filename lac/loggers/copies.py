@@ -20,27 +20,38 @@ class Copy(Protocol):
 
 
 class CsvCopy:
-    """A table with a line of names; a number that is not finite is an empty cell.
+    """A table with a line of names; a number that is not finite is an empty cell, as is one that a line lacks.
 
     Args:
         path: The file; what is there is replaced.
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("w", encoding="utf-8", newline="")
-        self._writer: csv.DictWriter[str] | None = None
+        self._file = path.open("w+", encoding="utf-8", newline="")
+        self._names: list[str] = []
 
     def log(self, row: Row) -> None:
         """Write one line, at once."""
-        if self._writer is None:
-            self._writer = csv.DictWriter(self._file, list(row), lineterminator="\n")
-            self._writer.writeheader()
-        self._writer.writerow(row)
+        new = [name for name in row if name not in self._names]
+        if new:
+            self._add_columns(new)
+        csv.DictWriter(self._file, self._names, lineterminator="\n").writerow(row)
         self._file.flush()
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def _add_columns(self, names: list[str]) -> None:
+        """Write the table again with more columns; the lines before have no cells for them."""
+        self._file.seek(0)
+        rows = list(csv.DictReader(self._file))
+        self._names += names
+        self._file.seek(0)
+        self._file.truncate()
+        writer = csv.DictWriter(self._file, self._names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 class TensorboardCopy:

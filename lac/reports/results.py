@@ -15,7 +15,7 @@ _FURTHER = ("settled", "settling_steps", "episodes")
 _METHOD = ("algo", "env", "network", "lr_schedule", "train", "disturbance")
 _TEST = ("algo.opt_type", "env.id", "env.max_episode_steps", "env.reward_max", "env.goal_tolerance", "train.max_ep_len")
 _TEST_KWARGS = "env.kwargs"
-_NO_METHOD = {"train.seeds", "train.save_freq", "train.export", "train.keep_checkpoints"}
+_NO_METHOD = {"train.seeds", "train.save_freq", "train.export", "train.keep_checkpoints", "train.keep_policies"}
 """Keys that change what is kept of a training, or how many there are, but no result."""
 
 

@@ -42,10 +42,11 @@ def measure(
     finally:
         for env in envs:
             env.close()
-    return _episodes(rollouts, seeds)
+    return episodes_of(rollouts, seeds)
 
 
-def _episodes(rollouts: Rollouts, seeds: Sequence[int]) -> list[Episode]:
+def episodes_of(rollouts: Rollouts, seeds: Sequence[int]) -> list[Episode]:
+    """What is kept of episodes with these reset seeds."""
     after = rollouts.settling_steps
     is_settled = None if after is None else np.isfinite(after)
     return [

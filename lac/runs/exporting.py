@@ -10,12 +10,13 @@ from typing import Any
 
 from lac.agents import Agent
 from lac.agents.loading import load_agent
-from lac.agents.policy_files import FINAL, policy_path
+from lac.agents.policy_files import policy_path
 from lac.envs.factory import AnyEnv, validate_spaces
 from lac.exporting import Exported, ExportError, Source, export_policy
 from lac.runs.folder import CONFIG, RunError, one_line
-from lac.runs.loading import Run, load
+from lac.runs.loading import Run, load, missing_policy
 from lac.settings.exporting import C_TYPE, EXPORT_FORMAT, POLICY
+from lac.settings.policies import FINAL, full_name
 from lac.settings.rules import Text, raise_if_wrong, shown
 
 
@@ -35,7 +36,7 @@ def export(
         path: The file (``*.onnx``, ``*.c``, ``*.pt2``), or a folder, which gets ``export/policy.FORMAT``; None: the
             folder of the run.
         format: ``onnx``, ``c`` or ``pt2``; None: that of the file's name, or C for a folder.
-        policy: ``final`` or ``best``, of a run.
+        policy: ``final``, ``best`` or ``epoch-N``, of a run.
         c_type: ``double`` or ``float``, the number type of a C file.
 
     Returns:
@@ -88,7 +89,7 @@ def export_run(
     """
     file = policy_path(folder, policy)
     if not file.is_file():
-        raise RunError(f"{file} is missing; choose another policy or train the run again")
+        raise RunError(missing_policy(folder, file))
     try:
         agent = load_agent(file)
         sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -96,7 +97,7 @@ def export_run(
         raise RunError(f"{file} cannot be exported: {one_line(error)}") from error
     source = Source(type(agent).__name__, sha256, file=str(file.relative_to(folder)))
     source, unknown = _with_environment(folder, source, agent)
-    name = "policy" if policy == FINAL else f"policy-{policy}"
+    name = "policy" if policy == FINAL else f"policy-{full_name(policy)}"
     try:
         exported = export_policy(agent, folder if path is None else path, source, format, c_type, name)
     except (ExportError, OSError) as error:

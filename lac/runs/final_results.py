@@ -5,22 +5,26 @@ from pathlib import Path
 from typing import Any
 
 from lac.agents import Agent
-from lac.agents.policy_files import BEST, policy_path
 from lac.evaluation.final_tests import FinalTests
 from lac.evaluation.ranking import is_better
 from lac.evaluation.yardsticks import DesignedTests
 from lac.runs.folder import METRICS
 from lac.runs.results import acting_as
+from lac.runs.saved_policies import SavedPolicies
+from lac.settings.policies import BEST
 
 Summary = dict[str, Any]
 
 
-def add_final_tests(summary: Summary, folder: Path, agent: Agent, test: Callable[[bool], FinalTests]) -> Iterator[str]:
+def add_final_tests(
+    summary: Summary, folder: Path, policies: SavedPolicies, agent: Agent, test: Callable[[bool], FinalTests]
+) -> Iterator[str]:
     """Test the final and the best policy on many resets, and the final one for longer; gives what has to be warned of.
 
     Args:
         summary: Is extended by the results.
-        folder: The run folder, with the best policy in training; becomes that with the better of both.
+        folder: The run folder.
+        policies: Its policies, with the best one in training, which becomes the better of both.
         agent: Has the final policy, also afterwards.
         test: Tests its present weights; its argument is whether for longer as well.
 
@@ -36,11 +40,11 @@ def add_final_tests(summary: Summary, folder: Path, agent: Agent, test: Callable
     raise_if_removed(folder)
     final, best = summary["final"], summary["best"]
     if best["epoch"] != final["epoch"]:
-        with acting_as(agent, policy_path(folder, BEST)):
+        with acting_as(agent, policies.path(BEST)):
             best |= test(False).usual
     if best["epoch"] == final["epoch"] or is_better(final, best):  # few resets had flattered the other one
         summary["best"] = dict(final)
-        agent.save(policy_path(folder, BEST))
+        policies.save_best(agent)
     raise_if_removed(folder)
 
 

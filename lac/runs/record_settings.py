@@ -18,7 +18,8 @@ class RecordSettings:
         title: Name of the run in summaries and figures.
         config: The resolved configuration, for W&B.
         save_freq: Number of epochs between two saved policies.
-        keep_policies: Whether to keep each saved policy under the name of its epoch.
+        keep_saved: Whether to keep each saved policy under the name of its epoch.
+        keep_policies: How many policies of epochs are kept, spread evenly over the run.
         quiet: Whether to print nothing on the console.
         columns: Metrics of the console's table; None selects the default columns.
         unused: Settings that have no effect, each with the reason; printed at the start.
@@ -37,7 +38,8 @@ class RecordSettings:
     title: str
     config: Mapping[str, Any] = field(default_factory=dict)
     save_freq: int = 1
-    keep_policies: bool = False
+    keep_saved: bool = False
+    keep_policies: int = 0
     quiet: bool = False
     columns: Sequence[str] | None = None
     unused: Sequence[str] = ()

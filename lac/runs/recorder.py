@@ -12,10 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
-
 from lac.agents import Agent
-from lac.agents.policy_files import BEST, FINAL, policy_path
 from lac.envs.checks import OffendingTransitionError
 from lac.evaluation.final_tests import FinalTests
 from lac.evaluation.ranking import is_better
@@ -50,9 +47,10 @@ from lac.runs.provenance import provenance
 from lac.runs.record_settings import RecordSettings
 from lac.runs.results import flat, report_of
 from lac.runs.resuming import Resumption
+from lac.runs.saved_policies import SavedPolicies
 from lac.runs.texts import conclusion, introduction
 from lac.settings.training import LoopSettings
-from lac.training.divergence import DivergenceError, has_finite_weights
+from lac.training.calling import CallbackError
 from lac.training.plan import TrainingPlan
 from lac.training.recording import Metrics, Training
 from lac.training.stopping import Stop, StopKind
@@ -88,6 +86,7 @@ class RunRecorder:
         self._metrics = MetricsFiles(self._dir / METRICS, record.get("metrics_bytes", 0), settings.copies)
         checkpoint = None if resumption is None else resumption.checkpoint
         self._checkpoints = Checkpoints(self._dir, settings.keep_checkpoints, settings.checkpoint_seconds, checkpoint)
+        self._policies = SavedPolicies(self._dir, settings)
         self._interruption = Interruption()
         self._agent: Agent | None = None
         self._forecast: Forecast | None = None
@@ -106,6 +105,7 @@ class RunRecorder:
     def start(self, agent: Agent, plan: TrainingPlan, engine: str) -> None:
         """Record the start of the training."""
         self._agent, self._forecast = agent, Forecast(plan.loop)
+        self._policies.begin(plan.loop, 0 if self._resumption is None else self._resumption.env_steps)
         self._wandb.start()
         self._summary |= {"seed": plan.seed, "wandb": self._wandb.description, **provenance()}
         if self._resumption is not None:
@@ -159,12 +159,8 @@ class RunRecorder:
         report = self._summary["final"] = report_of(metrics)
         if "cost_mean" in report and is_better(report, self._summary.get("best")):
             self._summary["best"] = report
-            agent.save(policy_path(self._dir, BEST))
-        epoch = int(metrics["epoch"])
-        if epoch % self._settings.save_freq == 0:
-            agent.save(policy_path(self._dir, FINAL))
-            if self._settings.keep_policies:
-                agent.save(policy_path(self._dir, f"epoch-{epoch:04d}"))
+            self._policies.save_best(agent)
+        self._policies.save_of_epoch(agent, int(metrics["epoch"]))
         self._write_summary()
         if self._settings.should_prune is not None and self._settings.should_prune(report):
             self._stop = Stop(StopKind.PRUNED)
@@ -177,6 +173,8 @@ class RunRecorder:
             return
         try:
             self._checkpoints.write(training, self._record)
+        except CallbackError:
+            raise
         except Exception as error:  # a full disk, or a user's module with a state that cannot be written
             self.warn(f"a checkpoint could not be written ({error}); the run goes on without it")
         if is_last:
@@ -187,13 +185,12 @@ class RunRecorder:
     def _record(self) -> dict[str, Any]:
         """The state of what this object records, for a checkpoint."""
         self._metrics.sync()
-        best = policy_path(self._dir, BEST)
-        has_best = "best" in self._summary and best.is_file()
+        self._policies.sync()
         return {
             "summary": {name: self._summary[name] for name in _KEPT if name in self._summary},
             "seconds": time.time() - self._started,
             "metrics_bytes": self._metrics.position,
-            "best_policy": np.frombuffer(best.read_bytes(), np.uint8) if has_best else None,
+            "best_policy": self._policies.best_bytes() if "best" in self._summary else None,
             "wandb": {"id": self._wandb.description["id"], "labels": asdict(self._settings.wandb)},
         }
 
@@ -206,7 +203,7 @@ class RunRecorder:
     ) -> None:
         """Test the final and the best policy and the designed controller; the agent stays as it is."""
         self._console.begin("testing the final policy")
-        for warning in add_final_tests(self._summary, self._dir, agent, test):
+        for warning in add_final_tests(self._summary, self._dir, self._policies, agent, test):
             self.warn(warning)
         for warning in add_yardstick(self._summary, yardstick):
             self.warn(warning)
@@ -261,9 +258,8 @@ class RunRecorder:
             error.add_note(f"The transition is in {self._shown(self._dir / TRANSITION)}")
 
     def _save_last(self, error: BaseException | None) -> None:
-        """Save the policy, unless it has diverged: it must not replace the last good one."""
-        if self._agent is not None and not isinstance(error, DivergenceError) and has_finite_weights(self._agent):
-            self._agent.save(policy_path(self._dir, FINAL))
+        if self._agent is not None:
+            self._policies.save_final(self._agent, error)
 
     def _export(self) -> None:
         """Export the final policy of a finished run; one that fails is a warning, since the policy itself is saved."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lac.agents.policy_files import BEST, policy_path
+from lac.agents.policy_files import policy_path
 from lac.files import write_bytes
 from lac.loggers.wandb import WandbSettings
 from lac.runs.checkpoints import Checkpoint, newest_checkpoint
@@ -25,6 +25,8 @@ from lac.runs.folder import (
     status,
 )
 from lac.runs.provenance import changes_since
+from lac.settings.policies import BEST
+from lac.training.stopping import Stop
 
 AUTO = "auto"
 
@@ -90,16 +92,17 @@ class Resumption:
         if best is not None:
             write_bytes(policy_path(self.folder, BEST), best.tobytes())
 
-    def raise_if_nothing_is_left(self, is_complete: bool) -> None:
+    def raise_if_nothing_is_left(self, is_complete: bool, stop: Stop | None) -> None:
         """Raise an error where a finished run would be given no more steps.
 
         Args:
             is_complete: Whether no further step follows.
+            stop: Why it ends before its last epoch, if it does.
         """
         if is_complete and self.summary.get("status") == FINISHED:
-            if "stopped" in self.summary:
-                reason = self.summary["stopped"]["reason"]
-                raise RunError(f"{self.folder} stopped early ({reason}); change stop_below or patience, to extend it")
+            if stop is not None:
+                change = "change stop_below or patience, or leave out the callback that stopped it, to extend it"
+                raise RunError(f"{self.folder} stopped early ({stop.reason}); {change}")
             raise RunError(f"{self.folder} is finished; give more epochs than it has, to extend it")
 
     def entry(self, deviations: Iterable[str]) -> dict[str, Any]:

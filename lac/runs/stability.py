@@ -24,7 +24,7 @@ def certify_run(
 
     Args:
         run: The run.
-        policy: ``final`` or ``best``.
+        policy: ``final``, ``best`` or ``epoch-N``.
         seed: Of every sample.
         confidence: Of the bounds of all attempts together.
         action_error: See :func:`lac.proofs.prove`.

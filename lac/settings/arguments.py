@@ -31,7 +31,7 @@ POSITIONAL = (
 KEYWORD_ONLY = (
     *("critic_loss", "anti_windup", "labda_min", "twin_drift", "drift_weights"),
     *("time_limit_is_terminal", "termination_cost", "final_test_episodes", "num_envs", "engine"),
-    *("stop_below", "patience"),
+    *("stop_below", "patience", "callbacks"),
 )
 """Arguments that the reference implementation does not have."""
 

@@ -10,12 +10,13 @@ from lac.settings.disturbances import Disturbance, kind_leaves
 from lac.settings.exporting import C_TYPE, DEFAULT_FORMAT, POLICY
 from lac.settings.fields import REQUIRED, Leaf, Settings, group, leaves, setting
 from lac.settings.logging import CopySettings
+from lac.settings.policies import PolicyName
 from lac.settings.rules import COUNT, FROM_ZERO, OPTIONAL_COUNT, SEED, THREADS, Choice, Flag, Number, Text
 from lac.settings.training import (
-    CheckpointSettings,
     DeviceSettings,
     EnvChoice,
     EnvSettings,
+    KeepSettings,
     LoopSettings,
     NetworkSettings,
     ScheduleSettings,
@@ -26,8 +27,8 @@ _ENTITY = "W&B user or team; null: your default"
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainGroup(LoopSettings, CheckpointSettings):
-    """The group ``train``: the loop of one seed, its checkpoints, and how many seeds."""
+class TrainGroup(LoopSettings, KeepSettings):
+    """The group ``train``: the loop of one seed, what it keeps, and how many seeds."""
 
     seeds: int = setting(
         1,
@@ -89,7 +90,11 @@ class EvaluateCommand(Settings):
     run_dir: Any = setting(REQUIRED, None, "folder of a run or of a sweep, or a list: [outputs/a,outputs/b]")
     controller: ControllerSettings = group(ControllerSettings)
     env: EnvChoice = group(EnvChoice)
-    policy: str = setting("final", Choice(("final", "best")), "final or best")
+    policy: str = setting(
+        "final",
+        PolicyName(with_all=True),
+        "final, best, epoch-N (see train.keep_policies), or all: every policy of the run on the same resets",
+    )
     episodes: int = setting(100, COUNT, "number of episodes")
     steps: int | None = setting(
         None, OPTIONAL_COUNT, "length of an episode, also beyond its time limit; null: the length of the training"
@@ -116,7 +121,7 @@ class RobustnessCommand(Settings):
     run_dir: Any = setting(REQUIRED, None, "folder of a run or of a sweep, or a list: [outputs/a,outputs/b]")
     controller: ControllerSettings = group(ControllerSettings)
     env: EnvChoice = group(EnvChoice)
-    policy: str = setting("final", Choice(("final", "best")), "final or best")
+    policy: str = setting("final", POLICY, "final, best or epoch-N")
     protocol: ProtocolSettings = group(ProtocolSettings)
     disturbance: Disturbance = group(Disturbance)
     vary: dict[str, Any] = setting(
@@ -173,7 +178,7 @@ class CertifyCommand(Settings):
     run_dir: Any = setting(REQUIRED, None, "folder of a run or of a sweep, or a list: [outputs/a,outputs/b]")
     controller: ControllerSettings = group(ControllerSettings)
     env: EnvChoice = group(EnvChoice)
-    policy: str = setting("final", POLICY, "final or best")
+    policy: str = setting("final", POLICY, "final, best or epoch-N")
     seed: int = setting(0, SEED, "seed of every sample")
     confidence: float = setting(0.99, CONFIDENCE, "confidence of each bound")
     proof: bool = setting(True, Flag(), "whether a proof is tried for systems with two states")
@@ -188,7 +193,7 @@ class ExportCommand(Settings):
 
     run_dir: Any = setting(REQUIRED, None, "folder of a run or of a sweep, or a list: [outputs/a,outputs/b]")
     format: Any = setting(DEFAULT_FORMAT, None, "onnx, c or pt2, or a list: [onnx,c]")
-    policy: str = setting("final", POLICY, "final or best")
+    policy: str = setting("final", POLICY, "final, best or epoch-N")
     c_type: str = setting("double", C_TYPE, "number type of a C file, double or float")
 
 

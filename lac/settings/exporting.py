@@ -1,5 +1,6 @@
 """What a policy can be exported as."""
 
+from lac.settings.policies import PolicyName
 from lac.settings.rules import Choice
 
 EXPORT_FORMATS = ("onnx", "c", "pt2")
@@ -11,4 +12,4 @@ C_TYPES = ("double", "float")
 
 EXPORT_FORMAT = Choice(EXPORT_FORMATS, optional=True)
 C_TYPE = Choice(C_TYPES)
-POLICY = Choice(("final", "best"))
+POLICY = PolicyName()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from lac.settings.fields import Settings, setting
 from lac.settings.rules import Flag, Text, Texts
-from lac.settings.training import CheckpointSettings
+from lac.settings.training import KeepSettings
 
 _TEXT = Text(optional=True)
 
@@ -20,7 +20,7 @@ class CopySettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoggerSettings(CheckpointSettings, CopySettings):
+class LoggerSettings(KeepSettings, CopySettings):
     """The entries of ``logger_kwargs``."""
 
     output_dir: str | None = setting(

@@ -222,10 +222,8 @@ def value_error(name: str, value: object, rule: Rule | None) -> str | None:
     """A sentence about a value that breaks its rule; None if it does not, or if there is no rule."""
     if rule is None or rule.accepts(value):
         return None
-    if isinstance(value, str) and isinstance(rule, (Choice, OrWord)):
-        hint = nearest(value, rule.options)
-    else:
-        hint = size_hint(value, rule)
+    options: tuple[str, ...] = getattr(rule, "options", ())
+    hint = nearest(value, options) if isinstance(value, str) and options else size_hint(value, rule)
     return f"{name} is {shown(value)}; it must be {rule}" + (f".{hint}" if hint else "")
 
 

@@ -210,12 +210,18 @@ class LoopSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckpointSettings(Settings):
-    """The checkpoints from which a run continues exactly."""
+class KeepSettings(Settings):
+    """What a run keeps on its way: the checkpoints from which it continues exactly, and policies of epochs."""
 
     keep_checkpoints: int = setting(
         2, Number(low=0, limit=10_000, whole=True), "checkpoints that are kept; 0 writes none, and the run cannot go on"
     )
     checkpoint_seconds: float = setting(
         60.0, Number(low=0), "seconds between checkpoints, or more where they would take a twentieth of the time"
+    )
+    keep_policies: int = setting(
+        0,
+        Number(low=0, limit=1_000_000, whole=True),
+        "policies that are kept beside the final and the best one, of epochs spread evenly over the run: with N of E "
+        "epochs those of E/N, 2 E/N, ..., E, rounded up, all of them if N is above E; 0 keeps none",
     )

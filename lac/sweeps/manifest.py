@@ -13,7 +13,7 @@ from typing import Any
 
 from lac.files import write_json
 from lac.runs.folder import read_object
-from lac.settings.training import CheckpointSettings
+from lac.settings.training import KeepSettings
 from lac.sweeps.queue import Job
 
 MANIFEST = "sweep.json"
@@ -36,9 +36,9 @@ class GridJob(Job):
 def config_digest(config: Mapping[str, Any]) -> str:
     """A digest that differs for configs with different results."""
     relevant = {name: value for name, value in config.items() if name not in _WITHOUT_EFFECT_ON_RESULTS}
-    checkpoints = {f.name for f in fields(CheckpointSettings)}
+    kept = {f.name for f in fields(KeepSettings)}
     if isinstance(relevant.get("train"), Mapping):
-        relevant["train"] = {name: value for name, value in config["train"].items() if name not in checkpoints}
+        relevant["train"] = {name: value for name, value in config["train"].items() if name not in kept}
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -9,6 +9,7 @@ from gymnasium.vector import AutoresetMode
 
 from lac.envs.checks import OffendingTransitionError, are_usable, cost_problem, is_valid_cost, observation_problem
 from lac.envs.factory import AnyVectorEnv
+from lac.envs.vector import SerialVectorEnv, member_info
 
 Array = npt.NDArray[Any]
 
@@ -61,6 +62,7 @@ class Collector:
         self._resets_in_next_step = envs.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP
         self.env_steps = 0
         self.observations: Array = envs.reset(seed=seed)[0]
+        self._infos: Mapping[str, Any] = {}
         self.is_resetting = [False] * envs.num_envs
         self.running = [Episode(0.0, 0)] * envs.num_envs
         self.finished: list[Episode] = []
@@ -79,6 +81,7 @@ class Collector:
         obs = self.observations
         actions = act(obs.copy())  # a copy, since policies may write into it
         self.observations, costs, terminations, truncations, infos = self._envs.step(actions)
+        self._infos = infos
         all_usable = are_usable(self.observations)
         is_terminated, is_truncated = terminations.tolist(), truncations.tolist()
         was_resetting, self.is_resetting = self.is_resetting, [False] * self._envs.num_envs
@@ -95,6 +98,13 @@ class Collector:
                 self._raise_if_offending(transition)
             self._count(transition)
             yield transition
+
+    def info(self, transition: Transition) -> Mapping[str, Any]:
+        """What the environment said beside a transition of the last vector step."""
+        i, has_ended = transition.env_index, transition.terminated or transition.truncated
+        if isinstance(self._envs, SerialVectorEnv):
+            return self._envs.infos[i]
+        return member_info(self._infos, i, has_ended and not self._resets_in_next_step)
 
     def take_finished(self) -> list[Episode]:
         """The episodes that have ended since the last call."""

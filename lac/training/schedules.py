@@ -62,6 +62,11 @@ class LearningRates:
         progress = min(1.0, done / last) if last else 0.0
         return {name: schedule(progress) for name, schedule in self.schedules.items()}
 
+    def metrics(self) -> dict[str, float]:
+        """The present learning rates, each under the name of what it is the rate of."""
+        rates = self._agent.learning_rates
+        return {f"lr/{_NAMES[name]}": rates.get(name, 0.0) for name in self._agent.RATES}
+
     def advance(self, env_steps: int) -> None:
         """Set the agent's learning rates to those after that many environment steps."""
         self._env_steps = env_steps
@@ -74,8 +79,3 @@ class LearningRates:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from what :meth:`state_dict` returned."""
         self.advance(state["env_steps"])
-
-
-def rate_metrics(agent: Agent) -> dict[str, float]:
-    """The present learning rates of an agent as metrics; 0 of what it does not train."""
-    return {f"lr/{_NAMES[name]}": agent.learning_rates.get(name, 0.0) for name in agent.RATES}

@@ -1,8 +1,9 @@
 """The training loop: collect, update, test, record."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import chdir
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,21 +11,20 @@ import numpy as np
 import numpy.typing as npt
 
 from lac.engines import choose_engine
-from lac.envs.checks import MAX_EPISODE_STEPS
 from lac.envs.factory import validate_spaces
-from lac.evaluation.final_tests import FinalTests, final_tests
-from lac.evaluation.rollouts import evaluate
-from lac.evaluation.yardsticks import DesignedTests, designed_tests
 from lac.settings.rules import raise_if_any
+from lac.training.callbacks import Callback
+from lac.training.calling import Callbacks
 from lac.training.collector import Collector, Transition
 from lac.training.divergence import DivergenceError, divergence_of_loss, divergence_of_weights
 from lac.training.environments import EnvFn, Environments
 from lac.training.epoch import Clock, EpochDiagnostics
+from lac.training.epoch_tests import EpochTests
 from lac.training.memory import argument_of, memory_errors
 from lac.training.plan import TrainingPlan
 from lac.training.recording import Metrics, Recorder
 from lac.training.scaling import with_scale
-from lac.training.schedules import LearningRates, rate_metrics
+from lac.training.schedules import LearningRates
 from lac.training.state import (
     continued_plan,
     engine_state,
@@ -60,6 +60,7 @@ class Trainer:
         env_fn: Makes one environment; called ``num_envs`` times for training and once per parallel test episode.
             Alternatively it makes the vector environment of the training.
         state: What :meth:`state_dict` of another trainer returned, from which this one continues; None begins.
+        callbacks: What the training calls, and gets further metrics from.
 
     Attributes:
         agent: The agent that is trained.
@@ -71,8 +72,14 @@ class Trainer:
         TypeError, ValueError: The environments, or the plan with them, cannot be used, or the state is for others.
     """
 
-    def __init__(self, plan: TrainingPlan, env_fn: EnvFn, state: Mapping[str, Any] | None = None) -> None:
-        self._loop = plan.loop
+    def __init__(
+        self,
+        plan: TrainingPlan,
+        env_fn: EnvFn,
+        state: Mapping[str, Any] | None = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> None:
+        self._loop, self._callbacks = plan.loop, Callbacks(callbacks)
         plan = plan if state is None else continued_plan(plan, state["plan"])
         seeds, here = seed_everything(plan.seed), Path.cwd()
         num_test_envs = min(plan.loop.num_test_episodes, MAX_TEST_ENVS)
@@ -93,9 +100,9 @@ class Trainer:
             self._charge = TerminationCost(plan.termination_cost, plan.algorithm)
             self._escape = EscapeWatch(plan)
             self._stopping = EarlyStopping(plan.loop)
+            self._tests = EpochTests(self.agent, self.environments.tests, plan.loop)
             self._updates = 0
             self._diagnostics = EpochDiagnostics(self.agent.DIAGNOSTICS, self.agent.device)
-            self._has_warned_of_unfinished = False
             self._clock = Clock()
             self.deviations: list[str] = []
             if state is not None:
@@ -128,7 +135,7 @@ class Trainer:
             recorder.stopped(stop.reason, self._loop)
             stop = None
         if stop is None and self.environments.tests:
-            recorder.trained(self.agent, self._final_tests, self._designed_tests)
+            recorder.trained(self.agent, self._tests.final, self._tests.designed)
         if stop is not None and stop.kind is StopKind.DIVERGED:
             raise DivergenceError(stop.reason)
         return stop
@@ -142,7 +149,7 @@ class Trainer:
                 if self.is_complete:
                     break
             recorder.between_steps(self)
-        return self._early_stop
+        return self.early_stop
 
     @property
     def env_steps(self) -> int:
@@ -152,13 +159,14 @@ class Trainer:
     @property
     def is_complete(self) -> bool:
         """Whether the last step has been taken, or the one after which the training stops early."""
-        return self._collector.env_steps >= self._loop.total_steps or self._early_stop is not None
+        return self._collector.env_steps >= self._loop.total_steps or self.early_stop is not None
 
     @property
-    def _early_stop(self) -> Stop | None:
+    def early_stop(self) -> Stop | None:
+        """Why the training ends before its last step; None where it does not."""
         steps = self._collector.env_steps
         is_epoch_end = steps < self._loop.total_steps and steps % self._loop.steps_per_epoch == 0
-        return self._stopping.stop if is_epoch_end else None
+        return (self._stopping.stop or self._callbacks.stop) if is_epoch_end else None
 
     def state_dict(self, with_rows: bool = True) -> dict[str, Any]:
         """Everything that the training needs to continue, between two vector steps.
@@ -176,13 +184,14 @@ class Trainer:
             "environments": environments_state(self.environments.training),
             "escape": self._escape.state_dict(),
             "stopping": self._stopping.state_dict(),
+            "callbacks": self._callbacks.state_dict(),
             "rates": self._rates.state_dict(),
             "engine": engine_state(self._engine),
             "generators": global_generators(),
             "diagnostics": self._diagnostics.state_dict(),
             "clock": self._clock.state_dict(),
             "updates": self._updates,
-            "has_warned_of_unfinished": self._has_warned_of_unfinished,
+            "has_warned_of_unfinished": self._tests.has_warned,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -205,9 +214,10 @@ class Trainer:
         self._diagnostics.load_state_dict(state["diagnostics"])
         self._clock.load_state_dict(state["clock"])
         self._updates = state["updates"]
-        self._has_warned_of_unfinished = state["has_warned_of_unfinished"]
+        self._tests.has_warned = state["has_warned_of_unfinished"]
         extension = extension_problem(self._plan, state["plan"])
         self.deviations = [] if extension is None else [extension]
+        self.deviations += self._callbacks.load_state_dict(state.get("callbacks", {}))
         seed = seed_after(self._plan, env_steps)
         self.deviations += set_engine_state(self._engine, state["engine"], seed)
         problem = set_environments_state(self.environments.training, state["environments"])
@@ -242,6 +252,8 @@ class Trainer:
         if terminated or truncated:
             self.buffer.finish_episode(i, last=cost)
         env_steps, stop = self._collector.env_steps, None
+        if self._callbacks.watch_steps:
+            self._callbacks.step(transition, env_steps, self._collector.info(transition))
         if self._loop.is_update_round(env_steps) and len(self.buffer) > 0:
             stop = self._update_round(env_steps, recorder)
         if stop is None and env_steps % self._loop.steps_per_epoch == 0:
@@ -274,8 +286,9 @@ class Trainer:
             diverged = divergence_of_loss(metrics["train/critic_loss"], env_steps)
             if diverged is not None:
                 return diverged
-        metrics |= self._test_metrics(recorder) | rate_metrics(self.agent)
+        metrics |= self._test_metrics(recorder, env_steps) | self._rates.metrics()
         metrics |= self._clock.metrics(steps_per_epoch, len(self._diagnostics))
+        metrics |= self._callbacks.epoch(metrics, self._tests.policy, recorder.warn)
         self._diagnostics.clear()
         if self._rates.decay_ref == "epoch":
             self._rates.advance(env_steps)
@@ -293,26 +306,10 @@ class Trainer:
         metrics |= {name: float(value) for name, value in self.agent.multipliers().items()}
         return {f"train/{name}": value for name, value in metrics.items()}
 
-    def _test_metrics(self, recorder: Recorder) -> Metrics:
-        if not self.environments.tests:
-            return {}
-        results = evaluate(self._policy, self.environments.tests, self._loop.num_test_episodes)
-        if results.unfinished.any() and not self._has_warned_of_unfinished:
-            self._has_warned_of_unfinished = True
-            recorder.warn(
-                f"test episodes are ended after {MAX_EPISODE_STEPS} steps, since the environment has no time limit; "
-                "set one with max_ep_len (train.max_ep_len)"
-            )
-        summary = results.summary()
-        self._stopping.add(summary)
+    def _test_metrics(self, recorder: Recorder, env_steps: int) -> Metrics:
+        watched = self._callbacks.watch_tests
+        observer = partial(self._callbacks.test_step, env_steps=env_steps) if watched else None
+        summary = self._tests.run(recorder.warn, observer)
+        if summary:
+            self._stopping.add(summary)
         return {f"test/{name}": value for name, value in summary.items()}
-
-    def _final_tests(self, with_long: bool) -> FinalTests:
-        return final_tests(self._policy, self.environments.tests, self._loop.final_test_episodes, with_long)
-
-    def _designed_tests(self) -> DesignedTests | None:
-        numbers = (self._loop.final_test_episodes, self._loop.num_test_episodes)
-        return designed_tests(self.environments.tests, *numbers, with_long=False)
-
-    def _policy(self, obs: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-        return self.agent.get_action(obs, deterministic=True)

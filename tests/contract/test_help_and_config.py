@@ -241,8 +241,8 @@ def test_without_tuned_settings_the_defaults_are_those_of_the_python_api(compose
     keys = {leaf.argument: key for key, leaf in config_keys("train", "lac").items()}
     cfg = composed("tuned=none")
     defaults = {name: p.default for name, p in inspect.signature(lac.lac).parameters.items()}
-    # The networks are compared below; a command has its own folder, seed and choice of device.
-    apart = {"env_fn", "actor_critic", "ac_kwargs", "logger_kwargs", "seed", "device"}
+    # The networks are compared below; a command has its own folder, seed and choice of device, and no callbacks.
+    apart = {"env_fn", "actor_critic", "ac_kwargs", "logger_kwargs", "seed", "device", "callbacks"}
     assert {name: OmegaConf.select(cfg, keys[name]) for name in defaults if name not in apart} == {
         name: value for name, value in defaults.items() if name not in apart
     }

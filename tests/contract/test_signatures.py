@@ -131,7 +131,7 @@ def test_what_both_take_beyond_the_contract_has_the_same_defaults(agent, functio
 
     # The loop alone tells time limits from terminations, prices these, and has several environments.
     loop = {"time_limit_is_terminal": False, "termination_cost": None, "final_test_episodes": 100, "num_envs": 1}
-    loop |= {"stop_below": None, "patience": None}
+    loop |= {"stop_below": None, "patience": None, "callbacks": ()}
     assert extra(agent) | loop == extra(function)
 
 

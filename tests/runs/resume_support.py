@@ -52,7 +52,8 @@ def train_on(
 ) -> None:
     """Train into a folder, or go on with what is there, with further entries of ``logger_kwargs``."""
     known = training_fields(ALGORITHMS[algorithm])
-    given = {name: value for name, value in (SHORT | settings).items() if name in known or name == "ac_kwargs"}
+    known = {*known, "ac_kwargs", "callbacks"}
+    given = {name: value for name, value in (SHORT | settings).items() if name in known}
     place = {"resume" if (run / "summary.json").exists() else "output_dir": str(run)}
     logging = {**place, "quiet": True, "checkpoint_seconds": checkpoint_seconds, **(logging or {})}
     getattr(lac, algorithm)(make, **given, logger_kwargs=logging)

@@ -48,6 +48,16 @@ def test_a_table_is_the_file_also_after_lines_that_were_taken_back(tmp_path):
     assert [row["cost"] for row in table(tmp_path / "metrics.csv")] == [None, 1 / 20, 1 / 20, 1 / 30]
 
 
+def test_a_table_gets_the_columns_that_come_later(tmp_path):
+    rows = [ROWS[0], ROWS[1] | {"new": 5.0}, ROWS[2]]
+    logged(tmp_path / "metrics.jsonl", rows, csv=True)
+    assert [row["new"] for row in table(tmp_path / "metrics.csv")] == [None, 5.0, None]
+    assert [{name: row[name] for name in ROWS[0]} for row in table(tmp_path / "metrics.csv")] == [
+        {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in row.items()}
+        for row in ROWS
+    ]
+
+
 def test_a_run_has_the_table_that_is_asked_for(tmp_path, monkeypatch):
     monkeypatch.setattr("lac.runs.recorder.learning_curve", lambda *_: None)
     run = tmp_path / "run"

@@ -48,6 +48,7 @@ def both(tmp_path, monkeypatch, name, kills, longest, **settings):
     monkeypatch.setattr("lac.runs.checkpoints._SHARE", 0.5)
     algorithm, changes, env = CASES[name]
     runs = [tmp_path / "undisturbed", tmp_path / "killed"]
+    settings |= {"logging": {"keep_policies": 3}}
     tasks = [partial(train, algorithm, run, maker(**env), **changes, **settings) for run in runs]
     tasks[0]()
     killed = train_with_kills(partial(tasks[1], checkpoint_seconds=0.0), runs[1], kills, longest)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from saved_run_support import SUMMARY
 
-from lac.cli import evaluate as evaluation
+from lac.cli import testing
 
 
 @pytest.fixture
@@ -105,14 +105,14 @@ def test_runs_that_are_passed_over_and_folders_without_runs_are_named(evaluate, 
 
 
 def test_a_run_whose_environment_fails_in_a_test_is_named(evaluate, sweep, monkeypatch):
-    rollout, folders = evaluation.rollout, iter(["good", "other"])
+    rollout, folders = testing.rollout, iter(["good", "other"])
 
     def failing(*arguments, **options):
         if next(folders) == "good":
             raise KeyError("from the environment's own code")
         return rollout(*arguments, **options)
 
-    monkeypatch.setattr(evaluation, "rollout", failing)
+    monkeypatch.setattr(testing, "rollout", failing)
     end = evaluate(f"run_dir={sweep}")
     assert (end.status, runs_in_table(end)) == (1, [str(sweep / "other")])
     assert f"{sweep / 'good' / 'config.yaml'} failed in a test: KeyError" in end.stderr

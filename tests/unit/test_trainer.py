@@ -25,6 +25,9 @@ class Recorder:
     def start(self, agent, plan, engine):
         pass
 
+    def warn(self, text):
+        pass
+
     def progress(self, env_steps, values):
         pass
 
