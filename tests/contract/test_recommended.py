@@ -52,7 +52,9 @@ def leaves(node: Mapping, prefix: str = "") -> dict[str, object]:
     return {key: value for key, value in found.items() if key not in {"env.name", "env.id", "env.max_episode_steps"}}
 
 
-@pytest.mark.parametrize("algo", options("algo"))
+@pytest.mark.parametrize(
+    "algo", ["lac", *(pytest.param(algo, marks=pytest.mark.slow) for algo in options("algo") if algo != "lac")]
+)
 def test_every_environment_has_the_defaults_the_recipe_and_what_differs_from_it_and_a_plan(algo, composed):
     defaults = leaves(composed("env=oscillator", f"algo={algo}", "tuned=none"))
     recipe = defaults | leaves(OmegaConf.merge(*file(f"recipe/{algo}")))

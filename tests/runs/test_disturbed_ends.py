@@ -29,6 +29,7 @@ def train_rude(train_here, monkeypatch):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.slow
 def test_further_signals_do_not_disturb_the_end(start, tmp_path, number):
     run, running = tmp_path / "run", start(*ENDLESS)
     running.wait_alive_until(lambda: lines_of_metrics(run) > 0)
@@ -41,6 +42,7 @@ def test_further_signals_do_not_disturb_the_end(start, tmp_path, number):
     assert "Traceback" not in running.console
 
 
+@pytest.mark.slow
 def test_a_signal_while_wandb_finishes_comes_after_the_end(start, tmp_path):
     run = tmp_path / "run"
     running = start(*TINY_RUN, "train.epochs=1", "wandb.mode=offline", "hydra.run.dir=run")

@@ -45,6 +45,7 @@ def test_job_whose_environment_cannot_be_built_fails_by_itself(train_here, monke
     assert "network.observation_scale" in (jobs_of(tmp_path / "sweep")[1] / "train.log").read_text()
 
 
+@pytest.mark.slow
 def test_a_sweep_is_evaluated_by_its_finished_jobs(train_here, script_here, monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(Path(__file__).parent)
     train_here(*FAILING, "+env.kwargs.fail_at=100000,30", "train.seeds=1,2")
@@ -62,6 +63,7 @@ def test_a_sweep_is_evaluated_by_its_finished_jobs(train_here, script_here, monk
     assert (end.status, "elsewhere does not exist" in end.stderr) == (2, True)
 
 
+@pytest.mark.slow
 def test_fail_fast_stops_at_the_first_failure(train_here, monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(Path(__file__).parent)
     command = [*FAILING, "+env.kwargs.fail_at=100000,30,200000"]

@@ -70,6 +70,7 @@ def test_process_that_cannot_be_started_is_told_once(monkeypatch, logger_in):
     assert logger.mode == "disabled"
 
 
+@pytest.mark.slow
 def test_each_run_of_one_process_is_a_run_of_its_own(monkeypatch, logger_in):
     """Open at the same time as well as one after the other, whatever the environment says."""
     for name, value in {

@@ -88,6 +88,7 @@ def test_grid_over_the_words_of_a_multirun(sweep_of):
     ],
     ids=["values", "ranges", "intervals"],
 )
+@pytest.mark.slow
 def test_each_kind_of_sweep(parameters, sweep_of):
     sweep = sweep_of(*parameters)
     assert sweep["parameters"] == {word.partition("=")[0].lstrip("+"): p for word, p in parameters.items()}
@@ -155,6 +156,7 @@ def test_help_names_every_key(script_here):
     assert "${" not in end.stdout
 
 
+@pytest.mark.slow
 def test_what_the_agent_runs_composes_to_what_was_chosen(sweep_of, train_here):
     swept = {
         "algo": "lac",

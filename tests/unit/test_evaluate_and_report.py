@@ -144,6 +144,7 @@ def test_the_table_has_at_most_100_columns(evaluate, sweep):
     assert set(runs_in_table(end)) == {str(sweep / "good"), str(deep)}
 
 
+@pytest.mark.slow
 def test_no_test_replaces_a_test_of_something_else(evaluate, sweep):
     run = sweep / "good"
     shutil.copy(run / "policy/final.safetensors", run / "policy/best.safetensors")
