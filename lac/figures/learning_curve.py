@@ -56,12 +56,19 @@ def _draw_cost(axes: Axes, rows: Rows, steps: FloatArray, summary: Mapping[str, 
         axes.plot(steps[-1], cost, "D", color=_ORANGE, zorder=5, label=_final_label(final))
         shown.append(np.array([cost]))
     if "yardstick" in summary:
-        controller, cost = summary["yardstick"]["controller"], float(summary["yardstick"]["training_cost"])
-        axes.axhline(cost, color=_GREEN, linestyle="--", label=f"{controller}, same test")
-        shown.append(np.array([cost]))
+        shown.append(_draw_yardstick(axes, steps[-1], summary["yardstick"]))
     axes.set_ylabel("cost of an episode")
     log_scale_if_wide(axes, np.concatenate(shown))
     axes.legend(fontsize="small")
+
+
+def _draw_yardstick(axes: Axes, last_step: float, yardstick: Mapping[str, Any]) -> FloatArray:
+    """The costs of the designed controller, in the test in training and on the resets of the final policy."""
+    few, many = float(yardstick["training_cost"]), float(yardstick["cost_mean"])
+    axes.axhline(few, color=_GREEN, linestyle="--", label=f"{yardstick['controller']}, test in training")
+    label = f"{yardstick['controller']}: {yardstick['episodes']:.0f} resets"
+    axes.plot(last_step, many, "D", color=_GREEN, markerfacecolor="none", zorder=4, label=label)
+    return np.array([few, many])
 
 
 def _final_label(final: Mapping[str, Any]) -> str:

@@ -28,14 +28,15 @@ def test_a_learning_curve_shows_failures_the_final_test_and_the_drift(monkeypatc
     multipliers = {"train/labda": 1.0, "train/alpha": 0.1, "train/decrease": -0.5, "train/l_mean": 3.0}
     rows = [ROW | multipliers, ROW | multipliers | {"env_steps": 200, "test/cost_mean": 500.0, "test/death_rate": 0.1}]
     final = {"cost_mean": 7.0, "death_rate": 0.02, "episodes": 100}
-    yardstick = {"controller": "lqr", "training_cost": 5.0}
+    yardstick = {"controller": "lqr", "training_cost": 5.0, "cost_mean": 6.0, "episodes": 100}
     learning_curve(rows, tmp_path / "curve.png", "a run", {"final": final, "yardstick": yardstick})
     (figure,) = drawn
     costs, _, drift, size = figure.axes
     lines = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in costs.lines}
     assert lines["early terminations in the test"] == ([200], [500])
     assert lines["final policy: 100 resets, early terminations 2%"] == ([200], [7])
-    assert lines["lqr, same test"][1] == [5, 5]
+    assert lines["lqr, test in training"][1] == [5, 5]
+    assert lines["lqr: 100 resets"] == ([200], [6])
     assert costs.get_yscale() == "log"
     assert (list(drift.lines[0].get_ydata()), list(size.lines[0].get_ydata())) == ([-0.5, -0.5], [3, 3])
 
