@@ -1,5 +1,6 @@
 """Atomic writing of files, and names of files as they are shown: relative paths, words of a shell."""
 
+import errno
 import glob
 import json
 import math
@@ -10,6 +11,12 @@ from pathlib import Path
 from typing import Any
 
 _TEMPORARY = ".tmp"
+_NO_SPACE = {
+    errno.ENOSPC: "the disk is full",
+    getattr(errno, "EDQUOT", errno.ENOSPC): "the disk quota is used up",
+    errno.EFBIG: "a file would be larger than the limit (ulimit -f)",
+}
+_NO_SPACE[errno.ENOSPC] = "the disk is full"  # where a system has no quotas
 
 
 def relative_to_cwd(path: Path) -> Path:
@@ -76,6 +83,22 @@ def write_bytes(path: Path, content: bytes, is_durable: bool = False) -> None:
             sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def space_advice(error: BaseException | None, folder: Path) -> str | None:
+    """What to do where an error says that there is no space for a file; None for any other error.
+
+    Args:
+        error: The error.
+        folder: The folder in which there is none, as it is shown.
+    """
+    problem = _NO_SPACE.get(error.errno or 0) if isinstance(error, OSError) else None
+    return None if problem is None else f"{problem}: free space for {folder}"
+
+
+def with_advice(error: BaseException, folder: Path) -> str:
+    """The message of an error, with :func:`space_advice` if there is any."""
+    return "; ".join(filter(None, [str(error), space_advice(error, folder)]))
 
 
 def sync_folder(folder: Path) -> None:

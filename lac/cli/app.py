@@ -21,6 +21,7 @@ from lac.config.environment_variables import resolve_typed_variables_only
 from lac.config.help import register_help
 from lac.config.naming import run_name, sweep_name
 from lac.config.schemas import CONFIG_DIR, register_schemas
+from lac.files import space_advice
 from lac.runs.folder import abandon_claim
 from lac.sweeps.job import run_sweep_job
 from lac.sweeps.shutdown import exit_on_signal, ignore_signals
@@ -138,7 +139,9 @@ def _fail(error: Exception) -> NoReturn:
 def _sentence(error: Exception) -> str:
     """An error of Hydra or OmegaConf that no override explains."""
     key = getattr(error, "full_key", None)
-    return f"{key}: {first_line(error)}" if key else first_line(error)
+    sentence = f"{key}: {first_line(error)}" if key else first_line(error)
+    advice = space_advice(error, Path(HydraConfig.get().run.dir) if HydraConfig.initialized() else Path.cwd())
+    return sentence if advice is None else f"{sentence}; {advice}"
 
 
 def _refuse_sweep(command: str, arguments: Sequence[str]) -> None:

@@ -82,7 +82,7 @@ class ConsoleLogger:
         self._heartbeat: Heartbeat | None = None
         self._started, self._steps, self._total_steps = time.monotonic(), 0, 0
         self._phase = "starting"
-        self._handlers: list[logging.Handler] = [logging.FileHandler(log_file, encoding="utf-8")]
+        self._handlers: list[logging.Handler] = [_LogFile(log_file, encoding="utf-8")]
         if not quiet:
             # A weak reference, so that the thread does not go on for a run that could not begin.
             text = WeakMethod(self._progress_text)
@@ -161,6 +161,13 @@ class ConsoleLogger:
         for handler in self._handlers:
             logger.removeHandler(handler)
             handler.close()
+
+
+class _LogFile(logging.FileHandler):
+    """A copy of what is printed; on a full disk lines are left out, without the traceback that Python would print."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (the name of the base class)
+        """Leave out a line that cannot be written."""
 
 
 class _ConsoleHandler(logging.Handler):

@@ -122,5 +122,6 @@ class Checkpoints:
         files = checkpoint_files(self._folder.parent)
         for path in files[: -self._keep]:
             path.unlink()
+            self._oldest.pop(path, None)
         # What an earlier process has written may need rows that this one does not know of.
         self._rows.remove_before(min(self._oldest.get(path, 0) for path in files[-self._keep :]))

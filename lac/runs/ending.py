@@ -1,14 +1,20 @@
 """The end of a run, which nothing may disturb: a failing step does not end it, and a signal waits for it."""
 
+import json
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from lac.envs.checks import OffendingTransitionError
+from lac.files import space_advice, write_bytes
 from lac.runs.folder import FAILED, FINISHED, INTERRUPTED
+
+TRANSITION = "offending_transition.json"
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 """Those that ask a process to end."""
@@ -33,6 +39,24 @@ def run_steps(steps: Mapping[str, Callable[[], object]], warn: Callable[[str], N
             step()
         except Exception as error:
             warn(f"{name} failed at the end of the run ({type(error).__name__}: {error})")
+
+
+def add_notes(error: BaseException | None, folder: Path, shown: Path, to_continue: str) -> None:
+    """Add to the error of a run what helps: where the transition is that it names, or how to go on on a full disk.
+
+    Args:
+        error: The error; None if the run has none.
+        folder: The run folder, in which the transition is written.
+        shown: The run folder as it is shown.
+        to_continue: A command that continues the run; empty if there is none.
+    """
+    if isinstance(error, OffendingTransitionError):
+        # With NaN and Infinity where they are, in the notation of Python's json.
+        write_bytes(folder / TRANSITION, json.dumps(error.transition, indent=2).encode())
+        error.add_note(f"The transition is in {shown / TRANSITION}")
+    advice = space_advice(error, shown)
+    if error is not None and advice is not None:
+        error.add_note(f"{advice}, then go on with: {to_continue}" if to_continue else advice)
 
 
 class HeldSignals:

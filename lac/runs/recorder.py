@@ -1,6 +1,5 @@
 """Records a run: its folder, its status, its policies, and the loggers of its metrics."""
 
-import json
 import math
 import signal
 import time
@@ -13,18 +12,17 @@ from types import TracebackType
 from typing import Any, Self
 
 from lac.agents import Agent
-from lac.envs.checks import OffendingTransitionError
 from lac.evaluation.final_tests import FinalTests
 from lac.evaluation.ranking import is_better
 from lac.evaluation.yardsticks import DesignedTests
 from lac.figures import learning_curve
-from lac.files import overwrite_json, relative_to, shell_text, write_bytes, write_json
+from lac.files import overwrite_json, relative_to, shell_text, with_advice, write_json
 from lac.loggers.console import ConsoleLogger
 from lac.loggers.jsonl import read_metrics
 from lac.loggers.metrics_files import MetricsFiles
 from lac.loggers.wandb import WandbLogger
 from lac.runs.checkpoints import Checkpoints
-from lac.runs.ending import HeldSignals, Interruption, held_signals, run_steps, status_after
+from lac.runs.ending import TRANSITION, HeldSignals, Interruption, add_notes, held_signals, run_steps, status_after
 from lac.runs.exporting import export_run
 from lac.runs.final_results import add_final_tests, add_yardstick, raise_if_removed
 from lac.runs.folder import (
@@ -54,8 +52,6 @@ from lac.training.calling import CallbackError
 from lac.training.plan import TrainingPlan
 from lac.training.recording import Metrics, Training
 from lac.training.stopping import Stop, StopKind
-
-TRANSITION = "offending_transition.json"
 
 _KEPT = ("started", "final", "best", "warnings")
 """The parts of a summary with which a run goes on; the others are those of the process."""
@@ -176,7 +172,8 @@ class RunRecorder:
         except CallbackError:
             raise
         except Exception as error:  # a full disk, or a user's module with a state that cannot be written
-            self.warn(f"a checkpoint could not be written ({error}); the run goes on without it")
+            reason = with_advice(error, self._shown(self._dir))
+            self.warn(f"a checkpoint could not be written ({reason}); the run goes on without it")
         if is_last:
             self._interruption.end_and_deliver()  # the tests that follow can be done again
         elif self._interruption.is_pending:
@@ -224,10 +221,11 @@ class RunRecorder:
             self._summary |= {"status": status, "wall_time": round(time.time() - self._started, 2)}
             if error is not None and status == FAILED:
                 self._summary["error"] = "".join(traceback.format_exception(error))
+            shown = self._shown(self._dir)
             steps: dict[str, Callable[[], object]] = {
                 "the summary": self._write_end,
                 "the progress bar": self._console.stop,
-                "the offending transition": lambda: self._write_transition(error),
+                "what to do": lambda: add_notes(error, self._dir, shown, self._settings.to_continue),
                 "the policy": lambda: self._save_last(error),
                 "the export": self._export,
                 "the file of metrics": self._metrics.close,
@@ -245,17 +243,13 @@ class RunRecorder:
 
     def _write_end(self) -> None:
         """Write the summary, on a full disk in the place of the last one: nothing else shows how the run ended."""
+        if self._agent is None and (self._resumption is not None or self._summary["status"] == INTERRUPTED):
+            return  # nothing has begun: what was there before stays as it was
         try:
             self._write_summary()
         except OSError:
             last_line = self._summary.get("error", "").strip().rpartition("\n")[2]
             overwrite_json(self._dir / SUMMARY, self._summary | ({"error": last_line} if last_line else {}))
-
-    def _write_transition(self, error: BaseException | None) -> None:
-        if isinstance(error, OffendingTransitionError):
-            # With NaN and Infinity where they are, in the notation of Python's json.
-            write_bytes(self._dir / TRANSITION, json.dumps(error.transition, indent=2).encode())
-            error.add_note(f"The transition is in {self._shown(self._dir / TRANSITION)}")
 
     def _save_last(self, error: BaseException | None) -> None:
         if self._agent is not None:

@@ -1,0 +1,320 @@
+"""Endurance: a run of the main job that is killed, stopped and given a full disk, beside one that nothing disturbs.
+
+Both have to end with the same bits, and neither may need more and more memory or files. Usage, with overrides::
+
+    python tools/soak.py --minutes 30 --folder outputs/soak [wandb.mode=offline ...]
+
+The disturbed run lies on a tmpfs in a mount namespace of this process, so that its disk can be filled: a write then
+fails with ENOSPC as on any full disk. It does not show what a power cut loses, nor errors that a disk reports as late
+as in fsync. Where the system has no ``unshare`` for users, the disk is not filled, and the report says so.
+
+``samples.jsonl`` and ``events.jsonl`` in the folder are what was measured and done, ``report.json`` the result.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).parents[1]
+_MARK = "LAC_SOAK_NAMESPACE"
+_DISK_BYTES = 96 * 2**20
+_REPLAY = 20_000
+_MB_PER_MINUTE = 0.2
+"""Growth of the resident memory of the undisturbed run that passes, over all but its first fifth."""
+_SETTINGS = ["env=oscillator", f"train.replay_size={_REPLAY}", "train.checkpoint_seconds=2"]
+
+
+def enter_namespace() -> bool:
+    """Begin this program again in a mount namespace of its own; returns whether it is in one."""
+    inside = ["unshare", "--map-root-user", "--mount"]
+    can_enter = shutil.which("unshare") is not None and not subprocess.run([*inside, "true"], check=False).returncode
+    if can_enter and not os.environ.get(_MARK):
+        os.environ[_MARK] = "1"
+        os.execvp(inside[0], [*inside, sys.executable, *sys.argv])
+    return can_enter
+
+
+class Job:
+    """One of the two runs: its folder, and the process that has it at the moment.
+
+    Args:
+        folder: The run folder.
+        log: Receives what its processes print.
+        arguments: The command line that begins it.
+    """
+
+    def __init__(self, folder: Path, log: Path, arguments: list[str]) -> None:
+        self.folder, self.log, self._arguments = folder, log, arguments
+        self.process: Any = None
+        self.starts = 0
+
+    def start(self) -> None:
+        """Begin the run, or let it go on."""
+        goes_on = (self.folder / "summary.json").is_file()
+        place = [f"resume={self.folder}"] if goes_on else [*self._arguments, f"hydra.run.dir={self.folder}"]
+        with self.log.open("ab") as stream:
+            self._offset = stream.tell()
+            self.process = subprocess.Popen(
+                [sys.executable, str(ROOT / "scripts" / "train.py"), *place], stdout=stream, stderr=subprocess.STDOUT
+            )
+        self.starts += 1
+
+    def end(self, seconds: float | None = None, kill: bool = False) -> int | None:
+        """The exit status; None if the process still runs after the seconds, in which case it may be killed."""
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            if kill:
+                self.process.kill()
+                self.process.wait()
+            return None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run has recorded its end."""
+        file = self.folder / "summary.json"
+        return file.is_file() and json.loads(file.read_text())["status"] == "finished"
+
+    @property
+    def printed(self) -> str:
+        """What the process has printed."""
+        return self.log.read_bytes()[self._offset :].decode(errors="replace")
+
+    def sample(self) -> dict[str, Any] | None:
+        """Resident memory in MB, open files and threads of the process, and the size of the folder in MB."""
+        try:
+            proc = Path(f"/proc/{self.process.pid}")
+            lines = (proc / "status").read_text().splitlines()
+            status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+            files = len(os.listdir(proc / "fd"))
+        except (AttributeError, OSError):  # it has not started, or it has ended
+            return None
+        if "VmRSS" not in status:  # it has just ended
+            return None
+        metrics = self.folder / "metrics.jsonl"
+        return {
+            "start": self.starts,
+            "rss_mb": int(status["VmRSS"].split()[0]) / 1024,
+            "threads": int(status["Threads"]),
+            "files": files,
+            "epochs": metrics.read_bytes().count(b"\n") if metrics.is_file() else 0,
+            "folder_mb": sum(_size(Path(at) / name) for at, _, names in os.walk(self.folder) for name in names) / 2**20,
+        }
+
+
+def _size(path: Path) -> int:
+    with suppress(OSError):  # of a file that was temporary
+        return path.stat().st_size
+    return 0
+
+
+class Soak:
+    """Disturbs a run until it has come to its end.
+
+    Args:
+        job: The run.
+        disk: The mount point of the disk on which it lies; None if that cannot be filled.
+        seed: Seed of what is done, and when.
+    """
+
+    def __init__(self, job: Job, disk: Path | None, seed: int) -> None:
+        self._job, self._disk, self._rng = job, disk, np.random.default_rng(seed)
+        self.faults: list[str] = []
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Disturb the run; yields what was done and what came of it."""
+        kinds = ["kill", "kill", "kill", "terminate", "interrupt", *(["full"] * 2 if self._disk else [])]
+        self._job.start()
+        while True:
+            kind = str(self._rng.choice(kinds))
+            # Every fourth time before or shortly after the first step, otherwise up to a minute and a half.
+            seconds = self._rng.uniform(0, 6) if self._rng.random() < 0.25 else np.exp(self._rng.uniform(1.6, 4.5))
+            status = self._job.end(seconds)
+            if status is None:
+                event = self._fill() if kind == "full" else self._signal(kind)
+                yield {"kind": kind, "after": round(float(seconds), 2), **event, "checkpoint": self._examined(kind)}
+            elif status != 0:
+                self._fault(f"it ended with {status} though nothing was done: {self._job.printed[-2000:]}")
+            if status or self._job.is_finished:
+                return
+            self._job.start()
+
+    def _signal(self, kind: str) -> dict[str, Any]:
+        number = {"kill": signal.SIGKILL, "terminate": signal.SIGTERM, "interrupt": signal.SIGINT}[kind]
+        self._job.process.send_signal(number)
+        status = self._job.end(120, kill=True)
+        # Before the run has begun, Python's own handlers end the process.
+        is_clear = status == -number or (status in {128 + number, 0} and "Traceback" not in self._job.printed)
+        if not is_clear:
+            self._fault(f"{kind}: exit status {status}: {self._job.printed[-2000:]}")
+        return {"status": status}
+
+    def _fill(self) -> dict[str, Any]:
+        """Fill the disk up to a few KB, until the run ends; it has to fail again at once, and then there is space."""
+        assert self._disk is not None
+        ballast, left = self._disk / "ballast", int(self._rng.integers(0, 40_000))
+        free = os.statvfs(self._disk)
+        with ballast.open("wb") as stream:
+            os.posix_fallocate(stream.fileno(), 0, max(1, free.f_bavail * free.f_frsize - left))
+        status = self._job.end(90, kill=True)
+        first, newest = self._checked_failure(status), self._newest()
+        self._job.start()
+        again = self._job.end(120, kill=True)
+        second = self._checked_failure(again)
+        if self._newest() != newest and again == 1:
+            self._fault(f"full: the newest checkpoint was {newest} and is {self._newest()}")
+        ballast.unlink()
+        return {"status": status, "again": again, "says": first, "says again": second}
+
+    def _checked_failure(self, status: int | None) -> str:
+        """The last lines that the process has printed, which must name the folder and what to do."""
+        text = self._job.printed
+        is_clear = "No space left" in text and "free space" in text and "Traceback" not in text
+        if status not in {0, None} and not (status in {1, 2} and is_clear):
+            self._fault(f"full: exit status {status}, and it says: {text[-3000:]}")
+        return text[-600:]
+
+    def _newest(self) -> str | None:
+        found = sorted((self._job.folder / "checkpoints").glob("step-*"))
+        return found[-1].name if found else None
+
+    def _examined(self, kind: str) -> int | None:
+        """The steps of the newest checkpoint, which must be whole; lines of metrics must have no gap and no double."""
+        from lac.runs.checkpoints import newest_checkpoint  # noqa: PLC0415 (imports torch, in the namespace alone)
+
+        checkpoint, problems = newest_checkpoint(self._job.folder)
+        self.faults += [f"{kind}: {problem}" for problem in problems]
+        metrics = self._job.folder / "metrics.jsonl"
+        lines = metrics.read_bytes().split(b"\n")[:-1] if metrics.is_file() else []
+        epochs = [json.loads(line)["epoch"] for line in lines]
+        if epochs != list(range(1, len(epochs) + 1)):
+            self._fault(f"{kind}: the epochs in metrics.jsonl are {epochs}")
+        return None if checkpoint is None else checkpoint.env_steps
+
+    def _fault(self, text: str) -> None:
+        print(f"FAULT {text}", flush=True)
+        self.faults.append(text)
+
+
+def watch(jobs: dict[str, Job], file: Path, stop: threading.Event) -> None:
+    """Write a sample of each run every two seconds."""
+    begun = time.monotonic()
+    with file.open("w", buffering=1) as stream:
+        while not stop.wait(2):
+            for name, job in jobs.items():
+                sample = job.sample()
+                if sample is not None:
+                    stream.write(json.dumps({"run": name, "t": time.monotonic() - begun, **sample}) + "\n")
+
+
+def needs(samples: list[dict[str, Any]]) -> dict[str, Any]:
+    """What a run needs when its buffer is full, at the end and at most; the slope of its memory within one process."""
+    full = [sample for sample in samples if sample["epochs"] * 1000 > _REPLAY] or samples
+    settled = full[len(full) // 5 :]
+    halves = settled[: len(settled) // 2 + 1], settled[len(settled) // 2 :]
+    result: dict[str, Any] = {"minutes": round((samples[-1]["t"] - samples[0]["t"]) / 60, 2)}
+    for name in ("rss_mb", "folder_mb", "files", "threads"):
+        result[name] = {
+            "full": round(full[0][name], 1),
+            "settled": round(settled[0][name], 1),
+            "end": round(samples[-1][name], 1),
+            "most": round(max(sample[name] for sample in samples), 1),
+            "medians of halves": [round(float(np.median([sample[name] for sample in half])), 2) for half in halves],
+        }
+    if len({sample["start"] for sample in settled}) == 1 and len(settled) > 2:
+        times, memory = (np.array([sample[name] for sample in settled]) for name in ("t", "rss_mb"))
+        result["rss_mb"]["per minute"] = round(float(np.polyfit(times, memory, 1)[0] * 60), 4)
+    return result
+
+
+def differences(first: Path, second: Path) -> list[str]:
+    """The parts in which two finished runs differ, as the tests of resuming compare them."""
+    sys.path.insert(0, str(ROOT / "tests" / "runs"))
+    from resume_support import fingerprint  # noqa: PLC0415 (imports torch)
+
+    one, other = fingerprint(first), fingerprint(second)
+    return [name for name in one if one[name] != other[name]]
+
+
+def main() -> None:
+    """Run both, and print the report; the exit status is 1 if there is a fault."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=30.0, help="about how long: 80 epochs of both for each")
+    parser.add_argument("--folder", type=Path, required=True, help="where the results lie; it must not exist")
+    parser.add_argument("--seed", type=int, default=0, help="seed of what is done, and when")
+    parser.add_argument("overrides", nargs="*", help="further overrides of both runs")
+    given = parser.parse_args()
+    can_fill = enter_namespace()
+    given.folder.mkdir(parents=True)
+    folder = given.folder.resolve()
+    disk = Path(tempfile.mkdtemp(prefix="soak-"))
+    if can_fill:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={_DISK_BYTES}", "tmpfs", str(disk)], check=True)
+    command = [*_SETTINGS, f"train.epochs={round(80 * given.minutes)}", "wandb.mode=disabled", *given.overrides]
+    jobs = {
+        "undisturbed": Job(folder / "undisturbed", folder / "undisturbed.log", command),
+        "disturbed": Job(disk / "run", folder / "disturbed.log", command),
+    }
+    stop = threading.Event()
+    watcher = threading.Thread(target=watch, args=(jobs, folder / "samples.jsonl", stop))
+    jobs["undisturbed"].start()
+    watcher.start()
+    soak, events = Soak(jobs["disturbed"], disk if can_fill else None, given.seed), []
+    try:
+        with (folder / "events.jsonl").open("w", buffering=1) as stream:
+            for event in soak.events():
+                events.append(event)
+                stream.write(json.dumps(event) + "\n")
+        jobs["undisturbed"].end()
+    finally:
+        stop.set()
+        watcher.join()
+        for job in jobs.values():
+            job.process.kill()
+        shutil.copytree(disk / "run", folder / "disturbed")
+        shutil.rmtree(disk / "run")
+    report = _report(folder, soak, events, can_fill)
+    (folder / "report.json").write_text(json.dumps(report, indent=2))
+    print(json.dumps(report, indent=2))
+    sys.exit(1 if report["faults"] else 0)
+
+
+def _report(folder: Path, soak: Soak, events: list[dict[str, Any]], can_fill: bool) -> dict[str, Any]:
+    samples = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
+    needed = {name: needs([s for s in samples if s["run"] == name]) for name in ("undisturbed", "disturbed")}
+    faults = list(soak.faults)
+    if not faults:
+        faults += [f"the runs differ in {part}" for part in differences(folder / "undisturbed", folder / "disturbed")]
+    still = needed["undisturbed"]
+    slope = still["rss_mb"].get("per minute", 0.0)
+    if still["minutes"] > 5 and slope > _MB_PER_MINUTE:
+        faults.append(f"the memory grows by {slope} MB a minute")
+    for name in ("files", "threads"):
+        first, second = still[name]["medians of halves"]
+        if second > first:
+            faults.append(f"the number of {name} grows from {first} to {second}")
+    kinds = [event["kind"] for event in events]
+    return {
+        "disk was filled": can_fill,
+        "events": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
+        "checkpoints from which it went on": len({event["checkpoint"] for event in events} - {None}),
+        "needed": needed,
+        "faults": faults,
+    }
+
+
+if __name__ == "__main__":
+    main()
