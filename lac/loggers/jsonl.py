@@ -18,6 +18,7 @@ class JsonlLogger:
     """
 
     def __init__(self, path: Path, position: int = 0) -> None:
+        self._path = path
         self._file = path.open("a", encoding="utf-8")
         self._file.truncate(position)
 
@@ -25,6 +26,11 @@ class JsonlLogger:
     def position(self) -> int:
         """The length of the file in bytes."""
         return os.fstat(self._file.fileno()).st_size
+
+    @property
+    def content(self) -> bytes:
+        """What is in the file."""
+        return self._path.read_bytes()
 
     def sync(self) -> None:
         """Have the file written to the disk."""

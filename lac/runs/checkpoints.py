@@ -52,7 +52,8 @@ def newest_checkpoint(run_dir: Path) -> tuple[Checkpoint | None, list[str]]:
 def _read(run_dir: Path, path: Path) -> Checkpoint:
     state = read_state(path)
     metrics, needed = run_dir / METRICS, state["record"]["metrics_bytes"]
-    if needed and (not metrics.is_file() or metrics.stat().st_size < needed):
+    has_lines = "metrics" in state["record"]  # checkpoints of earlier versions have none, and need the file
+    if needed and not has_lines and (not metrics.is_file() or metrics.stat().st_size < needed):
         raise DamagedError(f"it was written when {METRICS} had {needed} bytes, and that is shorter now")
     rows = RowFiles(path.parent, state["rows"])
     state["training"]["buffer"]["rows"] = rows.rows(state["rows"]["oldest"])

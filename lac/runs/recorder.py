@@ -4,12 +4,15 @@ import math
 import signal
 import time
 import traceback
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+import numpy as np
 
 from lac.agents import Agent
 from lac.evaluation.final_tests import FinalTests
@@ -77,8 +80,9 @@ class RunRecorder:
         self._lock = claimed_folder(self._dir) if resumption is None else locked_run(self._dir)
         record = {} if resumption is None else resumption.record
         self._console = ConsoleLogger(self._dir / LOG, settings.quiet, settings.columns)
-        wandb_id = record.get("wandb", {}).get("id")
+        wandb_id = None if resumption is None else resumption.wandb_id
         self._wandb = WandbLogger(settings.wandb, self._dir, settings.config, self._console.warn, wandb_id)
+        repaired = None if resumption is None else resumption.restore_metrics()
         self._metrics = MetricsFiles(self._dir / METRICS, record.get("metrics_bytes", 0), settings.copies)
         checkpoint = None if resumption is None else resumption.checkpoint
         self._checkpoints = Checkpoints(self._dir, settings.keep_checkpoints, settings.checkpoint_seconds, checkpoint)
@@ -94,6 +98,8 @@ class RunRecorder:
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             **record.get("summary", {}),
         }
+        if repaired is not None:
+            self.warn(repaired)
 
     def __enter__(self) -> Self:
         return self
@@ -187,6 +193,7 @@ class RunRecorder:
             "summary": {name: self._summary[name] for name in _KEPT if name in self._summary},
             "seconds": time.time() - self._started,
             "metrics_bytes": self._metrics.position,
+            "metrics": np.frombuffer(zlib.compress(self._metrics.content, level=1), np.uint8),
             "best_policy": self._policies.best_bytes() if "best" in self._summary else None,
             "wandb": {"id": self._wandb.description["id"], "labels": asdict(self._settings.wandb)},
         }

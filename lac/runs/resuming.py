@@ -1,10 +1,12 @@
 """A run that goes on: in its own folder, from its newest whole checkpoint."""
 
 import os
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from lac.runs.folder import (
     ATTEMPTS,
     FINISHED,
     INTERRUPTED,
+    METRICS,
     PRUNED,
     SUMMARY,
     RunError,
@@ -63,6 +66,12 @@ class Resumption:
         seed = self.summary.get("seed")
         return seed if isinstance(seed, int) else None
 
+    @property
+    def wandb_id(self) -> str | None:
+        """The id of the run on W&B, which it also has where it begins again."""
+        described: Mapping[str, Any] = self.record.get("wandb") or self.summary.get("wandb") or {}
+        return described.get("id")
+
     def labels(self, settings: WandbSettings, kept: Collection[str]) -> WandbSettings:
         """The labels of the run on W&B, which is the same run there.
 
@@ -85,6 +94,22 @@ class Resumption:
         if self.checkpoint is not None:
             place = f"step {self.env_steps} ({self.checkpoint.path.name})"
         return [*(f"  note       {note}" for note in self.notes), f"  continues  from {place}"]
+
+    def restore_metrics(self) -> str | None:
+        """Put the lines of metrics back to what they were at the checkpoint; returns a sentence if they had changed."""
+        saved, file = self.record.get("metrics"), self.folder / METRICS
+        if saved is None:
+            return None
+        lines = zlib.decompress(saved.tobytes())
+        found = file.read_bytes()[: len(lines)] if file.is_file() else b""
+        if found == lines:
+            return None
+        write_bytes(file, lines)
+        if not found:
+            return f"{METRICS} was missing or empty; it has the lines of the checkpoint again"
+        pairs = zip_longest(found.split(b"\n"), lines.split(b"\n"))
+        number = next(i for i, (one, other) in enumerate(pairs, start=1) if one != other)
+        return f"line {number} of {METRICS} was not what the run had written; it is put back as the checkpoint has it"
 
     def restore_best_policy(self) -> None:
         """Put the best policy back to what it was at the checkpoint."""

@@ -1,6 +1,7 @@
 """A run that is killed at any moment and goes on has the same bits in the end."""
 
 import math
+import shutil
 import signal
 from functools import partial
 from types import SimpleNamespace
@@ -198,8 +199,33 @@ def test_what_is_not_exact_is_said(tmp_path):
 def test_what_would_change_the_mathematics_is_refused_and_changes_nothing(finished_run, changes, make, told):
     files = {file: file.stat().st_mtime_ns for file in finished_run.rglob("*")}
     with pytest.raises(ValueError, match=told):
-        train_on("lac", finished_run, make, **({"epochs": 2} | changes))
+        train_on("lac", finished_run, make, **({"epochs": 3} | changes))
     assert {file: file.stat().st_mtime_ns for file in finished_run.rglob("*")} == files
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda content: content + b'{"epoch": 3, "env', None),  # what a power cut leaves of a line
+        (lambda content: content.replace(b'"env_steps": 300', b'"env_steps": 308'), "line 1"),  # a flipped bit
+        (lambda content: content.replace(b"\n", b"\x0b", 1), "line 1"),
+        (lambda content: content[:-7], "line 2"),
+        (lambda content: b"", "missing or empty"),
+    ],
+)
+def test_damaged_lines_of_metrics_are_named_and_put_back(finished_run, tmp_path, spoil, told):
+    run = tmp_path / "run"
+    shutil.copytree(finished_run, run)
+    file = run / "metrics.jsonl"
+    content = file.read_bytes()
+    file.write_bytes(spoil(content))
+    assert file.read_bytes() != content
+    train_on("lac", run, maker(), epochs=3)
+    assert file.read_bytes().startswith(content)
+    assert [row["epoch"] for row in metrics_of(run)] == [1, 2, 3]
+    warnings = [text for text in summary_of(run)["warnings"] if "metrics.jsonl" in text]
+    assert len(warnings) == (told is not None)
+    assert all(told in text for text in warnings)
 
 
 @pytest.fixture(autouse=True)
@@ -213,7 +239,7 @@ def usual_interrupt():
 @pytest.fixture(scope="module")
 def finished_run(tmp_path_factory):
     run = tmp_path_factory.mktemp("finished") / "run"
-    train("lac", run, maker(), epochs=1)
+    train("lac", run, maker(), epochs=2)
     return run
 
 

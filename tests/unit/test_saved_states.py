@@ -107,7 +107,7 @@ def test_damaged_rows_are_recognised(tmp_path, spoil):
     assert (checkpoint is None) == (spoil == "remove")
 
 
-def test_metrics_that_are_shorter_than_at_a_checkpoint_make_it_useless(tmp_path):
+def test_metrics_that_are_shorter_than_at_a_checkpoint_without_them_make_it_useless(tmp_path):
     training, checkpoints = Training(), Checkpoints(tmp_path, 2, 0.0)
     training.step()
     checkpoints.write(training, lambda: {"metrics_bytes": 10})
