@@ -6,7 +6,7 @@ Both have to end with the same bits, and neither may need more and more memory o
 
 The disturbed run lies on a tmpfs in a mount namespace of this process, so that its disk can be filled: a write then
 fails with ENOSPC as on any full disk. It does not show what a power cut loses, nor errors that a disk reports as late
-as in fsync. Where the system has no ``unshare`` for users, the disk is not filled, and the report says so.
+as in fsync. Where users have no ``unshare``, the disk is not filled, and the report says so.
 
 ``samples.jsonl`` and ``events.jsonl`` in the folder are what was measured and done, ``report.json`` the result.
 """
@@ -63,8 +63,8 @@ class Job:
 
     def start(self) -> None:
         """Begin the run, or let it go on."""
-        goes_on = (self.folder / "summary.json").is_file()
-        place = [f"resume={self.folder}"] if goes_on else [*self._arguments, f"hydra.run.dir={self.folder}"]
+        has_begun = (self.folder / "summary.json").is_file()
+        place = [f"resume={self.folder}"] if has_begun else [*self._arguments, f"hydra.run.dir={self.folder}"]
         with self.log.open("ab") as stream:
             self._offset = stream.tell()
             self.process = subprocess.Popen(
@@ -97,8 +97,7 @@ class Job:
         """Resident memory in MB, open files and threads of the process, and the size of the folder in MB."""
         try:
             proc = Path(f"/proc/{self.process.pid}")
-            lines = (proc / "status").read_text().splitlines()
-            status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+            status = dict(line.split(":\t", 1) for line in (proc / "status").read_text().splitlines() if ":\t" in line)
             files = len(os.listdir(proc / "fd"))
         except (AttributeError, OSError):  # it has not started, or it has ended
             return None
@@ -258,6 +257,8 @@ def main() -> None:
     parser.add_argument("overrides", nargs="*", help="further overrides of both runs")
     given = parser.parse_args()
     can_fill = enter_namespace()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has the ones in its background ignore it
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     given.folder.mkdir(parents=True)
     folder = given.folder.resolve()
     disk = Path(tempfile.mkdtemp(prefix="soak-"))
