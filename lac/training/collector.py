@@ -1,5 +1,6 @@
 """Interaction with the environments: splits vector steps into transitions, and keeps the state between them."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -66,9 +67,14 @@ class Collector:
         self.is_resetting = [False] * envs.num_envs
         self.running = [Episode(0.0, 0)] * envs.num_envs
         self.finished: list[Episode] = []
+        # Transitions of the last vector step that nobody has taken yet: behind the end of a run, which may be extended.
+        self._left: deque[Transition] = deque()
+        self._all_usable = False
 
     def step(self, act: Callable[[Array], Array]) -> Iterator[Transition]:
         """One step of each environment; yields the transitions in the order of the environments.
+
+        If not all of them are taken, the next call yields the rest, without another step.
 
         Args:
             act: Returns actions ``[num_envs, act_dim]`` for observations ``[num_envs, obs_dim]``.
@@ -76,28 +82,35 @@ class Collector:
         Raises:
             OffendingTransitionError: An observation or a cost is not finite, beyond float32, or a cost is negative.
         """
+        if not self._left:
+            self._left.extend(self._vector_step(act))
+        while self._left:
+            transition = self._left.popleft()
+            self.env_steps += 1
+            has_ended = transition.terminated or transition.truncated
+            if has_ended or not (self._all_usable and is_valid_cost(transition.cost)):
+                self._raise_if_offending(transition)
+            self._count(transition)
+            yield transition
+
+    def _vector_step(self, act: Callable[[Array], Array]) -> Iterator[Transition]:
         if not are_usable(self.observations):
             self._raise_for_reset()
         obs = self.observations
         actions = act(obs.copy())  # a copy, since policies may write into it
         self.observations, costs, terminations, truncations, infos = self._envs.step(actions)
         self._infos = infos
-        all_usable = are_usable(self.observations)
+        self._all_usable = are_usable(self.observations)
         is_terminated, is_truncated = terminations.tolist(), truncations.tolist()
         was_resetting, self.is_resetting = self.is_resetting, [False] * self._envs.num_envs
         for i, cost in enumerate(costs.tolist()):
             if was_resetting[i]:
                 continue
-            self.env_steps += 1
             has_ended = is_terminated[i] or is_truncated[i]
             self.is_resetting[i] = has_ended and self._resets_in_next_step
             in_info = has_ended and not self._resets_in_next_step
             obs_next = infos["final_obs"][i] if in_info else self.observations[i]
-            transition = Transition(i, obs[i], actions[i], cost, obs_next, is_terminated[i], is_truncated[i])
-            if has_ended or not (all_usable and is_valid_cost(cost)):
-                self._raise_if_offending(transition)
-            self._count(transition)
-            yield transition
+            yield Transition(i, obs[i], actions[i], cost, obs_next, is_terminated[i], is_truncated[i])
 
     def info(self, transition: Transition) -> Mapping[str, Any]:
         """What the environment said beside a transition of the last vector step."""
@@ -113,6 +126,7 @@ class Collector:
 
     def begin_anew(self, seed: int) -> None:
         """Reset the environments, where the running episodes cannot go on."""
+        self._left.clear()
         self.observations = self._envs.reset(seed=seed)[0]
         self.is_resetting = [False] * self._envs.num_envs
         self.running = [Episode(0.0, 0)] * self._envs.num_envs
@@ -125,6 +139,7 @@ class Collector:
             "is_resetting": list(self.is_resetting),
             "running": [tuple(episode) for episode in self.running],
             "finished": [tuple(episode) for episode in self.finished],
+            "left": [tuple(transition) for transition in self._left],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -134,6 +149,7 @@ class Collector:
         self.is_resetting = list(state["is_resetting"])
         self.running = [Episode(*episode) for episode in state["running"]]
         self.finished = [Episode(*episode) for episode in state["finished"]]
+        self._left = deque(Transition(*transition) for transition in state.get("left", ()))
 
     def _count(self, transition: Transition) -> None:
         i = transition.env_index

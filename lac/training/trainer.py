@@ -51,7 +51,7 @@ class Trainer:
 
     All steps are counted in transitions. The transitions of a vector step are processed one after another, so update
     rounds and epochs occur at the same transition counts for any number of environments. Transitions of the last
-    vector step beyond the total are discarded.
+    vector step beyond the end are left to a run that extends this one.
 
     Everything is built and checked before the first step. It is a context manager that closes the environments.
 

@@ -33,6 +33,7 @@ CASES = {
         {"env_id": HOPPER, "disturbance": NOISE},
     ),
     "scaled observations": ("lac", {"ac_kwargs": {"hidden_sizes": [8], "observation_scale": "auto"}}, {}),
+    "early end, seven environments": ("lac", {"num_envs": 7, "patience": 6}, {}),
     "updates by step": ("lac", {"lr_decay_ref": "step"}, {"env_id": "lac/Ex3EKF-v1"}),
 }
 
