@@ -2,7 +2,7 @@
 
 Both have to end with the same bits, and neither may need more and more memory or files. Usage, with overrides::
 
-    python tools/soak.py --minutes 30 --folder outputs/soak [wandb.mode=offline ...]
+    python tools/soak.py --minutes 30 --epochs 2400 --folder outputs/soak [wandb.mode=offline ...]
 
 The disturbed run lies on a tmpfs in a mount namespace of this process, so that its disk can be filled: a write then
 fails with ENOSPC as on any full disk. It does not show what a power cut loses, nor errors that a disk reports as late
@@ -22,19 +22,17 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from soak_job import REPLAY, ROOT, Job, needs, watch
 
-ROOT = Path(__file__).parents[1]
 _MARK = "LAC_SOAK_NAMESPACE"
 _DISK_BYTES = 96 * 2**20
-_REPLAY = 20_000
 _MB_PER_MINUTE = 0.2
 """Growth of the resident memory of the undisturbed run that passes, over all but its first fifth."""
-_SETTINGS = ["env=oscillator", f"train.replay_size={_REPLAY}", "train.checkpoint_seconds=2"]
+_SETTINGS = ["env=oscillator", f"train.replay_size={REPLAY}", "train.checkpoint_seconds=2"]
 
 
 def enter_namespace() -> bool:
@@ -47,79 +45,6 @@ def enter_namespace() -> bool:
     return can_enter
 
 
-class Job:
-    """One of the two runs: its folder, and the process that has it at the moment.
-
-    Args:
-        folder: The run folder.
-        log: Receives what its processes print.
-        arguments: The command line that begins it.
-    """
-
-    def __init__(self, folder: Path, log: Path, arguments: list[str]) -> None:
-        self.folder, self.log, self._arguments = folder, log, arguments
-        self.process: Any = None
-        self.starts = 0
-
-    def start(self) -> None:
-        """Begin the run, or let it go on."""
-        has_begun = (self.folder / "summary.json").is_file()
-        place = [f"resume={self.folder}"] if has_begun else [*self._arguments, f"hydra.run.dir={self.folder}"]
-        with self.log.open("ab") as stream:
-            self._offset = stream.tell()
-            self.process = subprocess.Popen(
-                [sys.executable, str(ROOT / "scripts" / "train.py"), *place], stdout=stream, stderr=subprocess.STDOUT
-            )
-        self.starts += 1
-
-    def end(self, seconds: float | None = None, kill: bool = False) -> int | None:
-        """The exit status; None if the process still runs after the seconds, in which case it may be killed."""
-        try:
-            return self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            if kill:
-                self.process.kill()
-                self.process.wait()
-            return None
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether the run has recorded its end."""
-        file = self.folder / "summary.json"
-        return file.is_file() and json.loads(file.read_text())["status"] == "finished"
-
-    @property
-    def printed(self) -> str:
-        """What the process has printed."""
-        return self.log.read_bytes()[self._offset :].decode(errors="replace")
-
-    def sample(self) -> dict[str, Any] | None:
-        """Resident memory in MB, open files and threads of the process, and the size of the folder in MB."""
-        try:
-            proc = Path(f"/proc/{self.process.pid}")
-            status = dict(line.split(":\t", 1) for line in (proc / "status").read_text().splitlines() if ":\t" in line)
-            files = len(os.listdir(proc / "fd"))
-        except (AttributeError, OSError):  # it has not started, or it has ended
-            return None
-        if "VmRSS" not in status:  # it has just ended
-            return None
-        metrics = self.folder / "metrics.jsonl"
-        return {
-            "start": self.starts,
-            "rss_mb": int(status["VmRSS"].split()[0]) / 1024,
-            "threads": int(status["Threads"]),
-            "files": files,
-            "epochs": metrics.read_bytes().count(b"\n") if metrics.is_file() else 0,
-            "folder_mb": sum(_size(Path(at) / name) for at, _, names in os.walk(self.folder) for name in names) / 2**20,
-        }
-
-
-def _size(path: Path) -> int:
-    with suppress(OSError):  # of a file that was temporary
-        return path.stat().st_size
-    return 0
-
-
 class Soak:
     """Disturbs a run until it has come to its end.
 
@@ -127,10 +52,12 @@ class Soak:
         job: The run.
         disk: The mount point of the disk on which it lies; None if that cannot be filled.
         seed: Seed of what is done, and when.
+        minutes: How long; then the run is left alone to its end.
     """
 
-    def __init__(self, job: Job, disk: Path | None, seed: int) -> None:
+    def __init__(self, job: Job, disk: Path | None, seed: int, minutes: float) -> None:
         self._job, self._disk, self._rng = job, disk, np.random.default_rng(seed)
+        self._end = time.monotonic() + 60 * minutes
         self.faults: list[str] = []
 
     def events(self) -> Iterator[dict[str, Any]]:
@@ -141,7 +68,7 @@ class Soak:
             kind = str(self._rng.choice(kinds))
             # Every fourth time before or shortly after the first step, otherwise up to a minute and a half.
             seconds = self._rng.uniform(0, 6) if self._rng.random() < 0.25 else np.exp(self._rng.uniform(1.6, 4.5))
-            status = self._job.end(seconds)
+            status = self._job.end(seconds if time.monotonic() < self._end else None)
             if status is None:
                 event = self._fill() if kind == "full" else self._signal(kind)
                 yield {"kind": kind, "after": round(float(seconds), 2), **event, "checkpoint": self._examined(kind)}
@@ -208,37 +135,6 @@ class Soak:
         self.faults.append(text)
 
 
-def watch(jobs: dict[str, Job], file: Path, stop: threading.Event) -> None:
-    """Write a sample of each run every two seconds."""
-    begun = time.monotonic()
-    with file.open("w", buffering=1) as stream:
-        while not stop.wait(2):
-            for name, job in jobs.items():
-                sample = job.sample()
-                if sample is not None:
-                    stream.write(json.dumps({"run": name, "t": time.monotonic() - begun, **sample}) + "\n")
-
-
-def needs(samples: list[dict[str, Any]]) -> dict[str, Any]:
-    """What a run needs when its buffer is full, at the end and at most; the slope of its memory within one process."""
-    full = [sample for sample in samples if sample["epochs"] * 1000 > _REPLAY] or samples
-    settled = full[len(full) // 5 :]
-    halves = settled[: len(settled) // 2 + 1], settled[len(settled) // 2 :]
-    result: dict[str, Any] = {"minutes": round((samples[-1]["t"] - samples[0]["t"]) / 60, 2)}
-    for name in ("rss_mb", "folder_mb", "files", "threads"):
-        result[name] = {
-            "full": round(full[0][name], 1),
-            "settled": round(settled[0][name], 1),
-            "end": round(samples[-1][name], 1),
-            "most": round(max(sample[name] for sample in samples), 1),
-            "medians of halves": [round(float(np.median([sample[name] for sample in half])), 2) for half in halves],
-        }
-    if len({sample["start"] for sample in settled}) == 1 and len(settled) > 2:
-        times, memory = (np.array([sample[name] for sample in settled]) for name in ("t", "rss_mb"))
-        result["rss_mb"]["per minute"] = round(float(np.polyfit(times, memory, 1)[0] * 60), 4)
-    return result
-
-
 def differences(first: Path, second: Path) -> list[str]:
     """The parts in which two finished runs differ, as the tests of resuming compare them."""
     sys.path.insert(0, str(ROOT / "tests" / "runs"))
@@ -251,7 +147,8 @@ def differences(first: Path, second: Path) -> list[str]:
 def main() -> None:
     """Run both, and print the report; the exit status is 1 if there is a fault."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=30.0, help="about how long: 80 epochs of both for each")
+    parser.add_argument("--minutes", type=float, default=30.0, help="how long the run is disturbed")
+    parser.add_argument("--epochs", type=int, default=2400, help="the length of both runs")
     parser.add_argument("--folder", type=Path, required=True, help="where the results lie; it must not exist")
     parser.add_argument("--seed", type=int, default=0, help="seed of what is done, and when")
     parser.add_argument("overrides", nargs="*", help="further overrides of both runs")
@@ -264,7 +161,7 @@ def main() -> None:
     disk = Path(tempfile.mkdtemp(prefix="soak-"))
     if can_fill:
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={_DISK_BYTES}", "tmpfs", str(disk)], check=True)
-    command = [*_SETTINGS, f"train.epochs={round(80 * given.minutes)}", "wandb.mode=disabled", *given.overrides]
+    command = [*_SETTINGS, f"train.epochs={given.epochs}", "wandb.mode=disabled", *given.overrides]
     jobs = {
         "undisturbed": Job(folder / "undisturbed", folder / "undisturbed.log", command),
         "disturbed": Job(disk / "run", folder / "disturbed.log", command),
@@ -273,7 +170,7 @@ def main() -> None:
     watcher = threading.Thread(target=watch, args=(jobs, folder / "samples.jsonl", stop))
     jobs["undisturbed"].start()
     watcher.start()
-    soak, events = Soak(jobs["disturbed"], disk if can_fill else None, given.seed), []
+    soak, events = Soak(jobs["disturbed"], disk if can_fill else None, given.seed, given.minutes), []
     try:
         with (folder / "events.jsonl").open("w", buffering=1) as stream:
             for event in soak.events():
@@ -286,7 +183,9 @@ def main() -> None:
         for job in jobs.values():
             job.process.kill()
         shutil.copytree(disk / "run", folder / "disturbed")
-        shutil.rmtree(disk / "run")
+        if can_fill:
+            subprocess.run(["umount", str(disk)], check=False)
+        shutil.rmtree(disk)
     report = _report(folder, soak, events, can_fill)
     (folder / "report.json").write_text(json.dumps(report, indent=2))
     print(json.dumps(report, indent=2))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from run_support import lines_of_metrics, metrics_without_times, summary_of
+from run_support import checksum, lines_of_metrics, metrics_without_times, summary_of
 from sweep_support import TINY_SWEEP, jobs_of, statuses, table_of
 
 SLURM = Path(__file__).parents[1] / "slurm"
@@ -61,6 +61,22 @@ def assert_others_finish(launcher, train_apart, tmp_path, *arguments, **environm
 @needs("joblib")
 def test_joblib(train_apart, train_here, tmp_path):
     assert_same_as_in_one_process("joblib", train_apart, train_here, tmp_path)
+
+
+@needs("joblib")
+def test_a_run_has_the_same_bits_alone_and_as_a_job_of_a_sweep(train_apart, tmp_path):
+    """Of the basic launcher it is the second job in one process, of joblib one of two side by side."""
+    starts = {"alone": ["seed=5", "hydra.run.dir=alone"]}
+    for launcher in ("basic", "joblib"):
+        starts[launcher] = ["-m", "seed=4,5", f"hydra/launcher={launcher}", f"hydra.sweep.dir={launcher}"]
+    results = []
+    for name, arguments in starts.items():
+        end = train_apart(*TINY_SWEEP[1:], *arguments, cwd=tmp_path)
+        assert end.status == 0, end.stdout + end.stderr
+        run = tmp_path / name if name == "alone" else jobs_of(tmp_path / name)[1]
+        assert summary_of(run)["seed"] == 5
+        results.append((checksum(run / "policy" / "final.safetensors"), metrics_without_times(run)))
+    assert results[1:] == results[:1] * 2
 
 
 # submitit

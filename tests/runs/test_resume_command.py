@@ -15,7 +15,7 @@ OFF = "wandb.mode=disabled"
 @pytest.fixture
 def run(trained, tmp_path):
     """A finished run of two epochs in ``outputs/run``."""
-    shutil.copytree(trained.folder, tmp_path / "outputs" / "run")
+    shutil.copytree(trained.folder, tmp_path / "outputs" / "run", symlinks=True)
     return tmp_path / "outputs" / "run"
 
 
@@ -81,6 +81,32 @@ def test_what_would_change_the_mathematics_is_refused_by_name(train_here, run):
     assert contents(run) == before
 
 
+def history_on_wandb(file, environment):
+    """The id and the epochs of an offline part of a run."""
+    records = wandb_records(file, environment)
+    items = [record["item"] for record in records["history"] if "epoch" in record["item"]]
+    return records["run"][0]["run_id"], items
+
+
+def assert_one_run_on_wandb(run, environment):
+    """Each part begins with the parts before it, so that the last one is the whole run; no step is there twice."""
+    ids, parts = zip(*(history_on_wandb(file, environment) for file in wandb_files(run)), strict=True)
+    assert set(ids) == {summary_of(run)["wandb"]["id"]}
+    for items in parts:
+        steps = [item["_step"] for item in items]
+        assert steps == sorted(set(steps)) == [item["env_steps"] for item in items]
+    own = [[{name: value for name, value in item.items() if name[0] != "_"} for item in items] for items in parts]
+    assert own[-1] == metrics_of(run)
+    times = {name for name in own[-1][0] if name.startswith("time/")}
+    for items in own[:-1]:
+        # Epochs behind the checkpoint from which the run went on are done again, with the same numbers but their times.
+        for one, other in zip(items, own[-1], strict=False):
+            assert {name: one[name] for name in one.keys() - times} == {
+                name: other[name] for name in one.keys() - times
+            }
+    return parts
+
+
 @pytest.mark.slow
 def test_the_run_on_wandb_is_one(train_here, run, clean_environment):
     """Each offline part has all metrics up to its end, so that the last one is the whole run."""
@@ -89,12 +115,27 @@ def test_the_run_on_wandb_is_one(train_here, run, clean_environment):
     assert end.status == 0, end.stderr
     (added,) = set(wandb_files(run)) - set(before)
     assert added.name == before[0].name
-    history = [record["item"] for record in wandb_records(added, clean_environment)["history"]]
-    rows = [(row["epoch"], row["_step"]) for row in history if "epoch" in row]
-    assert rows == [(1, 150), (2, 300), (3, 450), (4, 600)]
+    first, last = assert_one_run_on_wandb(run, clean_environment)
+    assert [len(first), len(last)] == [2, 4]
     assert f"wandb sync outputs/run/wandb/{added.parent.name}" in end.stdout
     assert load(run).config["train"]["epochs"] == 4
     assert "learning rates follow the schedule of 4 epochs" in end.stdout
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_twice_is_one_on_wandb(start, tmp_path, clean_environment):
+    """Killed before its first checkpoint and after it; W&B's own process ends the part of a run that has died."""
+    run = tmp_path / "run"
+    first = [*TINY_RUN, "train.epochs=40", "train.checkpoint_seconds=1", "wandb.mode=offline", "hydra.run.dir=run"]
+    for arguments, moment in ((first, 1), (["resume=run"], 20)):
+        running = start(*arguments)
+        running.wait_alive_until(lambda moment=moment: lines_of_metrics(run) >= moment)
+        running.process.send_signal(signal.SIGKILL)
+        running.end()
+        running.wait_until_alone()
+    assert start("resume=run").end() == 0
+    assert len(assert_one_run_on_wandb(run, clean_environment)) == 3
+    assert len(summary_of(run)["resumptions"]) == 2
 
 
 @pytest.mark.slow
