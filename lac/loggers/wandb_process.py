@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,9 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # other code that prints must not write to the channel
 
     def on_event(event: Mapping[str, Any]) -> None:
-        channel.write(json.dumps(event) + "\n")
-        channel.flush()
+        with suppress(BrokenPipeError):  # the training has died, but what it has sent is still to be logged
+            channel.write(json.dumps(event) + "\n")
+            channel.flush()
 
     serve(map(json.loads, sys.stdin), on_event)
 

@@ -84,7 +84,8 @@ def test_what_would_change_the_mathematics_is_refused_by_name(train_here, run):
 def history_on_wandb(file, environment):
     """The id and the epochs of an offline part of a run."""
     records = wandb_records(file, environment)
-    items = [record["item"] for record in records["history"] if "epoch" in record["item"]]
+    # A process that was killed early has sent nothing.
+    items = [record["item"] for record in records.get("history", []) if "epoch" in record["item"]]
     return records["run"][0]["run_id"], items
 
 
@@ -134,7 +135,10 @@ def test_a_run_that_is_killed_twice_is_one_on_wandb(start, tmp_path, clean_envir
         running.end()
         running.wait_until_alone()
     assert start("resume=run").end() == 0
-    assert len(assert_one_run_on_wandb(run, clean_environment)) == 3
+    lengths = [len(items) for items in assert_one_run_on_wandb(run, clean_environment)]
+    assert len(lengths) == 3
+    assert lengths[1] > 0
+    assert lengths[2] == 40
     assert len(summary_of(run)["resumptions"]) == 2
 
 
