@@ -76,6 +76,8 @@ def test_a_full_disk_ends_a_run_with_a_sentence(clean_environment, tmp_path, pol
     assert end.returncode == 1
     assert "Traceback" not in end.stdout + end.stderr
     assert "This failed: OSError: [Errno 27] File too large" in end.stderr
+    assert "a file would be larger than the limit (ulimit -f): free space for run, then go on with" in end.stderr
+    assert "resume=run" in end.stderr
     run = tmp_path / "run"
     assert summary_of(run)["status"] == "failed"
     assert "File too large" in summary_of(run)["error"]

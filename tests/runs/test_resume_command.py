@@ -81,6 +81,22 @@ def test_what_would_change_the_mathematics_is_refused_by_name(train_here, run):
     assert contents(run) == before
 
 
+def test_a_signal_before_the_first_step_changes_nothing(train_here, run, monkeypatch, tmp_path):
+    """A summary without a config is a run from which nothing could go on."""
+
+    def end_process(*_):
+        raise SystemExit(128 + signal.SIGTERM)
+
+    before, new = summary_of(run), (*TINY_RUN, "train.epochs=1", OFF, "hydra.run.dir=new")
+    with monkeypatch.context() as patch:
+        patch.setattr("lac.cli.train._write_config", end_process)
+        for arguments in (new, ("resume=outputs/run", "train.epochs=3", OFF)):
+            assert train_here(*arguments).status == 128 + signal.SIGTERM
+    assert not (tmp_path / "new" / "summary.json").exists()
+    assert summary_of(run) == before
+    assert train_here(*new).status == 0
+
+
 def history_on_wandb(file, environment):
     """The id and the epochs of an offline part of a run."""
     records = wandb_records(file, environment)
