@@ -85,6 +85,11 @@ def write_bytes(path: Path, content: bytes, is_durable: bool = False) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def is_for_want_of_space(error: BaseException | None) -> bool:
+    """Whether an error says that there is no space for a file."""
+    return isinstance(error, OSError) and error.errno in _NO_SPACE
+
+
 def space_advice(error: BaseException | None, folder: Path) -> str | None:
     """What to do where an error says that there is no space for a file; None for any other error.
 
@@ -92,8 +97,9 @@ def space_advice(error: BaseException | None, folder: Path) -> str | None:
         error: The error.
         folder: The folder in which there is none, as it is shown.
     """
-    problem = _NO_SPACE.get(error.errno or 0) if isinstance(error, OSError) else None
-    return None if problem is None else f"{problem}: free space for {folder}"
+    if not (isinstance(error, OSError) and error.errno in _NO_SPACE):
+        return None
+    return f"{_NO_SPACE[error.errno]}: free space for {folder}"
 
 
 def with_advice(error: BaseException, folder: Path) -> str:

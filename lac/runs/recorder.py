@@ -19,7 +19,7 @@ from lac.evaluation.final_tests import FinalTests
 from lac.evaluation.ranking import is_better
 from lac.evaluation.yardsticks import DesignedTests
 from lac.figures import learning_curve
-from lac.files import overwrite_json, relative_to, shell_text, with_advice, write_json
+from lac.files import is_for_want_of_space, overwrite_json, relative_to, shell_text, with_advice, write_json
 from lac.loggers.console import ConsoleLogger
 from lac.loggers.jsonl import read_metrics
 from lac.loggers.metrics_files import MetricsFiles
@@ -228,6 +228,7 @@ class RunRecorder:
             self._summary |= {"status": status, "wall_time": round(time.time() - self._started, 2)}
             if error is not None and status == FAILED:
                 self._summary["error"] = "".join(traceback.format_exception(error))
+                self._summary["had_no_space"] = is_for_want_of_space(error)
             shown = self._shown(self._dir)
             steps: dict[str, Callable[[], object]] = {
                 "the summary": self._write_end,

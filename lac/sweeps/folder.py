@@ -60,10 +60,14 @@ def job_report(folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
 
 
 def goes_on(folder: Path) -> bool:
-    """Whether the run of a job was interrupted after a checkpoint, or with some of its seeds trained, and goes on."""
-    if job_status(folder) != INTERRUPTED:
-        return False
-    return has_checkpoint(folder) or any(map(has_checkpoint, folder.glob("seed-*")))
+    """Whether the run of a job goes on: it was interrupted or had no space, and it or one of its seeds a checkpoint."""
+    runs, state = [folder, *folder.glob("seed-*")], job_status(folder)
+    can_go_on = state == INTERRUPTED or (state == FAILED and any(map(_had_no_space, runs)))
+    return can_go_on and any(map(has_checkpoint, runs))
+
+
+def _had_no_space(folder: Path) -> bool:
+    return job_report(folder)[0].get("had_no_space") is True
 
 
 def is_busy(folder: Path) -> bool:

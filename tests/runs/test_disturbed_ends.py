@@ -1,5 +1,6 @@
 """How runs end when their end is disturbed: signals, a full disk, folders that are removed, left or shared."""
 
+import errno
 import json
 import resource
 import signal
@@ -12,9 +13,11 @@ from pathlib import Path
 import gymnasium
 import pytest
 from run_support import SIZE, TINY_RUN, TRAIN, contents, lines_of_metrics, metrics_of, summary_of
+from sweep_support import TINY_SWEEP, jobs_of
 
 import lac
 from lac.runs.folder import new_folder
+from lac.runs.recorder import RunRecorder
 
 ENDLESS = [*TINY_RUN, "train.epochs=100000", "wandb.mode=disabled", "hydra.run.dir=run"]
 RUDE = ["env=gym", "env.id=rude_env:Rude-v0", "train.epochs=2", "train.num_test_episodes=1", "wandb.mode=disabled"]
@@ -81,9 +84,33 @@ def test_a_full_disk_ends_a_run_with_a_sentence(clean_environment, tmp_path, pol
     run = tmp_path / "run"
     assert summary_of(run)["status"] == "failed"
     assert "File too large" in summary_of(run)["error"]
+    assert summary_of(run)["had_no_space"] is True
     assert list(run.rglob("*.tmp")) == []
     if policies == "the second policy":
         lac.load_agent(run)
+
+
+def test_a_sweep_goes_on_with_a_job_whose_disk_was_full(train_here, monkeypatch, tmp_path):
+    command = [*TINY_SWEEP, "seed=0,1", "train.checkpoint_seconds=0.001", "hydra.sweep.dir=sweep"]
+    with monkeypatch.context() as patch:
+        save, full = RunRecorder.epoch, OSError(errno.ENOSPC, "No space left on device")
+
+        def fill(self, metrics, agent):
+            if metrics["epoch"] == 2:
+                raise full
+            return save(self, metrics, agent)
+
+        patch.setattr(RunRecorder, "epoch", fill)
+        assert train_here(*command).status == 1
+    jobs = jobs_of(tmp_path / "sweep")
+    assert [summary_of(job)["status"] for job in jobs] == ["failed"] * 2
+    end = train_here(*command)
+    assert end.status == 0, end.stdout + end.stderr
+    for job in jobs:
+        assert summary_of(job)["resumptions"][0]["env_steps"] > 0
+        assert [row["epoch"] for row in metrics_of(job)] == [1, 2]
+        assert not {"error", "had_no_space"} & summary_of(job).keys()
+    assert not list((tmp_path / "sweep").glob("attempts/*"))
 
 
 def test_an_environment_may_change_the_working_directory(train_rude, monkeypatch, tmp_path):
