@@ -113,7 +113,7 @@ class Collector:
             yield Transition(i, obs[i], actions[i], cost, obs_next, is_terminated[i], is_truncated[i])
 
     def info(self, transition: Transition) -> Mapping[str, Any]:
-        """What the environment said beside a transition of the last vector step."""
+        """What the environment said beside a transition of the last vector step; nothing after a resumption."""
         i, has_ended = transition.env_index, transition.terminated or transition.truncated
         if isinstance(self._envs, SerialVectorEnv):
             return self._envs.infos[i]
