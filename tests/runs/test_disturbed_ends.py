@@ -90,6 +90,7 @@ def test_a_full_disk_ends_a_run_with_a_sentence(clean_environment, tmp_path, pol
         lac.load_agent(run)
 
 
+@pytest.mark.slow
 def test_a_sweep_goes_on_with_a_job_whose_disk_was_full(train_here, monkeypatch, tmp_path):
     command = [*TINY_SWEEP, "seed=0,1", "train.checkpoint_seconds=0.001", "hydra.sweep.dir=sweep"]
     with monkeypatch.context() as patch:

@@ -9,7 +9,7 @@ import pytest
 
 from lac.config.checks import ConfigError
 from lac.runs.folder import run_lock, status
-from lac.sweeps.folder import is_busy, is_stopped, request_stop, sweep_lock
+from lac.sweeps.folder import goes_on, is_busy, is_stopped, request_stop, sweep_lock
 from lac.sweeps.grid import Grid
 from lac.sweeps.manifest import config_digest
 from lac.sweeps.queue import Job, Launch, Supervisor
@@ -301,3 +301,17 @@ def test_a_job_whose_summary_is_damaged_counts_as_failed(text: str, grid: Grids)
     assert jobs.counts() == "1 finished, 1 failed"
     assert "failed" in jobs.table()
     assert list(jobs.next()) == [jobs.jobs[0]]
+
+
+@pytest.mark.parametrize("run", [".", "seed-1"])
+@pytest.mark.parametrize("has_checkpoint", [False, True])
+@pytest.mark.parametrize("end", [("interrupted", False), ("failed", True), ("failed", False), ("finished", False)])
+def test_the_jobs_that_go_on(tmp_path, run, has_checkpoint, end):
+    for folder in (tmp_path, tmp_path / run):
+        folder.mkdir(exist_ok=True)
+        (folder / "summary.json").write_text(json.dumps({"status": end[0]}))
+    (tmp_path / run / "summary.json").write_text(json.dumps({"status": end[0], "had_no_space": end[1]}))
+    if has_checkpoint:
+        (tmp_path / run / "checkpoints").mkdir()
+        (tmp_path / run / "checkpoints" / "step-000000000001.safetensors").touch()
+    assert goes_on(tmp_path) == (has_checkpoint and end in {("interrupted", False), ("failed", True)})
