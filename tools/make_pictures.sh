@@ -4,11 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 out=outputs/pictures
 python scripts/train.py -m "env=oscillator,oscillator_complicated,cartpole_cost,van_der_pol,pendulum_stabilise,two_link,ducted_fan,single_track_car,ex3_ekf" \
-    algo=lac,sac "seed=range(4000,4005)" wandb.mode=disabled hydra/launcher=joblib hydra.sweep.dir=$out/compare/lac-sac
-python scripts/train.py -m "env=oscillator,oscillator_complicated,van_der_pol,pendulum_stabilise,two_link,ducted_fan,single_track_car,ex3_ekf" \
-    algo=latc "seed=range(4000,4005)" wandb.mode=disabled hydra/launcher=joblib hydra.sweep.dir=$out/compare/latc
-python scripts/train.py -m env=cartpole_cost tuned=cartpole_cost_settling algo=latc "seed=range(4000,4005)" wandb.mode=disabled \
-    hydra/launcher=joblib hydra.sweep.dir=$out/compare/latc-cartpole
+    algo=lac,latc,sac "seed=range(4000,4005)" wandb.mode=disabled hydra/launcher=joblib hydra.sweep.dir=$out/compare
 python scripts/report.py runs=$out/compare output=$out/report
 cp $out/report/comparison.png docs/pictures/comparison.png
 python scripts/train.py env=van_der_pol seed=4000 wandb.mode=disabled hydra.run.dir=$out/van_der_pol

@@ -17,7 +17,7 @@ from lac.settings.algorithms import LyapunovSettings
 SETTINGS = np.dtype(
     [(name, np.float32) for name in ("gamma", "alpha3", "polyak", "target_entropy", "log_labda_low", "log_labda_high")]
     + [(name, np.float64) for name in ("lr_a", "lr_c", "lr_alpha", "lr_labda")]
-    + [(name, np.int64) for name in ("quadratic", "relative", "drift", "symmetric")]
+    + [(name, np.int64) for name in ("quadratic", "relative", "drift", "symmetric", "actor_bias")]
 )
 """The settings of an update as the kernel reads them; ``quadratic`` is true of L, a sum of squares, and false of Q."""
 
@@ -180,6 +180,7 @@ def _settings(agent: Agent) -> npt.NDArray[Any]:
     record, given = np.zeros(1, SETTINGS), agent.settings
     record["gamma"], record["polyak"], record["target_entropy"] = given.gamma, given.polyak, agent.target_entropy
     record["log_labda_low"], record["log_labda_high"] = -math.inf, math.inf
+    record["actor_bias"] = "bias" in agent.ac.pi.mu_layer._parameters
     if isinstance(given, LyapunovSettings):
         record["alpha3"], record["quadratic"] = given.alpha3, 1
         record["relative"] = given.critic_loss == "relative"

@@ -127,6 +127,10 @@ def actor_gradient(a, p, d_actions, d_logp, kept):
             d_heads[j, i] = d_z = d_actions[j, i] * a.box[0, j] * (ONE - t * t) + TWO * d_logp[i] * t
             d_heads[n + j, i] = d_z * p.deviation[j, i] - d_logp[i] if is_inside else ZERO
     backward(a.actor, a.memory[PARAMETERS], a.memory[GRADIENT], p.inputs, a.outputs[0], a.spare, kept)
+    if not a.settings[0].actor_bias:  # those of the log std remain
+        for k in range(len(a.actor)):
+            bias = layer(a.actor, k, a.memory[GRADIENT])[1]
+            bias[: n if k == len(a.actor) - 1 else len(bias)] = ZERO
 
 
 @part

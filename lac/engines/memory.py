@@ -116,7 +116,8 @@ def _actor_places(actor: SquashedGaussianActor, table: Table) -> Iterator[Place]
     _, n_out, weights, biases, _ = (int(number) for number in table[-1])
     for i, head in enumerate((actor.mu_layer, actor.log_std_layer)):
         yield head, "weight", weights + i * (biases - weights) // 2
-        yield head, "bias", biases + i * n_out // 2
+        if "bias" in head._parameters:
+            yield head, "bias", biases + i * n_out // 2
 
 
 def _critic_places(critics: tuple[Any, ...], table: Table, starts: Table) -> Iterator[Place]:
@@ -128,7 +129,8 @@ def _layer_places(network: nn.Module, table: Table, start: int) -> Iterator[Plac
     linear = [layer for layer in layers(network) if isinstance(layer, nn.Linear)]
     for layer, (_, _, weights, biases, _) in zip(linear, table, strict=False):
         yield layer, "weight", start + int(weights)
-        yield layer, "bias", start + int(biases)
+        if "bias" in layer._parameters:
+            yield layer, "bias", start + int(biases)
 
 
 def _moved_parameter(place: Place, vector: Tensor) -> tuple[nn.Module, str, int]:

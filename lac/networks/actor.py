@@ -8,7 +8,7 @@ import torch
 from gymnasium.spaces import Box
 from torch import Tensor, nn
 
-from lac.networks.mlp import Activation, mlp
+from lac.networks.mlp import Activation, linear, mlp
 from lac.networks.scaling import InputScaling, no_scaling
 
 LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
@@ -28,6 +28,8 @@ class SquashedGaussianActor(nn.Module):
         activation: Activation between hidden layers.
         output_activation: Activation after the last hidden layer, before the two linear heads.
         scale_input: Fixed scaling of the observations; none by default.
+        bias: Whether the layers of the mean have biases. Without them the deterministic action is the centre of the
+            box where the observation is 0, if the activations are 0 there; the log standard deviation keeps its bias.
     """
 
     act_scale: Tensor
@@ -41,16 +43,17 @@ class SquashedGaussianActor(nn.Module):
         activation: Activation = nn.ReLU,
         output_activation: Activation = nn.ReLU,
         scale_input: InputScaling | None = None,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         act_dim = int(np.prod(action_space.shape))
         self.scale_input = scale_input or InputScaling(no_scaling(obs_dim))
-        self.net = mlp([obs_dim, *hidden_sizes], activation, output_activation)
-        self.mu_layer = nn.Linear(hidden_sizes[-1], act_dim)
+        self.net = mlp([obs_dim, *hidden_sizes], activation, output_activation, bias)
+        self.mu_layer = linear(hidden_sizes[-1], act_dim, bias)
         self.log_std_layer = nn.Linear(hidden_sizes[-1], act_dim)
-        scale, bias = action_scaling(action_space)
+        scale, centre = action_scaling(action_space)
         self.register_buffer("act_scale", scale, persistent=False)
-        self.register_buffer("act_bias", bias, persistent=False)
+        self.register_buffer("act_bias", centre, persistent=False)
 
     def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
         """A sampled action ``[B, act_dim]`` in the box and its log-probability ``[B]``.

@@ -34,6 +34,7 @@ class ActorCritic(nn.Module):
             per observation. None leaves them unscaled.
         normalise_actions: Whether the critic reads actions scaled to (-1, 1) instead of the
             environment's units, which matters where a box is wide (+-20) or off centre ([0, 1]).
+        actor_bias: Whether the layers of the policy's mean have biases; see :class:`SquashedGaussianActor`.
 
     Raises:
         ValueError: An argument is not allowed; it is named.
@@ -51,9 +52,10 @@ class ActorCritic(nn.Module):
         output_activation: AnyActivation | Mapping[str, AnyActivation] = nn.ReLU,
         observation_scale: float | Sequence[float] | None = None,
         normalise_actions: bool = False,
+        actor_bias: bool = True,
     ) -> None:
         super().__init__()
-        raise_if_wrong(normalise_actions=(normalise_actions, Flag()))
+        raise_if_wrong(normalise_actions=(normalise_actions, Flag()), actor_bias=(actor_bias, Flag()))
         widths, activations = _widths(hidden_sizes), _activations("activation", activation, _PARTS)
         obs_dim = int(np.prod(observation_space.shape))
         act_dim = int(np.prod(action_space.shape))
@@ -69,6 +71,7 @@ class ActorCritic(nn.Module):
             activations["actor"],
             _activations("output_activation", output_activation, ("actor",))["actor"],
             scale_input=InputScaling(obs_scaling),
+            bias=actor_bias,
         )
         for name in self.CRITIC_NAMES:
             critic = self.CRITIC(

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Sequence
 from itertools import pairwise
 
+import torch
 from torch import nn
 
 from lac.settings.rules import nearest, shown
@@ -46,10 +47,21 @@ def _has_no_required_argument(activation: Activation) -> bool:
     return True
 
 
-def mlp(sizes: Sequence[int], activation: Activation, output_activation: Activation) -> nn.Sequential:
+def mlp(
+    sizes: Sequence[int], activation: Activation, output_activation: Activation, bias: bool = True
+) -> nn.Sequential:
     """Linear layers of the given sizes, ``[in, hidden..., out]``, each followed by an activation."""
     layers: list[nn.Module] = []
     last = len(sizes) - 2
     for i, (n_in, n_out) in enumerate(pairwise(sizes)):
-        layers += [nn.Linear(n_in, n_out), output_activation() if i == last else activation()]
+        layers += [linear(n_in, n_out, bias), output_activation() if i == last else activation()]
     return nn.Sequential(*layers)
+
+
+def linear(n_in: int, n_out: int, bias: bool = True) -> nn.Linear:
+    """A linear layer; without a bias it has zeros in its place, which are not trained and not saved."""
+    layer = nn.Linear(n_in, n_out, bias=bias)
+    if not bias:
+        del layer.bias
+        layer.register_buffer("bias", torch.zeros(n_out), persistent=False)
+    return layer

@@ -106,6 +106,12 @@ class NetworkSettings(Settings):
         "steps before the training, without outliers; null: by 1",
     )
     normalise_actions: bool = setting(False, Flag(), "whether the critic reads actions scaled to (-1, 1)")
+    actor_bias: bool = setting(
+        True,
+        Flag(),
+        "whether the layers of the policy's mean have biases; without them it is the centre of the action box where "
+        "the observation is 0, so that a goal there is a state of rest",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -229,6 +229,7 @@ def test_a_state_dict_of_the_reference_implementation_can_be_restored(tmp_path):
                 "output_activation": nn.Identity,
                 "observation_scale": [1.0, 2.0, 3.0],
                 "normalise_actions": True,
+                "actor_bias": False,
             }
         },
     ],

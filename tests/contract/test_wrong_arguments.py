@@ -32,7 +32,7 @@ WRONG_NETWORKS = [
     *(("activation", value) for value in ("rleu", nn.ReLU(), nn.Threshold, dict, 3, None, {"actor": nn.ReLU})),
     *(("output_activation", value) for value in ("max", {"critic": nn.ReLU}, {"actor": nn.ReLU, "critic": nn.ReLU})),
     *(("observation_scale", value) for value in (0, -1, np.inf, "1", [1.0, 2.0], 1e-50, 1e50, [[1.0]], True)),
-    *(("normalise_actions", value) for value in (1, "yes", None)),
+    *((name, value) for name in ("normalise_actions", "actor_bias") for value in (1, "yes", None)),
 ]
 WRONG_LOGGING = [
     *(("output_dir", value) for value in (3, True, "", "zero\0byte", ["run"])),

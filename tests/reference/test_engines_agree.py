@@ -46,6 +46,7 @@ def a_case(seed):
             "output_activation": choice(["relu", "tanh", "identity"]),
             "observation_scale": choice([None, 3.0, random.uniform(0.5, 4.0, obs_dim).tolist()]),
             "normalise_actions": choice([False, True]),
+            "actor_bias": seed % 4 > 0,
         },
         "adaptive_temperature": choice([True, False]),
         "gamma": random.uniform(0.5, 1.0),

@@ -32,7 +32,11 @@ CASES = {
         {"horizon_length": 5, "engine": "torch"},
         {"env_id": HOPPER, "disturbance": NOISE},
     ),
-    "scaled observations": ("lac", {"ac_kwargs": {"hidden_sizes": [8], "observation_scale": "auto"}}, {}),
+    "scaled observations, an actor without biases": (
+        "lac",
+        {"ac_kwargs": {"hidden_sizes": [8], "observation_scale": "auto", "actor_bias": False}},
+        {},
+    ),
     "early end, seven environments": ("lac", {"num_envs": 7, "patience": 6}, {}),
     "updates by step": ("lac", {"lr_decay_ref": "step"}, {"env_id": "lac/Ex3EKF-v1"}),
 }

@@ -260,6 +260,17 @@ def test_scaling_by_hand():
     assert ac.L(torch.tensor([[10.0]]), torch.tensor([[4.0]])).tolist() == [49.0]
 
 
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_an_actor_without_biases_has_the_centre_of_the_box_at_zero(activation):
+    ac = an_actor_critic(activation=activation, output_activation=activation, actor_bias=False)
+    torch.testing.assert_close(ac.pi.deterministic(torch.zeros(1, 3))[0], CENTRE.float())
+    obs = observations()
+    if activation == "tanh":  # all layers are odd functions, and so is the policy
+        torch.testing.assert_close(ac.pi.deterministic(obs) - CENTRE, CENTRE - ac.pi.deterministic(-obs))
+    assert [name for name, _ in ac.pi.named_parameters() if "bias" in name] == ["log_std_layer.bias"]
+    assert any("bias" in name for name, _ in ac.L.named_parameters())
+
+
 def test_scaling_is_not_part_of_the_weights():
     assert list(an_actor_critic(observation_scale=3.0, normalise_actions=True).state_dict()) == list(
         an_actor_critic().state_dict()
