@@ -1,9 +1,11 @@
 """The recommended settings as arguments of the Python API."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import gymnasium
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
@@ -26,6 +28,9 @@ def recommended(env_id: str, algo: str = "lac") -> dict[str, Any]:
     ``lac.lac(env_fn, **lac.recommended("lac/VanDerPol-v1"), seed=0)`` trains as the command
     ``python scripts/train.py env=van_der_pol seed=0`` does, to the bit.
 
+    The length of episodes is no argument of those functions: a warning says where the command has another one than
+    ``gymnasium.make(env_id)``. For the cart-pole, ``env_fn`` makes the environment with ``max_episode_steps=1000``.
+
     Args:
         env_id: The id of an environment, or the name of an option of ``env=``. One without settings of its own gets the
             recipe that all share (``conf/recipe``).
@@ -47,6 +52,7 @@ def recommended(env_id: str, algo: str = "lac") -> dict[str, Any]:
         for key, leaf in config_keys("train", algo).items()
         if leaf.argument in arguments and leaf.argument not in _OF_THE_CALLER and values[key] != leaf.default
     }
+    _warn_of_length(config.env)
     return {"ac_kwargs": OmegaConf.to_container(config.network, resolve=True), **given}
 
 
@@ -60,6 +66,16 @@ def _config(env: str, algorithm: str) -> DictConfig:
         if settings.get("id") == env and "kwargs" not in settings:
             return compose("train", overrides=[f"env={name}", f"algo={algorithm}"])
     return compose("train", overrides=[f"env={_ANY_SYSTEM}", f"algo={algorithm}"])
+
+
+def _warn_of_length(env: DictConfig) -> None:
+    steps = env.max_episode_steps
+    if steps is not None and env.id in gymnasium.registry and gymnasium.spec(env.id).max_episode_steps != steps:
+        warnings.warn(
+            f"the recommended settings are for episodes of {steps} steps; let env_fn call "
+            f"gymnasium.make({env.id!r}, max_episode_steps={steps})",
+            stacklevel=3,
+        )
 
 
 @contextmanager

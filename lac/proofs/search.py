@@ -91,7 +91,9 @@ def find_frame(loop: ClosedLoop, centre: FloatArray, widths: FloatArray, deadlin
             if converges(loop, frame, *levels):
                 return frame, levels
     raise NotProvedError(
-        "no ellipse around the equilibrium can be proved to attract: it may be unstable, or only just stable"
+        "no ellipse around the equilibrium can be proved to attract: it may be unstable or only just stable, or the "
+        "policy has a bend there, as one of relu without biases has, which tanh does not have (network.activation, "
+        "network.output_activation)"
     )
 
 

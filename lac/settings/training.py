@@ -110,7 +110,7 @@ class NetworkSettings(Settings):
         True,
         Flag(),
         "whether the layers of the policy's mean have biases; without them it is the centre of the action box where "
-        "the observation is 0, so that a goal there is a state of rest",
+        "the observation is 0, so that a goal there is a state of rest; best with tanh, since relu then bends there",
     )
 
 

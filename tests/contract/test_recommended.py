@@ -131,6 +131,11 @@ def test_an_id_without_settings_gets_the_recipe_and_names_of_options_work():
     assert "termination_cost" not in lac.recommended("lac/VanDerPol-v1")
 
 
+def test_another_length_of_episodes_than_that_of_the_environment_is_named():
+    with pytest.warns(UserWarning, match=r"episodes of 1000 steps; .*gymnasium.make\('lac/CartPoleCost-v1', max_ep"):
+        lac.recommended("lac/CartPoleCost-v1")
+
+
 def test_an_unknown_algorithm_is_refused():
     with pytest.raises(ValueError, match="algo is 'ppo'; it must be one of lac, latc, sac"):
         lac.recommended(env_id="two_link", algo="ppo")
