@@ -8,6 +8,8 @@ from typing import Any
 from lac.files import relative_to_cwd
 from lac.runs import LeftOut, Run, RunError, scan
 from lac.runs.folder import CONFIG, EVALUATION, FINISHED, SUMMARY, read_object, unreadable
+from lac.settings.algorithms import ALGORITHMS
+from lac.settings.commands import config_keys
 from lac.settings.rules import Number
 
 _FIGURES = ("cost_mean", "death_rate", "ep_len_mean")
@@ -15,7 +17,12 @@ _FURTHER = ("settled", "settling_steps", "episodes")
 _METHOD = ("algo", "env", "network", "lr_schedule", "train", "disturbance")
 _TEST = ("algo.opt_type", "env.id", "env.max_episode_steps", "env.reward_max", "env.goal_tolerance", "train.max_ep_len")
 _TEST_KWARGS = "env.kwargs"
-_NO_METHOD = {"train.seeds", "train.save_freq", "train.export", "train.keep_checkpoints", "train.keep_policies"}
+_SINCE = ("algo", "network", "lr_schedule", "train")
+"""Parts whose keys all have defaults."""
+_NO_METHOD = {
+    "train.seeds", "train.save_freq", "train.export", "train.keep_checkpoints", "train.keep_policies",
+    "train.checkpoint_seconds",
+}  # fmt: skip
 """Keys that change what is kept of a training, or how many there are, but no result."""
 
 
@@ -110,12 +117,26 @@ def _result(run: Run) -> Result:
     if wrong:
         raise unreadable(file, f"{', '.join(wrong)} instead of a finite number")
     env, algo = _names(run)
-    method = flat({part: run.config[part] for part in _METHOD if part in run.config})
     known, long = (
         {name: float(report[name]) for name in (*_FIGURES, *_FURTHER) if is_figure(report.get(name))}
         for report in (figures, _mapping(run.summary.get("final_long")))
     )
-    return Result(run, env, algo, {key: method[key] for key in method if key not in _NO_METHOD}, known, long)
+    return Result(run, env, algo, _method(run, algo), known, long)
+
+
+def _method(run: Run, algo: str) -> dict[str, Any]:
+    """What makes a difference to the result of a run beside its seed.
+
+    A key that a run of an earlier version lacks has its default: a new setting leaves what there was as it was.
+    """
+    parts = [part for part in _METHOD if part in run.config]
+    method = flat({part: run.config[part] for part in parts})
+    if algo in ALGORITHMS:
+        for key, leaf in config_keys("train", algo).items():
+            is_new = not any(own == key or own.startswith(f"{key}.") or key.startswith(f"{own}.") for own in method)
+            if is_new and key.partition(".")[0] in _SINCE and key.partition(".")[0] in parts:
+                method[key] = leaf.default
+    return {key: value for key, value in method.items() if key not in _NO_METHOD}
 
 
 def _final_test(run: Run) -> tuple[Mapping[str, Any], Path]:

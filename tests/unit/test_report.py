@@ -47,6 +47,17 @@ def test_runs_that_differ_in_the_seed_alone_are_one_line(tmp_path):
     assert left_out == []
 
 
+def test_a_setting_that_an_earlier_version_did_not_have_counts_as_its_default(tmp_path):
+    for seed, own in enumerate(
+        [{"patience": None, "checkpoint_seconds": 60.0}, {"checkpoint_seconds": 5.0}, {}, {"patience": 3}]
+    ):
+        a_run(tmp_path / str(seed), seed, 10.0)
+        config = json.loads((tmp_path / str(seed) / "config.yaml").read_text())
+        (tmp_path / str(seed) / "config.yaml").write_text(json.dumps(config | {"train": {"epochs": 2} | own}))
+    results, _ = find_results([tmp_path])
+    assert [len(group.results) for group in group_results(results)] == [3, 1]
+
+
 def test_what_is_not_a_result_is_left_out_with_its_reason(tmp_path):
     a_run(tmp_path / "good", 0, 5.0)
     a_run(tmp_path / "failed", 1, 1.0, status="failed")
