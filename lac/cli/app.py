@@ -140,6 +140,8 @@ def _sentence(error: Exception) -> str:
     """An error of Hydra or OmegaConf that no override explains."""
     key = getattr(error, "full_key", None)
     sentence = f"{key}: {first_line(error)}" if key else first_line(error)
+    if not isinstance(error, OSError):  # the folder may be what cannot be resolved
+        return sentence
     advice = space_advice(error, Path(HydraConfig.get().run.dir) if HydraConfig.initialized() else Path.cwd())
     return sentence if advice is None else f"{sentence}; {advice}"
 
