@@ -12,11 +12,10 @@ from typing import Any
 
 _TEMPORARY = ".tmp"
 _NO_SPACE = {
-    errno.ENOSPC: "the disk is full",
     getattr(errno, "EDQUOT", errno.ENOSPC): "the disk quota is used up",
+    errno.ENOSPC: "the disk is full",  # the later one counts where a system has no quotas
     errno.EFBIG: "a file would be larger than the limit (ulimit -f)",
 }
-_NO_SPACE[errno.ENOSPC] = "the disk is full"  # where a system has no quotas
 
 
 def relative_to_cwd(path: Path) -> Path:
@@ -87,7 +86,7 @@ def write_bytes(path: Path, content: bytes, is_durable: bool = False) -> None:
 
 def is_for_want_of_space(error: BaseException | None) -> bool:
     """Whether an error says that there is no space for a file."""
-    return isinstance(error, OSError) and error.errno in _NO_SPACE
+    return space_advice(error, Path()) is not None
 
 
 def space_advice(error: BaseException | None, folder: Path) -> str | None:
@@ -97,9 +96,9 @@ def space_advice(error: BaseException | None, folder: Path) -> str | None:
         error: The error.
         folder: The folder in which there is none, as it is shown.
     """
-    if not (isinstance(error, OSError) and error.errno in _NO_SPACE):
-        return None
-    return f"{_NO_SPACE[error.errno]}: free space for {folder}"
+    if isinstance(error, OSError) and error.errno in _NO_SPACE:
+        return f"{_NO_SPACE[error.errno]}: free space for {folder}"
+    return None
 
 
 def with_advice(error: BaseException, folder: Path) -> str:

@@ -9,11 +9,11 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from lac.config.commands import config_flags
+from lac.settings.training import KEEP_KEYS
 
 MAX_NAME_ON_WANDB = 128
 _MAX_VALUES = 4  # of a varied key that stand in a name
-_KEPT = r"train\.(keep_checkpoints|checkpoint_seconds|keep_policies)"
-_NO_EFFECT = rf"((wandb|loggers)\..*|dry_run|fail_fast|resume|{_KEPT})="
+_NO_EFFECT = rf"((wandb|loggers)\..*|dry_run|fail_fast|resume|{'|'.join(map(re.escape, KEEP_KEYS))})="
 """Overrides without an effect on results."""
 
 

@@ -11,12 +11,11 @@ from lac.config.schemas import schema_of
 from lac.settings.algorithms import ALGORITHMS
 from lac.settings.commands import TrainCommand
 from lac.settings.disturbances import KINDS
+from lac.settings.training import KEEP_KEYS
 
 _FREE = (
     *("wandb.mode", "wandb.group", "wandb.name", "wandb.tags", "device.", "loggers.", "fail_fast", "dry_run", "resume"),
-    *("train.epochs", "train.save_freq", "train.keep_checkpoints", "train.checkpoint_seconds"),
-    "train.keep_policies",
-    *("train.stop_below", "train.patience"),
+    *("train.epochs", "train.save_freq", "train.stop_below", "train.patience", *KEEP_KEYS),
 )
 """The keys, and the groups, that may change."""
 

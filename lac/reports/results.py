@@ -11,6 +11,7 @@ from lac.runs.folder import CONFIG, EVALUATION, FINISHED, SUMMARY, read_object, 
 from lac.settings.algorithms import ALGORITHMS
 from lac.settings.commands import config_keys
 from lac.settings.rules import Number
+from lac.settings.training import KEEP_KEYS
 
 _FIGURES = ("cost_mean", "death_rate", "ep_len_mean")
 _FURTHER = ("settled", "settling_steps", "episodes")
@@ -19,10 +20,7 @@ _TEST = ("algo.opt_type", "env.id", "env.max_episode_steps", "env.reward_max", "
 _TEST_KWARGS = "env.kwargs"
 _SINCE = ("algo", "network", "lr_schedule", "train")
 """Parts whose keys all have defaults."""
-_NO_METHOD = {
-    "train.seeds", "train.save_freq", "train.export", "train.keep_checkpoints", "train.keep_policies",
-    "train.checkpoint_seconds",
-}  # fmt: skip
+_NO_METHOD = {"train.seeds", "train.save_freq", "train.export", *KEEP_KEYS}
 """Keys that change what is kept of a training, or how many there are, but no result."""
 
 

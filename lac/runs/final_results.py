@@ -56,8 +56,8 @@ def add_yardstick(summary: Summary, yardstick: Callable[[], DesignedTests | None
         yield f"the designed controller was not tested: {type(error).__name__}: {error}"
         return
     if designed is not None:
-        costs = {"controller": designed.name, "training_cost": designed.training_cost}
-        summary["yardstick"] = costs | designed.tests.usual
+        named = {"controller": designed.name, "training_cost": designed.training_cost}
+        summary["yardstick"] = named | designed.tests.usual
 
 
 def raise_if_removed(folder: Path) -> None:

@@ -1,6 +1,6 @@
 """The settings of a training beside the algorithm's: environment, networks, loop, learning rates, device."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from lac.settings.fields import REQUIRED, Settings, group, setting
@@ -231,3 +231,7 @@ class KeepSettings(Settings):
         "policies that are kept beside the final and the best one, of epochs spread evenly over the run: with N of E "
         "epochs those of E/N, 2 E/N, ..., E, rounded up, all of them if N is above E; 0 keeps none",
     )
+
+
+KEEP_KEYS = tuple(f"train.{field.name}" for field in fields(KeepSettings))
+"""Their keys in a config, which change no result."""

@@ -7,13 +7,13 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lac.files import write_json
 from lac.runs.folder import read_object
-from lac.settings.training import KeepSettings
+from lac.settings.training import KEEP_KEYS
 from lac.sweeps.queue import Job
 
 MANIFEST = "sweep.json"
@@ -36,9 +36,8 @@ class GridJob(Job):
 def config_digest(config: Mapping[str, Any]) -> str:
     """A digest that differs for configs with different results."""
     relevant = {name: value for name, value in config.items() if name not in _WITHOUT_EFFECT_ON_RESULTS}
-    kept = {f.name for f in fields(KeepSettings)}
     if isinstance(relevant.get("train"), Mapping):
-        relevant["train"] = {name: value for name, value in config["train"].items() if name not in kept}
+        relevant["train"] = {name: value for name, value in config["train"].items() if f"train.{name}" not in KEEP_KEYS}
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:16]
 
 
