@@ -95,8 +95,8 @@ def test_recommended_settings_can_be_left_out(composed):
     ("option", "env_id", "algo"),
     [
         ("oscillator", "lac/Oscillator-v1", "lac"),
-        ("two_link", "lac/TwoLink-v1", "latc"),  # observation_scale=auto, and a termination cost
-        ("van_der_pol", "lac/VanDerPol-v1", "sac"),
+        ("two_link", "lac/TwoLink-v1", "latc"),  # a policy without biases, and a termination cost
+        ("van_der_pol", "lac/VanDerPol-v1", "sac"),  # observation_scale=auto
     ],
 )
 def test_python_trains_as_the_command_to_the_bit(option, env_id, algo, train_here, tmp_path):
