@@ -132,7 +132,7 @@ def test_an_id_without_settings_gets_the_recipe_and_names_of_options_work():
 
 
 def test_another_length_of_episodes_than_that_of_the_environment_is_named():
-    with pytest.warns(UserWarning, match=r"episodes of 1000 steps; .*gymnasium.make\('lac/CartPoleCost-v1', max_ep"):
+    with pytest.warns(UserWarning, match=r"episodes of 500 steps; .*gymnasium.make\('lac/CartPoleCost-v1', max_ep"):
         lac.recommended("lac/CartPoleCost-v1")
 
 

@@ -72,7 +72,7 @@ def test_a_controller_stands_beside_runs_once_for_each_environment(evaluate, sav
         shutil.copytree(saved, tmp_path / "sweep" / name)
     end = evaluate("run_dir=sweep", "controller=lqr")
     assert end.status == 0, end.stderr
-    of_controller = FOLDER / "cartpole_cost-max_episode_steps=1000-max_ep_len=7" / "lqr"
+    of_controller = FOLDER / "cartpole_cost-max_episode_steps=500-max_ep_len=7" / "lqr"
     assert last_words(end) == ["sweep/a", "sweep/b", str(of_controller)]
     assert result(of_controller)["ep_len_mean"] == 7.0
     assert result(tmp_path / "sweep/a")["policy"] == "final"

@@ -90,7 +90,7 @@ def test_runs_are_side_by_side_with_a_controller(test_policies, sweep):
     end = test_policies(f"run_dir={sweep}", "controller=lqr", *GRID)
     assert (end.status, end.stderr) == (0, "")
     (folder,) = (sweep / "robustness").iterdir()
-    assert folder.name == f"{NAME}-cartpole_cost-max_episode_steps=1000-max_ep_len=7"
+    assert folder.name == f"{NAME}-cartpole_cost-max_episode_steps=500-max_ep_len=7"
     assert {(row["run"], row["method"], row["training_seed"]) for row in rows(folder)} == {
         ("low", "LAC alpha3=0.1", "0"),
         ("other", "LAC alpha3=0.1", "1"),
