@@ -12,6 +12,7 @@ as in fsync. Where users have no ``unshare``, the disk is not filled, and the re
 """
 
 import argparse
+import errno
 import json
 import os
 import shutil
@@ -89,19 +90,21 @@ class Soak:
         return {"status": status}
 
     def _fill(self) -> dict[str, Any]:
-        """Fill the disk up to a few KB, until the run ends; it has to fail again at once, and then there is space."""
+        """Fill the disk up to a few KB, until the run ends; it has to fail again, and then there is space.
+
+        What the first process could not complete is gone, so that the second one may have the space for a further
+        checkpoint; the one that was there must not be lost for it.
+        """
         assert self._disk is not None
-        ballast, left = self._disk / "ballast", int(self._rng.integers(0, 40_000))
-        free = os.statvfs(self._disk)
-        with ballast.open("wb") as stream:
-            os.posix_fallocate(stream.fileno(), 0, max(1, free.f_bavail * free.f_frsize - left))
+        ballast = self._disk / "ballast"
+        take_space(ballast, left=int(self._rng.integers(0, 40_000)))
         status = self._job.end(90, kill=True)
         first, newest = self._checked_failure(status), self._newest()
         self._job.start()
         again = self._job.end(120, kill=True)
         second = self._checked_failure(again)
-        if self._newest() != newest and again == 1:
-            self._fault(f"full: the newest checkpoint was {newest} and is {self._newest()}")
+        if self._newest() < newest:
+            self._fault(f"full: the newest checkpoint was {newest!r} and is {self._newest()!r}")
         ballast.unlink()
         return {"status": status, "again": again, "says": first, "says again": second}
 
@@ -113,9 +116,9 @@ class Soak:
             self._fault(f"full: exit status {status}, and it says: {text[-3000:]}")
         return text[-600:]
 
-    def _newest(self) -> str | None:
-        found = sorted((self._job.folder / "checkpoints").glob("step-*"))
-        return found[-1].name if found else None
+    def _newest(self) -> str:
+        """The name of the newest checkpoint, which is that of its steps; empty where there is none."""
+        return max((path.name for path in (self._job.folder / "checkpoints").glob("step-*")), default="")
 
     def _examined(self, kind: str) -> int | None:
         """The steps of the newest checkpoint, which must be whole; lines of metrics must have no gap and no double."""
@@ -133,6 +136,20 @@ class Soak:
     def _fault(self, text: str) -> None:
         print(f"FAULT {text}", flush=True)
         self.faults.append(text)
+
+
+def take_space(file: Path, left: int) -> None:
+    """Make a file that takes all the space of its disk but about so many bytes, while other processes write there."""
+    with file.open("wb") as stream:
+        while True:
+            free = os.statvfs(file)
+            try:
+                os.posix_fallocate(stream.fileno(), 0, max(1, free.f_bavail * free.f_frsize - left))
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+            else:
+                return
 
 
 def differences(first: Path, second: Path) -> list[str]:
@@ -182,6 +199,7 @@ def main() -> None:
         watcher.join()
         for job in jobs.values():
             job.process.kill()
+            job.process.wait()
         shutil.copytree(disk / "run", folder / "disturbed")
         if can_fill:
             subprocess.run(["umount", str(disk)], check=False)

@@ -16,6 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from lac.cli.errors import explain, first_line
+from lac.cli.signals import end_with_cleanup
 from lac.config.checks import ConfigError
 from lac.config.environment_variables import resolve_typed_variables_only
 from lac.config.help import register_help
@@ -24,7 +25,7 @@ from lac.config.schemas import CONFIG_DIR, register_schemas
 from lac.files import space_advice
 from lac.runs.folder import abandon_claim
 from lac.sweeps.job import run_sweep_job
-from lac.sweeps.shutdown import exit_on_signal, ignore_signals
+from lac.sweeps.shutdown import ignore_signals
 
 T = TypeVar("T")
 
@@ -59,7 +60,6 @@ def run_app(config_name: str, task: Callable[[DictConfig], Any]) -> NoReturn:
     register()
     # Hydra would print its own message and exit with 1; this makes it raise.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    signal.signal(signal.SIGTERM, exit_on_signal)
     # Hydra takes no option between overrides.
     words = sorted(sys.argv[1:], key=lambda text: text not in {"-m", "--multirun"})
     sys.argv[1:] = [with_free_keys_added(text) for text in words]
@@ -70,6 +70,8 @@ def run_app(config_name: str, task: Callable[[DictConfig], Any]) -> NoReturn:
 
     def job(cfg: DictConfig) -> Any:
         resolve_typed_variables_only(typed)  # again, since a job may run in another process
+        if HydraConfig.get().mode == RunMode.RUN:  # a sweep handles signals itself
+            end_with_cleanup()
         return run_job(task, cfg)
 
     try:

@@ -20,6 +20,10 @@ class ClaimFolder(Callback):
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Claim the folder that the command line names or whose run goes on, or make one that did not exist."""
         HydraConfig.instance().set_config(config)  # as Hydra does later: the folder's name depends on it
+        self._claim(config)
+        HydraConfig.instance().set_config(config)  # again: errors name the folder
+
+    def _claim(self, config: DictConfig) -> None:
         if config.get("resume") is not None:
             try:
                 self._lock = continue_run(config)

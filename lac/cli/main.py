@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, NoReturn
 
-from lac.config.commands import COMMANDS
-from lac.config.help import help_page, overview
+from lac.cli.signals import end_at_once
 from lac.settings.rules import nearest
 
 _HELP_FLAGS = {"-h", "--help"}
@@ -49,17 +48,20 @@ _ENTRIES = {
 
 def main() -> NoReturn:
     """Run ``lac COMMAND ...``."""
+    end_at_once()
     program, *arguments = sys.argv
     if not arguments or arguments[0] in _HELP_FLAGS:
+        from lac.config.help import overview  # noqa: PLC0415 (imports Hydra)
+
         print(overview(), file=sys.stdout if arguments else sys.stderr)
         sys.exit(0 if arguments else 2)
     name, *rest = arguments
     if name in _COMPLETION_FLAGS:
         _complete(rest)
-    if name not in COMMANDS:
+    if name not in _ENTRIES:
         from lac.cli.app import refuse  # noqa: PLC0415 (imports Hydra, which help does not need)
 
-        refuse([f"{name!r} is not a command; it must be one of {', '.join(COMMANDS)}.{nearest(name, COMMANDS)}"])
+        refuse([f"{name!r} is not a command; it must be one of {', '.join(_ENTRIES)}.{nearest(name, _ENTRIES)}"])
     # Hydra's usage message, records of runs and W&B name the whole command.
     sys.argv = [f"{'lac' if program.endswith('__main__.py') else os.path.basename(program)} {name}", *rest]
     run_command(name)
@@ -67,7 +69,10 @@ def main() -> NoReturn:
 
 def run_command(name: str) -> NoReturn:
     """Run a command with the arguments in ``sys.argv``, and end the process."""
+    end_at_once()
     if _HELP_FLAGS & set(sys.argv[1:]):
+        from lac.config.help import help_page  # noqa: PLC0415 (imports Hydra)
+
         # Hydra's own --help first lists every config group, which takes two seconds.
         print(help_page(name))
         sys.exit(0)
@@ -84,9 +89,9 @@ def _complete(arguments: Sequence[str]) -> NoReturn:
     program, _, line = os.environ.get("COMP_LINE", "").lstrip().partition(" ")
     name, blank, rest = line.lstrip().partition(" ")
     is_query = any(word.startswith("query=") for word in arguments)
-    if is_query and not (blank and name in COMMANDS):
-        print(" ".join(command for command in COMMANDS if command.startswith(name) and not blank))
+    if is_query and not (blank and name in _ENTRIES):
+        print(" ".join(command for command in _ENTRIES if command.startswith(name) and not blank))
         sys.exit(0)
     os.environ["COMP_LINE"] = f"{program} {rest}"
     sys.argv = [sys.argv[0], "--shell-completion", *arguments]
-    run_command(name if is_query else next(iter(COMMANDS)))
+    run_command(name if is_query else next(iter(_ENTRIES)))

@@ -35,6 +35,11 @@ def config_errors(cfg: DictConfig) -> list[str]:
 
     A part that is wrong itself is reported and passed over, so that it does not hide what is wrong elsewhere.
     """
+    if OmegaConf.get_type(cfg) is not schema_of(TrainCommand):
+        return [
+            "the config is not one of train, since its list of defaults has no /schema/train@_here_; give the "
+            "config.yaml of a run, whose first lines say how it runs again, or leave --config-name out"
+        ]
     errors: list[str] = []
     plain = _readable(cfg, errors)
     algorithm = _algorithm(cfg)

@@ -23,11 +23,6 @@ class Terminated(SystemExit):
     """Raised in a job or a sweep that has to end."""
 
 
-def exit_on_signal(number: int, _frame: FrameType | None) -> NoReturn:
-    """A signal handler that raises SystemExit, so that all open contexts clean up."""
-    raise SystemExit(128 + number)
-
-
 # In the sweep's own process
 
 

@@ -1,6 +1,9 @@
 """What wrong input gets: one message that helps, exit status 2, no traceback, nothing built, nothing on disk."""
 
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -166,3 +169,30 @@ def test_full_error_shows_the_traceback(wrong, train_apart, tmp_path):
     assert "Traceback" in end.stderr
     assert wrong.split("=")[0] in end.stderr
     assert left_behind(tmp_path) == []
+
+
+def test_ctrl_c_while_a_command_starts_leaves_no_traceback(clean_environment, tmp_path):
+    """Python would raise KeyboardInterrupt within an import, here in that of Hydra."""
+    program = """
+import os, signal, sys
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == "hydra.conf":
+            os.kill(os.getpid(), signal.SIGINT)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the processes of the tests may ignore it
+from lac.cli.main import run_command
+sys.meta_path.insert(0, Interrupt())
+run_command("train")
+"""
+    command = [sys.executable, "-c", program]
+    end = subprocess.run(command, cwd=tmp_path, env=clean_environment, capture_output=True, text=True, check=False)
+    assert (end.returncode, end.stdout, end.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_a_config_that_no_training_has_written_is_refused_in_one_sentence(train_here, started, tmp_path):
+    (tmp_path / "mine.yaml").write_text("algo: {name: lac}\n")
+    end = train_here("--config-dir", str(tmp_path), "--config-name", "mine", "hydra.run.dir=run")
+    assert end.status == 2
+    (sentence,) = end.stderr.splitlines()[1:]
+    assert told(sentence, "the config", hints=["/schema/train@_here_", "config.yaml of a run"])
+    assert started == []

@@ -3,6 +3,7 @@
 import errno
 import json
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -88,6 +89,19 @@ def test_a_full_disk_ends_a_run_with_a_sentence(clean_environment, tmp_path, pol
     assert list(run.rglob("*.tmp")) == []
     if policies == "the second policy":
         lac.load_agent(run)
+
+
+def test_a_run_that_goes_on_names_its_own_folder_where_the_disk_is_full(train_here, trained, tmp_path):
+    """Hydra writes into it before the run begins, and knows it late."""
+    shutil.copytree(trained.folder, tmp_path / "run", symlinks=True)
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, most))
+    try:
+        end = train_here("resume=run", "train.epochs=3")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    assert end.status == 2
+    assert f"free space for {tmp_path / 'run'}" in end.stderr
 
 
 @pytest.mark.slow
