@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from inspect import Parameter
 from pathlib import Path
@@ -17,7 +17,9 @@ from lac.envs import AnyEnv, AnyVectorEnv
 from lac.loggers.copies import missing_package
 from lac.loggers.wandb import WandbSettings
 from lac.loggers.wandb_environment import asked
-from lac.runs.folder import new_folder
+from lac.runs.config_file import write_config
+from lac.runs.folder import CONFIG, new_folder
+from lac.runs.python_config import config_of_plan
 from lac.runs.record_settings import RecordSettings
 from lac.runs.recorder import RunRecorder
 from lac.runs.resuming import AUTO, Resumption, newest_unfinished, resumed
@@ -35,6 +37,10 @@ from lac.training.trainer import Trainer
 _ENV_FN = Parameter("env_fn", Parameter.POSITIONAL_OR_KEYWORD, annotation=Callable[[], AnyEnv | AnyVectorEnv])
 _CALLBACKS = Parameter("callbacks", Parameter.KEYWORD_ONLY, default=(), annotation=Sequence[Callback])
 _LOGGER_KWARGS = Parameter("logger_kwargs", Parameter.POSITIONAL_OR_KEYWORD, default={}, annotation=Mapping[str, Any])
+
+_CONFIG_COMMENT = """\
+The config of a run from Python, as the command `train` has it. To run it again from the command line:
+  python scripts/train.py --config-dir FOLDER --config-name config"""
 
 _DOCSTRING = """Train :class:`~lac.agents.{module}.{name}` in an environment.
 
@@ -104,8 +110,11 @@ def _train(algorithm: str, arguments: Mapping[str, Any]) -> tuple[Agent, ReplayB
         with Trainer(plan, arguments["env_fn"], state, arguments["callbacks"]) as trainer:
             if resumption is not None:
                 resumption.raise_if_nothing_is_left(trainer.is_complete, trainer.early_stop)
+            config, unmade = config_of_plan(plan, logging, trainer.environments.first)
             settings = _record_settings(algorithm, here, logging, arguments, resumption)
+            settings = replace(settings, config=config, unmade_environment=unmade)
             with RunRecorder(settings, resumption, trainer.deviations) as recorder:
+                _write_config(settings, arguments)
                 trainer.run(recorder)
     return trainer.agent, trainer.buffer
 
@@ -189,7 +198,6 @@ def _record_settings(
         run_dir=run_dir,
         start_dir=here,
         title=exp_name,
-        config={name: value for name, value in arguments.items() if isinstance(value, (int, float, str, type(None)))},
         save_freq=arguments["save_freq"],
         unused=unused(Given.as_arguments(arguments)),
         keep_saved=logging.save_checkpoints,
@@ -201,7 +209,24 @@ def _record_settings(
         keep_checkpoints=logging.keep_checkpoints,
         checkpoint_seconds=logging.checkpoint_seconds,
         copies=logging,
+        is_from_python=True,
     )
+
+
+def _write_config(settings: RecordSettings, arguments: Mapping[str, Any]) -> None:
+    """Write the config of a run, with a comment that says whether the command ``train`` can run it again."""
+    own = arguments["actor_critic"]
+    obstacles = [] if own is None else [f"its actor-critic {own.__name__} is known to Python alone"]
+    if settings.unmade_environment is not None:
+        obstacles.append(f"its environment cannot be made by name ({settings.unmade_environment})")
+    lines = [_CONFIG_COMMENT]
+    if obstacles:
+        lines.append(f"The command cannot run it again: {'; '.join(obstacles)}.")
+    elif arguments["callbacks"]:
+        lines.append(
+            f"Its callbacks are left out there: {', '.join(type(c).__name__ for c in arguments['callbacks'])}."
+        )
+    write_config(settings.run_dir / CONFIG, settings.config, "\n".join(lines), is_runnable=not obstacles)
 
 
 def _new_run_folder(parent: Path, name: str) -> Path:

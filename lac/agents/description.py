@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import nn
 
 from lac.networks import ACTIVATIONS, LyapunovActorCritic, LyapunovActorTwinCritic, SoftActorCritic
 from lac.settings.rules import COUNT, Choice, Numbers, Rule, Text, plain, raise_if_wrong, shown
+from lac.settings.training import NetworkSettings
 
 _ACTOR_CRITICS = {cls.__name__: cls for cls in (LyapunovActorCritic, LyapunovActorTwinCritic, SoftActorCritic)}
 _RULES: Mapping[str, Rule] = {
@@ -48,6 +49,24 @@ def describe(
         "action_dtype": np.dtype(action_space.dtype).name,
         "actor_critic": actor_critic.__name__,
         "ac_kwargs": _to_json(ac_kwargs),
+    }
+
+
+def written_out(actor_critic: type[nn.Module] | None, ac_kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The networks as the group ``network`` of a config has them, with the defaults of :class:`NetworkSettings`.
+
+    Args:
+        actor_critic: The class of the actor-critic; None is the default of the algorithm. Another one has a key of its
+            own, and no defaults: what it takes is its own affair.
+        ac_kwargs: Its arguments.
+    """
+    given = _to_json(ac_kwargs)
+    if actor_critic is not None:
+        return {"actor_critic": actor_critic.__name__, **given}
+    parts = {name: dict.fromkeys(_PARTS[name], given[name]) for name in _PARTS.keys() & given.keys()}
+    return asdict(NetworkSettings()) | {
+        name: parts[name] if name in parts and not isinstance(value, Mapping) else value
+        for name, value in given.items()
     }
 
 

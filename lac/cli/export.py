@@ -86,8 +86,8 @@ def _find_policies(
 ) -> tuple[list[Path], list[str], list[str]]:
     """The folders with a policy to export, and sentences about runs that are not finished and that are unusable.
 
-    A run whose own folder is given may have any status. Beside the policy nothing is needed: a run from Python has no
-    config, and what an agent saved is no run.
+    A run whose own folder is given may have any status. Beside the policy nothing is needed: what an agent saved is no
+    run.
     """
     own = {os.path.realpath(folder) for folder in given}
     readable, left_out = scan(given)

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from lac.config.checks import ConfigError
 from lac.config.resuming import continued_config, is_free
 from lac.runs.config_file import read_config
-from lac.runs.folder import CONFIG, FINISHED, SUMMARY, RunError, locked_run, read_summary
+from lac.runs.folder import CONFIG, FINISHED, FROM_PYTHON, SUMMARY, RunError, locked_run, read_summary
 
 _ROOT = Path("outputs")
 
@@ -34,7 +34,11 @@ def continue_run(config: DictConfig) -> FileLock:
         if not (folder / SUMMARY).is_file():
             raise RunError(f"no run has begun in {given}; give the folder of a run, or auto for the newest unfinished")
         if not (folder / CONFIG).is_file():
-            raise RunError(f"{folder} has no {CONFIG}: where it was trained from Python, it goes on from there")
+            raise RunError(f"{folder} has no {CONFIG}; restore it, or train the run again")
+        if read_summary(folder).get(FROM_PYTHON):
+            raise RunError(
+                f"{folder} was trained from Python: it goes on from there, with logger_kwargs={{'resume': ...}}"
+            )
         lock = locked_run(folder)
         saved = read_config(folder / CONFIG)
         before = _overrides_before(folder)

@@ -21,9 +21,10 @@ from lac.config.naming import name_on_wandb
 from lac.config.plans import fit_errors, training_plan
 from lac.envs.checks import smoke_test_errors
 from lac.envs.factory import environment_factory, validate_spaces, wrap_env
-from lac.files import relative_to, write_bytes
+from lac.files import relative_to
 from lac.loggers.copies import missing_package
 from lac.loggers.heartbeat import heartbeat
+from lac.runs.config_file import write_config
 from lac.runs.folder import CONFIG, FINISHED, PRUNED, SUMMARY, one_line, read_summary
 from lac.settings.arguments import key_of_argument
 from lac.settings.consistency import Given, unused
@@ -33,19 +34,8 @@ from lac.sweeps.search.settings import trial_number
 from lac.sweeps.seeds import PruningCallback, Report, objective, pruning_decision, train_seeds
 
 _HEADER = """\
-# The resolved config of this run. To run it again:
-#   {again}
-defaults:
-  - /schema/train@_here_
-  - /schema/disturbance/{disturbance}@disturbance
-  - /schema/algo/{algo}@algo
-  - cli@hydra: train
-  - _self_
-  - override hydra/sweeper: grid
-  - override hydra/job_logging: none
-  - override hydra/hydra_logging: none
-
-"""
+The resolved config of this run. To run it again:
+  {again}"""
 
 _FAIL_FAST = "fail_fast=true (there are no other jobs: this is not a sweep)"
 
@@ -177,14 +167,9 @@ def _single(cfg: DictConfig, seed: int) -> DictConfig:
 
 
 def _write_config(cfg: DictConfig, run_dir: Path) -> None:
-    header = _HEADER.format(
-        again=pasteable_command("train", _saved_config(relative_to(run_dir, _typed_in()))),
-        algo=cfg.algo.name,
-        disturbance=cfg.disturbance.kind,
-    )
-    cfg = deepcopy(cfg)
-    cfg.resume = None
-    write_bytes(run_dir / CONFIG, (header + OmegaConf.to_yaml(cfg, resolve=True)).encode())
+    comment = _HEADER.format(again=pasteable_command("train", _saved_config(relative_to(run_dir, _typed_in()))))
+    plain: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    write_config(run_dir / CONFIG, plain | {"resume": None}, comment)
 
 
 def _typed_in() -> Path:

@@ -7,7 +7,7 @@ from typing import Any
 
 from lac.files import relative_to_cwd
 from lac.runs import LeftOut, Run, RunError, scan
-from lac.runs.folder import CONFIG, EVALUATION, FINISHED, SUMMARY, read_object, unreadable
+from lac.runs.folder import CONFIG, EVALUATION, FINISHED, SUMMARY, UNMADE, read_object, unreadable
 from lac.settings.algorithms import ALGORITHMS
 from lac.settings.commands import config_keys
 from lac.settings.rules import Number
@@ -16,12 +16,15 @@ from lac.settings.training import KEEP_KEYS
 _FIGURES = ("cost_mean", "death_rate", "ep_len_mean")
 _FURTHER = ("settled", "settling_steps", "episodes")
 _METHOD = ("algo", "env", "network", "lr_schedule", "train", "disturbance")
-_TEST = ("algo.opt_type", "env.id", "env.max_episode_steps", "env.reward_max", "env.goal_tolerance", "train.max_ep_len")
+_ENV_FN = "env.env_fn"
+"""What a config does not show of an environment from Python."""
+_ENV_TEST = ("env.id", "env.max_episode_steps", "env.reward_max", "env.goal_tolerance", _ENV_FN)
+_TEST = ("algo.opt_type", *_ENV_TEST, "train.max_ep_len")
 _TEST_KWARGS = "env.kwargs"
 _SINCE = ("algo", "network", "lr_schedule", "train")
 """Parts whose keys all have defaults."""
-_NO_METHOD = {"train.seeds", "train.save_freq", "train.export", *KEEP_KEYS}
-"""Keys that change what is kept of a training, or how many there are, but no result."""
+_NO_METHOD = {"env.name", "train.seeds", "train.save_freq", "train.export", *KEEP_KEYS}
+"""Keys that change what things are called, what is kept of a training, or how many there are, but no result."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def find_results(folders: Iterable[Path]) -> tuple[list[Result], list[LeftOut]]:
         if same is not result:
             reason = f"has config and seed of {relative_to_cwd(same.run.folder)}"
             left_out.append(_left_out(run.folder, reason, run.status))
-    return _with_environments(list(results.values())), sorted(left_out, key=lambda item: item.folder)
+    return _with_environments(_with_short_names(list(results.values()))), sorted(left_out, key=lambda item: item.folder)
 
 
 def settings_of_test(method: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,6 +85,24 @@ def settings_of_test(method: Mapping[str, Any]) -> dict[str, Any]:
 
 def _setting(key: str, value: object) -> str:
     return f"{key.rpartition('.')[2]}={value}"
+
+
+def _with_short_names(results: Sequence[Result]) -> list[Result]:
+    """The results, with the short name that other runs have for an environment instead of its id, where it is clear."""
+    of_test: dict[str, str] = {}
+    of_id: dict[Any, set[str]] = {}
+    for result in results:
+        if result.env != result.method.get("env.id"):
+            of_test[identity(settings_of_test(result.method))] = result.env
+            of_id.setdefault(result.method.get("env.id"), set()).add(result.env)
+
+    def name(result: Result) -> str:
+        names = of_id.get(result.env, set())
+        own = next(iter(names)) if len(names) == 1 else result.env
+        is_named = result.env != result.method.get("env.id")
+        return result.env if is_named else of_test.get(identity(settings_of_test(result.method)), own)
+
+    return [replace(result, env=name(result)) for result in results]
 
 
 def _with_environments(results: Sequence[Result]) -> list[Result]:
@@ -134,6 +155,8 @@ def _method(run: Run, algo: str) -> dict[str, Any]:
             is_new = not any(own == key or own.startswith(f"{key}.") or key.startswith(f"{own}.") for own in method)
             if is_new and key.partition(".")[0] in _SINCE and key.partition(".")[0] in parts:
                 method[key] = leaf.default
+    if run.summary.get(UNMADE) is not None:
+        method[_ENV_FN] = run.summary[UNMADE]
     return {key: value for key, value in method.items() if key not in _NO_METHOD}
 
 

@@ -109,7 +109,7 @@ def export_run(
 def _with_environment(folder: Path, source: Source, agent: Agent) -> tuple[Source, str | None]:
     """The source with what the environment of the run says, or a sentence about why it says nothing.
 
-    A run from Python has no config, and nothing is wrong with it.
+    What an agent has saved has no config, and nothing is wrong with it.
     """
     if not (folder / CONFIG).exists():
         return source, None

@@ -14,6 +14,8 @@ from lac.files import write_json
 CONFIG, METRICS, SUMMARY = "config.yaml", "metrics.jsonl", "summary.json"
 PICTURE, LOG, EVALUATION = "learning_curve.png", "train.log", "evaluation.json"
 RUNNING, FINISHED, FAILED, INTERRUPTED, PRUNED = "running", "finished", "failed", "interrupted", "pruned"
+FROM_PYTHON, UNMADE = "from_python", "unmade_environment"
+"""Entries of a summary: whether Python has begun the run, and why its environment cannot be made from its config."""
 ATTEMPTS = "attempts"
 """Folder of a sweep that keeps the results of earlier attempts at its jobs."""
 CHECKPOINTS = "checkpoints"

@@ -17,6 +17,7 @@ from lac.runs.folder import (
     CONFIG,
     METRICS,
     SUMMARY,
+    UNMADE,
     RunError,
     one_line,
     present_file,
@@ -106,9 +107,16 @@ class Run:
                 trained under. The factory raises a DisturbanceError if it does not fit the environment.
 
         Raises:
-            RunError: The environment in the config is unknown or cannot be imported. The factory raises it, too, if
-                the environment cannot be built.
+            RunError: The environment in the config is unknown or cannot be imported, or the config does not suffice to
+                make it. The factory raises it, too, if the environment cannot be built.
         """
+        unmade = self.summary.get(UNMADE)
+        if unmade is not None:
+            raise RunError(
+                f"the environment of {self.folder} cannot be made by name: {unmade}. Register it with Gymnasium, with "
+                "what it needs as arguments, and train again; or call lac.evaluate(lac.load_agent(folder), env_fn) and "
+                "its like from Python"
+            )
         env = self._part("env", EnvSettings, "id", "kwargs", "max_episode_steps", "reward_max")
         opt_type = self._part("algo", Algorithm, "name", "opt_type")["opt_type"]
         max_ep_len = self._part("train", LoopSettings, "max_ep_len")["max_ep_len"]

@@ -16,7 +16,7 @@ class RecordSettings:
     Attributes:
         run_dir: The run folder; it must not contain a run yet, unless one is continued.
         title: Name of the run in summaries and figures.
-        config: The resolved configuration, for W&B.
+        config: The resolved config, for W&B.
         save_freq: Number of epochs between two saved policies.
         keep_saved: Whether to keep each saved policy under the name of its epoch.
         keep_policies: How many policies of epochs are kept, spread evenly over the run.
@@ -32,6 +32,8 @@ class RecordSettings:
         keep_checkpoints: How many checkpoints are kept; 0 writes none.
         checkpoint_seconds: Seconds between two.
         copies: Which copies of the metrics are kept.
+        is_from_python: Whether Python has begun the run, and not a command: only Python can then continue it.
+        unmade_environment: Why the environment cannot be made from the config, as a phrase; None if it can.
     """
 
     run_dir: Path
@@ -52,3 +54,5 @@ class RecordSettings:
     keep_checkpoints: int = 0
     checkpoint_seconds: float = 60.0
     copies: CopySettings = field(default_factory=CopySettings)
+    is_from_python: bool = False
+    unmade_environment: str | None = None

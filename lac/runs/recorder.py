@@ -31,6 +31,7 @@ from lac.runs.final_results import add_final_tests, add_yardstick, raise_if_remo
 from lac.runs.folder import (
     FAILED,
     FINISHED,
+    FROM_PYTHON,
     INTERRUPTED,
     LOG,
     METRICS,
@@ -38,6 +39,7 @@ from lac.runs.folder import (
     PRUNED,
     RUNNING,
     SUMMARY,
+    UNMADE,
     RunError,
     claimed_folder,
     has_checkpoint,
@@ -110,6 +112,8 @@ class RunRecorder:
         self._policies.begin(plan.loop, 0 if self._resumption is None else self._resumption.env_steps)
         self._wandb.start()
         self._summary |= {"seed": plan.seed, "wandb": self._wandb.description, **provenance()}
+        if self._settings.is_from_python:
+            self._summary |= {FROM_PYTHON: True, UNMADE: self._settings.unmade_environment}
         if self._resumption is not None:
             self._resume(self._resumption)
         self._write_summary()

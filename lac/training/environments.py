@@ -31,6 +31,7 @@ class Environments:
         training: Those that are trained in, as a vector environment.
         tests: Those of the tests.
         spaces: The spaces of each.
+        first: What ``env_fn`` gave first, without what is wrapped around it for an agent.
         warnings: Sentences about what may be unintended.
 
     Raises:
@@ -52,6 +53,7 @@ class Environments:
         except BaseException:
             _close_all(maker.made)
             raise
+        self.first = maker.made[0]
         names = dict.fromkeys(name for env in maker.made for name in _with_running_statistics(env))
         self.warnings = [
             f"each environment has running statistics of its own in {name}, so that training and tests see different "

@@ -89,7 +89,7 @@ def test_the_best_policy_has_a_file_of_its_own(export, run):
 
 
 @pytest.mark.parametrize("lacking", [["config.yaml"], ["config.yaml", "metrics.jsonl", "summary.json"]])
-def test_a_run_from_python_and_a_saved_agent_need_no_config(lacking, export, run):
+def test_a_run_without_a_config_and_a_saved_agent_are_exported(lacking, export, run):
     for name in lacking:
         (run / name).unlink()
     end = export(f"run_dir={run}")

@@ -134,3 +134,14 @@ def test_a_job_of_several_seeds_counts_as_its_seeds(tmp_path):
     (tmp_path / "job" / "summary.json").write_text(json.dumps(summary))
     (group,), left_out = compared(tmp_path)
     assert ([result.run.folder.name for result in group.results], left_out) == (["seed-1", "seed-2"], [])
+
+
+def test_runs_of_both_doors_are_compared_and_what_a_config_does_not_show_keeps_them_apart(tmp_path):
+    """One has the short name of the option of the command, the others the id alone."""
+    for seed, name in enumerate(("x", "gym", "gym")):
+        a_run(tmp_path / str(seed), seed, 2.0, env={"name": name, "id": "lac/X-v1"})
+    change_summary(tmp_path / "2", unmade_environment="its attribute mu is 2.0")
+    results, left_out = find_results([tmp_path])
+    assert left_out == []
+    assert [result.env for result in results] == ["x", "x", "x, env_fn=its attribute mu is 2.0"]
+    assert [len(group.results) for group in group_results(results)] == [2, 1]

@@ -148,8 +148,9 @@ def test_robustness_and_stability_are_shown_where_they_are(tmp_path):
 def test_lac_is_compared_with_sac_over_environments(tmp_path):
     for env, factor in (("a", 1.0), ("b", 10.0)):
         for seed in range(2):
-            a_run(tmp_path / f"{env}-lac-{seed}", seed, factor * (2.0 + seed), env={"name": env})
-            a_run(tmp_path / f"{env}-sac-{seed}", seed, factor * (3.0 + seed), algo="sac", env={"name": env})
+            named = {"name": env, "id": env}
+            a_run(tmp_path / f"{env}-lac-{seed}", seed, factor * (2.0 + seed), env=named)
+            a_run(tmp_path / f"{env}-sac-{seed}", seed, factor * (3.0 + seed), algo="sac", env=named)
     change_summary(tmp_path / "b-lac-0", final={"cost_mean": 1.0, "death_rate": 1.0, "ep_len_mean": 1.0})
     results, _ = find_results([tmp_path])
     both, first, second = compare(results, [], [LQR], []).improvements

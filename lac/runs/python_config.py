@@ -1,0 +1,161 @@
+"""The config of a training from Python, in the schema of the command ``train``."""
+
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import VectorEnv
+
+from lac.agents.description import written_out
+from lac.envs.factory import make_env
+from lac.runs.folder import one_line
+from lac.settings.disturbances import Disturbance
+from lac.settings.fields import setting_errors
+from lac.settings.logging import CopySettings, LoggerSettings
+from lac.settings.rules import plain, shown
+from lac.settings.training import EnvSettings, KeepSettings
+from lac.training.plan import TrainingPlan
+from lac.training.state import global_generators, set_global_generators
+
+_DECLARED = ("reward_max", "goal_tolerance")
+"""Attributes of an environment that a config can set."""
+_NO_NAME = "gym"
+"""The short name of an environment that has none of its own."""
+_STEPS = 5
+"""Steps of an episode in which an environment shows which attributes are its state."""
+
+
+def config_of_plan(
+    plan: TrainingPlan, logging: LoggerSettings, env: gymnasium.Env[Any, Any] | VectorEnv[Any, Any, Any]
+) -> tuple[dict[str, Any], str | None]:
+    """The config of a training from Python, and why its environment cannot be made from it.
+
+    Args:
+        plan: The plan of the training.
+        logging: What it records.
+        env: An environment that ``env_fn`` gave.
+
+    Returns:
+        The config, whose part ``env`` has at least a name, and a phrase; None where the environment can be made again.
+    """
+    part, reason = _part_of(env)
+    keep, copies = ({f.name: getattr(logging, f.name) for f in fields(kind)} for kind in (KeepSettings, CopySettings))
+    start_policy = plan.loop.start_policy
+    config = {
+        "algo": asdict(plan.algorithm),
+        "env": {**part, "termination_cost": plan.termination_cost, "num_envs": plan.num_envs},
+        "network": written_out(plan.actor_critic, plan.ac_kwargs),
+        "lr_schedule": asdict(plan.schedule),
+        "device": {"name": plan.device, "engine": plan.engine},
+        "disturbance": asdict(Disturbance(name="none", kind="none")),
+        "train": {
+            **asdict(plan.loop),
+            "start_policy": None if start_policy is None else str(Path(start_policy).absolute()),
+            **keep,
+        },
+        "loggers": copies,
+        "seed": plan.seed,
+    }
+    return plain(config), reason
+
+
+def _part_of(env: Any) -> tuple[dict[str, Any], str | None]:
+    """The keys of the environment itself in the part ``env`` of a config, and why it cannot be made from them."""
+    spec = env.spec
+    part: dict[str, Any] = {
+        "name": _NO_NAME,
+        "id": type(env.unwrapped).__name__ if spec is None else spec.id,
+        "max_episode_steps": None,
+        "reward_max": None,
+        "goal_tolerance": None,
+        "kwargs": {},
+    }
+    if isinstance(env, VectorEnv):
+        return part, "it is a vector environment"
+    if spec is None:
+        return part, "gymnasium.make did not make it"
+    if spec.additional_wrappers:
+        return part, f"it has the wrapper {spec.additional_wrappers[-1].name}"
+    registered = gymnasium.registry.get(spec.id)
+    if registered is None:
+        return part, f"{spec.id} is not registered"
+    limit = spec.max_episode_steps
+    if limit is None and registered.max_episode_steps is not None:
+        return part, f"it has no time limit, and that of another one is {registered.max_episode_steps} steps"
+    part["max_episode_steps"] = None if limit == registered.max_episode_steps else limit
+    kwargs = {key: value for key, value in spec.kwargs.items() if key != "render_mode"}
+    part["kwargs"] = plain({k: v for k, v in kwargs.items() if k not in registered.kwargs or v != registered.kwargs[k]})
+    errors = setting_errors(EnvSettings, part, "env.")
+    errors += [f"its argument {key} is {shown(part['kwargs'][key])}" for key in _not_plain(part["kwargs"])]
+    return part, errors[0] if errors else _difference_of_new(env, part)
+
+
+def _difference_of_new(env: Any, part: dict[str, Any]) -> str | None:
+    """What an environment of these settings has otherwise than the one that is there, as a phrase.
+
+    What a config can declare is added to the settings.
+    """
+    generators = global_generators()  # of which an environment may draw
+    try:
+        new = make_env(part["id"], part["max_episode_steps"], part["kwargs"])
+        settings = _settings_of(new)
+        new.close()
+    except Exception as error:  # whatever the code of an environment raises
+        return f"another one cannot be made: {one_line(error)}"
+    finally:
+        set_global_generators(generators)
+    own = vars(env.unwrapped)
+    for name in _DECLARED:
+        if name in own and not _equal(own[name], settings.get(name)):
+            part[name] = plain(own[name])
+    others = (name for name in settings if name not in _DECLARED and not _equal(own.get(name), settings[name]))
+    changed = next(others, None)
+    if changed is None:
+        return None
+    return f"its attribute {changed} is {shown(own.get(changed))}, and that of another one {shown(settings[changed])}"
+
+
+def _settings_of(env: gymnasium.Env[Any, Any]) -> dict[str, Any]:
+    """The public attributes with numbers or texts that an episode leaves as they are."""
+    before = deepcopy(_attributes(env))
+    env.action_space.seed(0)
+    env.reset(seed=0)
+    for _ in range(_STEPS):
+        if any(env.step(env.action_space.sample())[2:4]):
+            env.reset()
+    after = _attributes(env)
+    return {name: value for name, value in before.items() if name in after and _equal(value, after[name])}
+
+
+def _attributes(env: gymnasium.Env[Any, Any]) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in plain(vars(env.unwrapped)).items()
+        if not name.startswith("_") and name != "render_mode" and _is_plain(value)
+    }
+
+
+def _equal(one: Any, other: Any) -> bool:
+    one, other = plain(one), plain(other)
+    try:
+        first, second = np.asarray(one, np.float64), np.asarray(other, np.float64)
+        return first.shape == second.shape and np.array_equal(first, second, equal_nan=True)
+    except (TypeError, ValueError):
+        return bool(one == other)
+
+
+def _not_plain(kwargs: Mapping[str, Any]) -> Iterator[str]:
+    return (key for key, value in kwargs.items() if not _is_plain(value))
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a config can hold the value."""
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and _is_plain(entry) for key, entry in value.items())
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    return isinstance(value, (str, int, float, type(None)))
