@@ -38,9 +38,7 @@ _ENV_FN = Parameter("env_fn", Parameter.POSITIONAL_OR_KEYWORD, annotation=Callab
 _CALLBACKS = Parameter("callbacks", Parameter.KEYWORD_ONLY, default=(), annotation=Sequence[Callback])
 _LOGGER_KWARGS = Parameter("logger_kwargs", Parameter.POSITIONAL_OR_KEYWORD, default={}, annotation=Mapping[str, Any])
 
-_CONFIG_COMMENT = """\
-The config of a run from Python, as the command `train` has it. To run it again from the command line:
-  python scripts/train.py --config-dir FOLDER --config-name config"""
+_CONFIG_COMMENT = "The config of a run from Python, in the keys of the command `train`."
 
 _DOCSTRING = """Train :class:`~lac.agents.{module}.{name}` in an environment.
 
@@ -219,14 +217,15 @@ def _write_config(settings: RecordSettings, arguments: Mapping[str, Any]) -> Non
     obstacles = [] if own is None else [f"its actor-critic {own.__name__} is known to Python alone"]
     if settings.unmade_environment is not None:
         obstacles.append(f"its environment cannot be made by name ({settings.unmade_environment})")
-    lines = [_CONFIG_COMMENT]
+    callbacks = ", ".join(type(callback).__name__ for callback in arguments["callbacks"])
     if obstacles:
-        lines.append(f"The command cannot run it again: {'; '.join(obstacles)}.")
-    elif arguments["callbacks"]:
-        lines.append(
-            f"Its callbacks are left out there: {', '.join(type(c).__name__ for c in arguments['callbacks'])}."
+        comment = f"{_CONFIG_COMMENT}\nThe command cannot run it again: {'; '.join(obstacles)}."
+    else:
+        without = f", without its callbacks ({callbacks})" if callbacks else ""
+        comment = (
+            f"{_CONFIG_COMMENT}\nThe command runs it again{without}, with --config-dir FOLDER --config-name config."
         )
-    write_config(settings.run_dir / CONFIG, settings.config, "\n".join(lines), is_runnable=not obstacles)
+    write_config(settings.run_dir / CONFIG, settings.config, comment, is_runnable=not obstacles)
 
 
 def _new_run_folder(parent: Path, name: str) -> Path:

@@ -27,6 +27,9 @@ _NO_NAME = "gym"
 """The short name of an environment that has none of its own."""
 _STEPS = 5
 """Steps of an episode in which an environment shows which attributes are its state."""
+_LARGEST = 1000
+"""Numbers in an attribute that may be a setting."""
+_ABSENT = object()
 
 
 def config_of_plan(
@@ -87,8 +90,8 @@ def _part_of(env: Any) -> tuple[dict[str, Any], str | None]:
     if limit is None and registered.max_episode_steps is not None:
         return part, f"it has no time limit, and that of another one is {registered.max_episode_steps} steps"
     part["max_episode_steps"] = None if limit == registered.max_episode_steps else limit
-    kwargs = {key: value for key, value in spec.kwargs.items() if key != "render_mode"}
-    part["kwargs"] = plain({k: v for k, v in kwargs.items() if k not in registered.kwargs or v != registered.kwargs[k]})
+    own = {key: value for key, value in spec.kwargs.items() if not _equal(value, registered.kwargs.get(key, _ABSENT))}
+    part["kwargs"] = plain({key: value for key, value in own.items() if key != "render_mode"})
     errors = setting_errors(EnvSettings, part, "env.")
     errors += [f"its argument {key} is {shown(part['kwargs'][key])}" for key in _not_plain(part["kwargs"])]
     return part, errors[0] if errors else _difference_of_new(env, part)
@@ -132,11 +135,16 @@ def _settings_of(env: gymnasium.Env[Any, Any]) -> dict[str, Any]:
 
 
 def _attributes(env: gymnasium.Env[Any, Any]) -> dict[str, Any]:
-    return {
-        name: value
-        for name, value in plain(vars(env.unwrapped)).items()
-        if not name.startswith("_") and name != "render_mode" and _is_plain(value)
-    }
+    """The public attributes that a config could hold; large arrays are data and no settings."""
+    named = {k: v for k, v in vars(env.unwrapped).items() if not k.startswith("_") and k != "render_mode"}
+    small = plain({name: value for name, value in named.items() if _size(value) <= _LARGEST})
+    return {name: value for name, value in small.items() if _is_plain(value)}
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, np.ndarray):
+        return value.size
+    return len(value) if isinstance(value, (list, tuple, Mapping)) else 1
 
 
 def _equal(one: Any, other: Any) -> bool:
