@@ -70,7 +70,7 @@ def run_app(config_name: str, task: Callable[[DictConfig], Any]) -> NoReturn:
 
     def job(cfg: DictConfig) -> Any:
         resolve_typed_variables_only(typed)  # again, since a job may run in another process
-        if HydraConfig.get().mode == RunMode.RUN:  # a sweep handles signals itself
+        if HydraConfig.get().mode == RunMode.RUN:  # for a sweep it is done before its first job
             end_with_cleanup()
         return run_job(task, cfg)
 

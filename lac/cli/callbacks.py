@@ -1,4 +1,4 @@
-"""What Hydra calls before a run: the run folder is claimed before anything is written into it."""
+"""What Hydra calls before a run: its folder is claimed before anything is written into it; and before a sweep."""
 
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,17 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lac.cli.app import refuse
 from lac.cli.resume import continue_run
+from lac.cli.signals import end_with_cleanup
 from lac.config.checks import ConfigError
 from lac.runs.folder import claimed_folder, new_folder
 
 
 class ClaimFolder(Callback):
     """Gives each run a folder of its own, whatever other processes start at the same time."""
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Let signals raise: a sweep has to end its jobs."""
+        end_with_cleanup()
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Claim the folder that the command line names or whose run goes on, or make one that did not exist."""

@@ -189,10 +189,10 @@ run_command("train")
     assert (end.returncode, end.stdout, end.stderr) == (-signal.SIGINT, "", "")
 
 
-def test_a_config_that_no_training_has_written_is_refused_in_one_sentence(train_here, started, tmp_path):
+def test_a_config_that_no_training_has_written_is_refused_in_one_sentence(train_apart, tmp_path):
+    """In a process of its own, since without the list of defaults Hydra sets up its own logging."""
     (tmp_path / "mine.yaml").write_text("algo: {name: lac}\n")
-    end = train_here("--config-dir", str(tmp_path), "--config-name", "mine", "hydra.run.dir=run")
+    end = train_apart("--config-dir", str(tmp_path), "--config-name", "mine", "hydra.run.dir=run", cwd=tmp_path)
     assert end.status == 2
     (sentence,) = end.stderr.splitlines()[1:]
     assert told(sentence, "the config", hints=["/schema/train@_here_", "config.yaml of a run"])
-    assert started == []
