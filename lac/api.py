@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import datetime
 from inspect import Parameter
 from pathlib import Path
@@ -108,9 +108,8 @@ def _train(algorithm: str, arguments: Mapping[str, Any]) -> tuple[Agent, ReplayB
         with Trainer(plan, arguments["env_fn"], state, arguments["callbacks"]) as trainer:
             if resumption is not None:
                 resumption.raise_if_nothing_is_left(trainer.is_complete, trainer.early_stop)
-            config, unmade = config_of_plan(plan, logging, trainer.environments.first)
-            settings = _record_settings(algorithm, here, logging, arguments, resumption)
-            settings = replace(settings, config=config, unmade_environment=unmade)
+            described = config_of_plan(plan, logging, trainer.environments.first)
+            settings = _record_settings(algorithm, here, logging, arguments, resumption, *described)
             with RunRecorder(settings, resumption, trainer.deviations) as recorder:
                 _write_config(settings, arguments)
                 trainer.run(recorder)
@@ -178,7 +177,13 @@ def _logger_settings(logger_kwargs: Any) -> LoggerSettings:
 
 
 def _record_settings(
-    name: str, here: Path, logging: LoggerSettings, arguments: Mapping[str, Any], resumption: Resumption | None
+    name: str,
+    here: Path,
+    logging: LoggerSettings,
+    arguments: Mapping[str, Any],
+    resumption: Resumption | None,
+    config: Mapping[str, Any],
+    unmade_environment: str | None,
 ) -> RecordSettings:
     exp_name = logging.exp_name or name
     wandb = WandbSettings(
@@ -196,6 +201,7 @@ def _record_settings(
         run_dir=run_dir,
         start_dir=here,
         title=exp_name,
+        config=config,
         save_freq=arguments["save_freq"],
         unused=unused(Given.as_arguments(arguments)),
         keep_saved=logging.save_checkpoints,
@@ -208,6 +214,7 @@ def _record_settings(
         checkpoint_seconds=logging.checkpoint_seconds,
         copies=logging,
         is_from_python=True,
+        unmade_environment=unmade_environment,
     )
 
 

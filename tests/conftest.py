@@ -64,7 +64,7 @@ def script_here(
     # The script sets this for its own process; this puts it back afterwards.
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
     monkeypatch.chdir(tmp_path)
-    handler = signal.getsignal(signal.SIGTERM)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def run(name: str, *arguments: object) -> Ended:
         script = ROOT / "scripts" / name
@@ -86,7 +86,8 @@ def script_here(
 
     yield run
     GlobalHydra.instance().clear()
-    signal.signal(signal.SIGTERM, handler)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What Hydra calls before a run: its folder is claimed before anything is written into it; and before a sweep."""
+"""What Hydra calls before a run, whose folder is claimed before anything is written into it, and before a sweep."""
 
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,6 @@ from lac.runs.folder import claimed_folder, new_folder
 
 class ClaimFolder(Callback):
     """Gives each run a folder of its own, whatever other processes start at the same time."""
-
-    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Let signals raise: a sweep has to end its jobs."""
-        end_with_cleanup()
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Claim the folder that the command line names or whose run goes on, or make one that did not exist."""
@@ -52,3 +48,11 @@ class ClaimFolder(Callback):
             refuse([f"hydra.run.dir is {str(config.hydra.run.dir)!r}, which cannot be used: {error}"])
         with read_write(config.hydra.run):
             config.hydra.run.dir = str(folder)
+
+
+class CleanUpOnSignals(Callback):
+    """Lets Ctrl-C and SIGTERM end a sweep with its jobs; a single run does that for itself."""
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Let signals raise from now on."""
+        end_with_cleanup()

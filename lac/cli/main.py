@@ -59,7 +59,7 @@ def main() -> NoReturn:
     if name in _COMPLETION_FLAGS:
         _complete(rest)
     if name not in _ENTRIES:
-        from lac.cli.app import refuse  # noqa: PLC0415 (imports Hydra, which help does not need)
+        from lac.cli.app import refuse  # noqa: PLC0415 (imports Hydra)
 
         refuse([f"{name!r} is not a command; it must be one of {', '.join(_ENTRIES)}.{nearest(name, _ENTRIES)}"])
     # Hydra's usage message, records of runs and W&B name the whole command.

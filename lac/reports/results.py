@@ -21,7 +21,7 @@ _ENV_FN = "env.env_fn"
 _ENV_TEST = ("env.id", "env.max_episode_steps", "env.reward_max", "env.goal_tolerance", _ENV_FN)
 _TEST = ("algo.opt_type", *_ENV_TEST, "train.max_ep_len")
 _TEST_KWARGS = "env.kwargs"
-_SINCE = ("algo", "network", "lr_schedule", "train")
+_WITH_DEFAULTS = ("algo", "network", "lr_schedule", "train")
 """Parts whose keys all have defaults."""
 _NO_METHOD = {"env.name", "train.seeds", "train.save_freq", "train.export", *KEEP_KEYS}
 """Keys that change what things are called, what is kept of a training, or how many there are, but no result."""
@@ -153,7 +153,7 @@ def _method(run: Run, algo: str) -> dict[str, Any]:
     if algo in ALGORITHMS:
         for key, leaf in config_keys("train", algo).items():
             is_new = not any(own == key or own.startswith(f"{key}.") or key.startswith(f"{own}.") for own in method)
-            if is_new and key.partition(".")[0] in _SINCE and key.partition(".")[0] in parts:
+            if is_new and key.partition(".")[0] in _WITH_DEFAULTS and key.partition(".")[0] in parts:
                 method[key] = leaf.default
     if run.summary.get(UNMADE) is not None:
         method[_ENV_FN] = run.summary[UNMADE]

@@ -19,16 +19,7 @@ def run(trained, tmp_path):
     return tmp_path / "outputs" / "run"
 
 
-@pytest.fixture
-def signals():
-    """Handlers of this process, which the end of a command replaces."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
-def test_the_newest_unfinished_run_goes_on(train_here, run, signals, monkeypatch, tmp_path):
+def test_the_newest_unfinished_run_goes_on(train_here, run, monkeypatch, tmp_path):
     """Ended by a signal, it says how it goes on; Hydra's records of both calls are kept."""
     monkeypatch.syspath_prepend(Path(__file__).parent)
     other = tmp_path / "outputs" / "day" / "other"
