@@ -14,23 +14,19 @@ import math
 from collections import namedtuple
 
 import numpy as np
-from numba import njit
 
 from lac.engines.blas import product
+from lac.engines.elementary import HALF, LOG_2, ONE, TWO, ZERO, exponential, f32, log_of_one_and, part, tanh
 
 INPUTS, OUTPUTS, WEIGHTS, BIASES, ACTIVATION = range(5)
 PARAMETERS, GRADIENT, FIRST, SECOND, TARGET = range(5)
-RELU, TANH, BEFORE, AFTER, ACTOR, CRITIC, LOG_ALPHA, LOG_LABDA = 1, 2, 1, 2, 0, 1, -2, -1
+RELU, TANH, ELU = 1, 2, 3
+BEFORE, AFTER, ACTOR, CRITIC, LOG_ALPHA, LOG_LABDA = 1, 2, 0, 1, -2, -1
 Form = namedtuple("Form", "settings actor critic starts memory steps scaling box inputs outputs spare")
 Policy = namedtuple("Policy", "inputs heads squashed deviation actions logp")
-f32 = np.float32
-ZERO, HALF, ONE, TWO, TINY = f32(0.0), f32(0.5), f32(1.0), f32(2.0), f32(1e-30)
+TINY = f32(1e-30)
 BETA1, BETA2, EPSILON, NEW1, OLD2, NEW2 = 0.9, 0.999, 1e-8, f32(0.1), f32(0.999), f32(0.001)
 LOG_STD_MIN, LOG_STD_MAX, HALF_LOG_2PI = f32(-20.0), f32(2.0), f32(0.5 * math.log(2.0 * math.pi))
-LOG_2, LOG_2_HIGH, LOG_2_LOW = f32(math.log(2.0)), f32(0.693359375), f32(math.log(2.0) - 0.693359375)
-C2, C3, C4, C5, C6, C7 = (f32(1.0 / math.factorial(k)) for k in range(2, 8))
-D3, D5, D7, D9, D11, D13 = (f32(1.0 / k) for k in range(3, 14, 2))
-part = njit(error_model="numpy")
 
 
 def lyapunov_update(a, obs, act, obs_next, cost, done, sums, noise):
@@ -216,8 +212,8 @@ def forward(net, vector, x, outputs):
         product(weight, x, y, ZERO)
         for j in range(y.shape[0]):
             for i in range(y.shape[1]):
-                z = y[j, i] + bias[j]
-                y[j, i] = tanh(z) if kind == TANH else (ZERO if kind == RELU and z < ZERO else z)  # NaN stays
+                y[j, i] += bias[j]
+        activate(kind, outputs[at : at + y.size])
         at, x = at + y.size, y
     return x
 
@@ -231,10 +227,7 @@ def backward(net, vector, gradient, x, outputs, spare, kept):
         n_in, n_out, kind = net[k, INPUTS], net[k, OUTPUTS], net[k, ACTIVATION]
         at -= batch * n_out
         y, d_sums = rows(outputs, at, n_out, batch), rows(d_y, 0, n_out, batch)
-        for j in range(n_out):
-            for i in range(batch):
-                slope = ONE - y[j, i] * y[j, i] if kind == TANH else ONE
-                d_sums[j, i] = ZERO if kind == RELU and y[j, i] <= ZERO else d_sums[j, i] * slope
+        times_slope(kind, outputs[at : at + y.size], d_sums.reshape(-1))
         if len(gradient) > 0:
             d_weight, d_bias = layer(net, k, gradient)
             product(d_sums, (rows(outputs, at - batch * n_in, n_in, batch) if k > 0 else x).T, d_weight, kept)
@@ -246,28 +239,32 @@ def backward(net, vector, gradient, x, outputs, spare, kept):
 
 
 @part
-def exponential(x):
-    """Numbers ``scale, e`` of ``exp(x) = scale (1 + e)``; in contrast to the library's, it is vectorised in loops."""
-    x = f32(-87.0) if x < f32(-87.0) else (f32(87.0) if x > f32(87.0) else x)
-    k = np.floor(x / LOG_2 + HALF)
-    r = (x - k * LOG_2_HIGH) - k * LOG_2_LOW
-    e = r * (ONE + r * (C2 + r * (C3 + r * (C4 + r * (C5 + r * (C6 + r * C7))))))
-    return np.int32((np.int32(ZERO if np.isnan(k) else k) + np.int32(127)) << np.int32(23)).view(f32), e
+def activate(kind, y):
+    """Replace sums by the outputs of an activation; NaN stays."""
+    if kind == RELU:
+        for i in range(len(y)):
+            y[i] = ZERO if y[i] < ZERO else y[i]
+    elif kind == TANH:
+        for i in range(len(y)):
+            y[i] = tanh(y[i])
+    elif kind == ELU:
+        for i in range(len(y)):
+            scale, e = exponential(min(y[i], ZERO))
+            y[i] = max(y[i], ZERO) + ((scale - ONE) + scale * e)
 
 
 @part
-def log_of_one_and(x):
-    """``log(1 + x)`` for x from 0 to 1, as ``2 artanh(x / (2 + x))``; it is vectorised in loops, too."""
-    s = x / (TWO + x)
-    r = s * s
-    return TWO * s * (ONE + r * (D3 + r * (D5 + r * (D7 + r * (D9 + r * (D11 + r * D13))))))
-
-
-@part
-def tanh(x):
-    """The hyperbolic tangent, also of small numbers, as ``(1 - e^-2|x|) / (1 + e^-2|x|)``."""
-    scale, e = exponential(-TWO * abs(x))
-    return math.copysign(((ONE - scale) - scale * e) / ((ONE + scale) + scale * e), x)
+def times_slope(kind, y, d_y):
+    """Multiply the gradient by outputs of an activation by its slope there, to that by its sums."""
+    if kind == RELU:
+        for i in range(len(y)):
+            d_y[i] = ZERO if y[i] <= ZERO else d_y[i]
+    elif kind == TANH:
+        for i in range(len(y)):
+            d_y[i] *= ONE - y[i] * y[i]
+    elif kind == ELU:
+        for i in range(len(y)):
+            d_y[i] *= min(y[i], ZERO) + ONE
 
 
 @part

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lac.networks import LyapunovCritic, QCritic, SquashedGaussianActor
 from lac.networks.actor_critic import ActorCritic
 
-ACTIVATIONS: dict[type[nn.Module], int] = {nn.Identity: 0, nn.ReLU: 1, nn.Tanh: 2}
+ACTIVATIONS: dict[type[nn.Module], int] = {nn.Identity: 0, nn.ReLU: 1, nn.Tanh: 2, nn.ELU: 3, nn.Softplus: 4}
 """The activations that have a compiled form, with their number there."""
 
 Table = npt.NDArray[np.int64]
@@ -30,7 +30,7 @@ def why_not_compiled(ac: nn.Module, critics: tuple[Any, ...]) -> str | None:
     if any(p.dtype != torch.float32 for p in ac.parameters()):
         return "the networks are not in float32"
     others = {type(m) for part in parts for m in layers(part)} - {nn.Linear, *ACTIVATIONS}
-    return f"the activation {min(kind.__name__ for kind in others)} is none of ReLU and Tanh" if others else None
+    return f"the activation {min(kind.__name__ for kind in others)} is none of ReLU, Tanh and ELU" if others else None
 
 
 class Memory:

@@ -163,7 +163,7 @@ def test_a_setting_out_of_its_range_is_refused_at_construction(name, value):
 # Members: acting -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("activation", [nn.ReLU, nn.ELU], ids=["kernels", "torch"])
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.GELU], ids=["kernels", "torch"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_actions_for_one_observation_and_for_a_batch(activation, dtype):
     low, high = np.array([-0.1, 2.0], dtype), np.array([0.7, 5.0], dtype)
@@ -183,7 +183,7 @@ def test_actions_for_one_observation_and_for_a_batch(activation, dtype):
     assert agent.get_action(obs[0].tolist()).shape == (2,)
 
 
-@pytest.mark.parametrize("activation", [nn.ReLU, nn.ELU], ids=["kernels", "torch"])
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.GELU], ids=["kernels", "torch"])
 def test_only_the_deterministic_action_repeats_itself(activation):
     agent, obs = an_agent(ac_kwargs=SMALL | {"activation": activation}), np.ones(3)
     np.testing.assert_array_equal(agent.get_action(obs, deterministic=True), agent.get_action(obs, deterministic=True))
@@ -204,7 +204,7 @@ def test_forward_is_get_action():
     np.testing.assert_array_equal(sampled, agent.get_action(obs))
 
 
-@pytest.mark.parametrize("activation", [nn.ReLU, nn.ELU], ids=["kernels", "torch"])
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.GELU], ids=["kernels", "torch"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("bias", [-60.0, 60.0])
 def test_actions_stay_in_the_bounds_to_the_last_bit(activation, dtype, bias):

@@ -38,12 +38,12 @@ def a_case(seed):
         observation_space=Box(-np.inf, np.inf, (obs_dim,)),
         action_space=Box(low, low + random.uniform(0.2, 5.0, act_dim)),
     )
-    activations = ["relu", "tanh"]
+    activations = ["relu", "tanh", "elu"]
     kwargs = {
         "ac_kwargs": {
             "hidden_sizes": {"actor": widths(), "critic": widths()},
             "activation": {"actor": choice(activations), "critic": choice(activations)},
-            "output_activation": choice(["relu", "tanh", "identity"]),
+            "output_activation": choice(["relu", "tanh", "elu", "identity"]),
             "observation_scale": choice([None, 3.0, random.uniform(0.5, 4.0, obs_dim).tolist()]),
             "normalise_actions": choice([False, True]),
             "actor_bias": seed % 4 > 0,

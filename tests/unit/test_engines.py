@@ -1,6 +1,7 @@
 """Which engine executes an agent, what it draws noise from, and that a training continues from its state."""
 
 import copy
+import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +11,8 @@ from gymnasium.spaces import Box
 from torch import nn
 
 import lac
-from lac.engines import CompiledEngine, TorchEngine, choose_engine
+from lac.engines import CompiledEngine, TorchEngine, choose_engine, kernel
+from lac.engines.memory import ACTIVATIONS
 
 SPACES = SimpleNamespace(
     observation_space=Box(-np.inf, np.inf, (3,), np.float64),
@@ -58,7 +60,8 @@ class CriticOfAUser(lac.LyapunovActorCritic):
         (lambda: an_agent(lac.LATC), "compiled"),
         (lambda: an_agent(lac.SAC), "compiled"),
         (lambda: an_agent(activation=nn.Tanh), "compiled"),
-        (lambda: an_agent(activation=nn.ELU), "torch"),
+        (lambda: an_agent(activation=nn.ELU), "compiled"),
+        (lambda: an_agent(activation=nn.GELU), "torch"),
         (lambda: an_agent().double(), "torch"),
         (lambda: an_agent(OfAUser), "torch"),
         (lambda: an_agent(actor_critic=CriticOfAUser), "torch"),
@@ -66,6 +69,20 @@ class CriticOfAUser(lac.LyapunovActorCritic):
 )
 def test_the_engine_suits_the_agent(build, name):
     assert choose_engine(build()).name == name
+
+
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh, nn.ELU])
+def test_activations_are_those_of_torch_also_of_small_and_large_numbers(activation):
+    numbers = [0.0, 1e-30, 1e-6, 1e-3, 0.1, 1.0, 17.0, 90.0, 1e4, math.inf]
+    sums = torch.tensor([*numbers, *(-x for x in numbers), math.nan], requires_grad=True)
+    expected = activation()(sums)
+    expected.sum().backward()
+
+    outputs, gradient = sums.detach().numpy().copy(), np.ones(len(sums), np.float32)
+    kernel.activate(ACTIVATIONS[activation], outputs)
+    kernel.times_slope(ACTIVATIONS[activation], outputs, gradient)
+    np.testing.assert_allclose(outputs, expected.detach(), rtol=1e-6, atol=0)
+    np.testing.assert_allclose(gradient[:-1], sums.grad[:-1], rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.parametrize("agent_class", [lac.LAC, lac.LATC, lac.SAC])
@@ -183,8 +200,8 @@ def test_an_agent_that_moves_to_another_dtype_goes_on_in_torch():
 
 
 def test_a_compiled_form_that_is_asked_for_and_does_not_exist_is_an_error():
-    with pytest.raises(ValueError, match="engine is 'compiled', but the activation ELU is none of ReLU and Tanh"):
-        lac.LAC(SPACES, ac_kwargs=SMALL | {"activation": "elu"}, engine="compiled")
+    with pytest.raises(ValueError, match="engine is 'compiled', but the activation GELU is none of ReLU, Tanh and ELU"):
+        lac.LAC(SPACES, ac_kwargs=SMALL | {"activation": "gelu"}, engine="compiled")
 
 
 def test_an_update_is_the_same_bits_in_each_run():
