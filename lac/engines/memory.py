@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lac.networks import LyapunovCritic, QCritic, SquashedGaussianActor
 from lac.networks.actor_critic import ActorCritic
 
-ACTIVATIONS: dict[type[nn.Module], int] = {nn.Identity: 0, nn.ReLU: 1, nn.Tanh: 2, nn.ELU: 3, nn.Softplus: 4}
+ACTIVATIONS: dict[type[nn.Module], int] = {nn.Identity: 0, nn.ReLU: 1, nn.Tanh: 2, nn.ELU: 3}
 """The activations that have a compiled form, with their number there."""
 
 Table = npt.NDArray[np.int64]

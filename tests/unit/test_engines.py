@@ -62,6 +62,7 @@ class CriticOfAUser(lac.LyapunovActorCritic):
         (lambda: an_agent(activation=nn.Tanh), "compiled"),
         (lambda: an_agent(activation=nn.ELU), "compiled"),
         (lambda: an_agent(activation=nn.GELU), "torch"),
+        (lambda: an_agent(activation=nn.Softplus), "torch"),
         (lambda: an_agent().double(), "torch"),
         (lambda: an_agent(OfAUser), "torch"),
         (lambda: an_agent(actor_critic=CriticOfAUser), "torch"),
@@ -71,7 +72,7 @@ def test_the_engine_suits_the_agent(build, name):
     assert choose_engine(build()).name == name
 
 
-@pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh, nn.ELU])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_activations_are_those_of_torch_also_of_small_and_large_numbers(activation):
     numbers = [0.0, 1e-30, 1e-6, 1e-3, 0.1, 1.0, 17.0, 90.0, 1e4, math.inf]
     sums = torch.tensor([*numbers, *(-x for x in numbers), math.nan], requires_grad=True)
