@@ -11,8 +11,13 @@ from lac.config.checks import ConfigError
 from lac.files import write_bytes
 
 
-def given_folders(cfg: DictConfig, name: str) -> list[Path]:
+def given_folders(cfg: DictConfig, name: str, or_files: bool = False) -> list[Path]:
     """The folder, or the list of them, under the key ``name``; each once.
+
+    Args:
+        cfg: The config.
+        name: The key.
+        or_files: Whether a file will do.
 
     Raises:
         ConfigError: The key is not set, or a value is not a folder that is there; all such values are named.
@@ -21,7 +26,7 @@ def given_folders(cfg: DictConfig, name: str) -> list[Path]:
         raise ConfigError([f"{name} is not set; give a folder, as {name}=outputs/..."])
     value: Any = OmegaConf.to_container(cfg, resolve=True)[name]  # type: ignore[call-overload, index]
     given = value if isinstance(value, list) else [value]
-    errors = [error for error in (_error(name, item) for item in given) if error is not None]
+    errors = [error for error in (_error(name, item, or_files) for item in given) if error is not None]
     if not given:
         errors = [f"{name} is an empty list; give a folder, as {name}=outputs/..."]
     if errors:
@@ -29,13 +34,13 @@ def given_folders(cfg: DictConfig, name: str) -> list[Path]:
     return [Path(path) for path in dict.fromkeys(given)]
 
 
-def _error(name: str, value: object) -> str | None:
+def _error(name: str, value: object, or_files: bool) -> str | None:
     if not isinstance(value, str):
         shown = "null" if value is None else repr(value)
         return f"{name} is {shown}, which is not the name of a folder; put quotes around a name such as \"'2025'\""
     if not value.strip():
         return f"{name} is empty; give the folder of a run or of a sweep (. is the present one)"
-    if not os.path.isdir(value):
+    if not os.path.isdir(value) and not (or_files and os.path.isfile(value)):
         problem = "is not a folder" if os.path.exists(value) else "does not exist"
         return f"{name}: {value} {problem}; give the folder of a run or of a sweep"
     return None

@@ -10,26 +10,29 @@ from lac.files import relative_to_cwd
 
 
 def report_runs(cfg: DictConfig) -> None:
-    """Compare the runs in folders, print the table, and name the runs that are left out.
+    """Compare the runs in folders and in files, print the table, and name the runs that are left out.
 
     Raises:
         ConfigError: A folder does not exist, no run can be compared, or the report cannot be written.
     """
-    folders = given_folders(cfg, "runs")
+    paths = given_folders(cfg, "runs", or_files=True)
+    folders = [path for path in paths if path.is_dir()]
     errors = added_key_errors(cfg, "report")
     if cfg.output is not None and not cfg.output.strip():
         errors.append("output is empty; give a folder, or null for the first of the runs' folders")
+    if cfg.output is None and not folders:
+        errors.append("output is not set, and runs names no folder; give one, as output=outputs/report")
     if errors:
         raise ConfigError(errors)
     from lac.reports.comparison import compare  # noqa: PLC0415 (imports numpy)
     from lac.reports.results import find_results  # noqa: PLC0415
     from lac.reports.yardsticks import measure_yardsticks  # noqa: PLC0415
 
-    results, left_out = find_results(folders)
+    results, left_out = find_results(paths)
     found = [*(result.run.folder for result in results), *(item.folder for item in left_out)]
     reasons = [item.reason for item in left_out] + without_runs(folders, found)
     if not results:
-        raise ConfigError([f"runs: no finished run with test episodes in {', '.join(map(str, folders))}", *reasons])
+        raise ConfigError([f"runs: no finished run with test episodes in {', '.join(map(str, paths))}", *reasons])
     yardsticks, failures = measure_yardsticks(results if cfg.yardsticks else [])
     compared = compare(results, [*reasons, *failures], yardsticks, folders)
     print(compared.text())

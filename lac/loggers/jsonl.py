@@ -64,13 +64,19 @@ def read_metrics(path: Path) -> list[dict[str, float | None]]:
             raise ValueError(f"line {number} is not JSON: {error}") from error
         except (ValueError, RecursionError) as error:  # more digits or brackets than Python reads
             raise ValueError(f"line {number} cannot be read: {error}") from error
-        if not isinstance(row, dict):
-            raise ValueError(f"line {number} is not a JSON object: {_shortened(row)}")
-        wrong = next((name for name, value in row.items() if not _is_number(value)), None)
-        if wrong is not None:
-            raise ValueError(f"line {number}: {wrong} is {_shortened(row[wrong])} instead of a number")
+        problem = row_error(row)
+        if problem is not None:
+            raise ValueError(f"line {number}: {problem}")
         rows.append(row)
     return rows
+
+
+def row_error(row: object) -> str | None:
+    """What is wrong with a row of metrics, which has to be an object of numbers and null; None where nothing is."""
+    if not isinstance(row, dict):
+        return f"{_shortened(row)} is not a JSON object"
+    wrong = next((name for name, value in row.items() if not _is_number(value)), None)
+    return None if wrong is None else f"{wrong} is {_shortened(row[wrong])} instead of a number"
 
 
 def _is_number(value: object) -> bool:

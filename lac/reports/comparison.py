@@ -63,7 +63,7 @@ def compare(
         yardsticks: The designed controllers of their environments.
         folders: Where robustness studies are looked for, beside the run folders.
     """
-    of_runs = [result.run.folder for result in results]
+    of_runs = [result.run.folder for result in results if not result.run.is_recorded]
     studies, damaged_studies = find_studies([*folders, *of_runs])
     verdicts, damaged_verdicts = find_verdicts(of_runs)
     problems = [*left_out, *damaged_studies, *damaged_verdicts]

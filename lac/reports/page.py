@@ -106,9 +106,8 @@ def _environment(number: int, env: str, groups: Sequence[Group], folder: Path) -
         yield _table(("setting", *(group.label for group in groups)), rows) + "</details>"
     results = [(group, result) for group in groups for result in group.results]
     yield f"<details><summary>{len(results)} runs</summary>"
-    yield _table(
-        _RUN_HEADINGS, [_run_cells(*each) for each in results], [_link(r.run.folder, folder) for _, r in results]
-    )
+    links = [None if result.run.is_recorded else _link(result.run.folder, folder) for _, result in results]
+    yield _table(_RUN_HEADINGS, [_run_cells(*each) for each in results], links)
     yield "</details></section>"
 
 
@@ -162,7 +161,7 @@ def _share(share: float | None) -> Cell:
     return Cell("-") if share is None else Cell(share_text(share), share)
 
 
-def _table(headings: Sequence[str], rows: Sequence[Sequence[Cell]], links: Sequence[str] | None = None) -> str:
+def _table(headings: Sequence[str], rows: Sequence[Sequence[Cell]], links: Sequence[str | None] = ()) -> str:
     """A table that can be sorted; ``links`` lead from the first cell of each row."""
     is_grouped = headings[0] == ENV
     head = "".join(f"<th scope='col'><button>{escape(heading)}</button></th>" for heading in headings)

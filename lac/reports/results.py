@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from lac.files import relative_to_cwd
-from lac.runs import LeftOut, Run, RunError, scan
-from lac.runs.folder import CONFIG, EVALUATION, FINISHED, SUMMARY, UNMADE, read_object, unreadable
+from lac.runs import LeftOut, Run, RunError, read_records, record, scan
+from lac.runs.folder import CONFIG, EVALUATION, FINISHED, UNMADE, unreadable
 from lac.settings.algorithms import ALGORITHMS
 from lac.settings.commands import config_keys
 from lac.settings.rules import Number
@@ -15,6 +15,9 @@ from lac.settings.training import KEEP_KEYS
 
 _FIGURES = ("cost_mean", "death_rate", "ep_len_mean")
 _FURTHER = ("settled", "settling_steps", "episodes")
+_CURVE = ("env_steps", "test/cost_mean", "test/death_rate")
+_BESIDE = ("wall_time", UNMADE)
+"""What is shown or needed of a summary beside the tests."""
 _METHOD = ("algo", "env", "network", "lr_schedule", "train", "disturbance")
 _ENV_FN = "env.env_fn"
 """What a config does not show of an environment from Python."""
@@ -55,12 +58,16 @@ class Result:
 
 
 def find_results(folders: Iterable[Path]) -> tuple[list[Result], list[LeftOut]]:
-    """The results of the finished runs in folders, and the runs that are left out with the reason.
+    """The results of the finished runs in folders and in files of runs, and what is left out with the reason.
 
     Args:
-        folders: As for :func:`lac.runs.scan`.
+        folders: As for :func:`lac.runs.scan`; or files that :func:`lac.runs.read_records` reads.
     """
-    runs, left_out = scan(folders)
+    paths = list(folders)
+    runs, left_out = scan(path for path in paths if not path.is_file())
+    for file in (path for path in paths if path.is_file()):
+        recorded, damaged = read_records(file)
+        runs, left_out = [*runs, *recorded], [*left_out, *damaged]
     results: dict[str, Result] = {}
     for run in runs:
         if run.status != FINISHED:
@@ -76,6 +83,16 @@ def find_results(folders: Iterable[Path]) -> tuple[list[Result], list[LeftOut]]:
             reason = f"has config and seed of {relative_to_cwd(same.run.folder)}"
             left_out.append(_left_out(run.folder, reason, run.status))
     return _with_environments(_with_short_names(list(results.values()))), sorted(left_out, key=lambda item: item.folder)
+
+
+def recorded(result: Result) -> dict[str, Any]:
+    """A result as a line of a file of runs: all that a later comparison needs, without the folder of the run."""
+    run = result.run
+    config = {name: run.config[name] for name in (*_METHOD, "seed") if name in run.config}
+    tests = {"final": dict(result.figures), "final_long": dict(result.long)}
+    beside = {name: run.summary[name] for name in _BESIDE if name in run.summary}
+    rows = [{name: row[name] for name in _CURVE if name in row} for row in run.metrics]
+    return record(run, config, tests | beside, rows)
 
 
 def settings_of_test(method: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,10 +180,10 @@ def _method(run: Run, algo: str) -> dict[str, Any]:
 def _final_test(run: Run) -> tuple[Mapping[str, Any], Path]:
     """The test of the final policy, and its file: that at the end of the training, or a later one with more resets."""
     final = _mapping(run.summary.get("final"))
-    later = read_object(run.folder / EVALUATION) if (run.folder / EVALUATION).exists() else {}
+    later = run.evaluation
     if later.get("policy") == "final" and ("episodes" not in final or _episodes(later) > _episodes(final)):
         return later, run.folder / EVALUATION
-    return final, run.folder / SUMMARY
+    return final, run.summary_file
 
 
 def _episodes(report: Mapping[str, Any]) -> float:

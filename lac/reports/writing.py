@@ -11,7 +11,9 @@ from lac.files import write_bytes, write_json
 from lac.reports.comparison import Comparison
 from lac.reports.groups import Group
 from lac.reports.page import page
+from lac.reports.results import recorded
 from lac.reports.table import DESIGNED, SEEDS, markdown_table, share_text
+from lac.runs.records import RECORDS, write_records
 
 PAGE, DATA, TABLE = "report.html", "report.json", "report.md"
 COMPARISON, CURVES = "comparison", "learning_curves"
@@ -27,8 +29,9 @@ def write_report(compared: Comparison, folder: Path) -> list[Path]:
     learning_curves(panels, *figures[len(FIGURE_FORMATS) :])
     write_json(folder / DATA, _data(compared))
     write_bytes(folder / TABLE, markdown_table(compared.rows).encode())
+    write_records(folder / RECORDS, (recorded(result) for group in compared.groups for result in group.results))
     write_bytes(folder / PAGE, page(compared, folder).encode())
-    return [folder / PAGE, folder / TABLE, folder / DATA, *figures]
+    return [folder / PAGE, folder / TABLE, folder / DATA, folder / RECORDS, *figures]
 
 
 def _panels(compared: Comparison) -> list[Panel]:

@@ -2,6 +2,7 @@
 
 from lac.runs.folder import RunError
 from lac.runs.loading import Run, load
+from lac.runs.records import read_records, record, write_records
 from lac.runs.scanning import LeftOut, scan
 
-__all__ = ["LeftOut", "Run", "RunError", "load", "scan"]
+__all__ = ["LeftOut", "Run", "RunError", "load", "read_records", "record", "scan", "write_records"]

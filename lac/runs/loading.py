@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from lac.runs.config_file import read_config
 from lac.runs.environments import at_most
 from lac.runs.folder import (
     CONFIG,
+    EVALUATION,
     METRICS,
     SUMMARY,
     UNMADE,
@@ -49,8 +50,10 @@ class Run:
         config: The config as plain data; interpolations stay as they are written.
         summary: ``summary.json``.
         status: ``running``, ``finished``, ``failed``, ``interrupted`` or ``pruned``, when it was loaded.
+        is_recorded: Whether it is a line of a file, without a folder that could be opened.
     """
 
+    is_recorded: ClassVar[bool] = False
     folder: Path
     config: Mapping[str, Any]
     summary: Mapping[str, Any]
@@ -71,6 +74,21 @@ class Run:
         if not rows:
             raise unreadable(file, "it has no complete line")
         return rows
+
+    @property
+    def summary_file(self) -> Path:
+        """The file that its summary was read from."""
+        return self.folder / SUMMARY
+
+    @property
+    def evaluation(self) -> Mapping[str, Any]:
+        """``evaluation.json``, a later test of a policy; empty where there was none.
+
+        Raises:
+            RunError: The file is damaged.
+        """
+        file = self.folder / EVALUATION
+        return read_object(file) if file.exists() else {}
 
     @property
     def policies(self) -> list[str]:

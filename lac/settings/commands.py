@@ -201,7 +201,11 @@ class ExportCommand(Settings):
 class ReportCommand(Settings):
     """Everything that the command ``report`` takes."""
 
-    runs: Any = setting(REQUIRED, None, "folder of runs or of a sweep, or a list: [outputs/multirun/a,outputs/b]")
+    runs: Any = setting(
+        REQUIRED,
+        None,
+        "folder of runs or of a sweep, or runs.jsonl of a report, or a list: [outputs/a,saved/runs.jsonl]",
+    )
     output: str | None = setting(None, None, "folder of the report; null: the first of the runs' folders")
     yardsticks: bool = setting(
         True, Flag(), "whether the controller that is designed for an environment is tested beside the runs"
