@@ -2,6 +2,7 @@
 
 import errno
 import glob
+import hashlib
 import json
 import math
 import os
@@ -82,6 +83,11 @@ def write_bytes(path: Path, content: bytes, is_durable: bool = False) -> None:
             sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def file_sha256(path: Path) -> str | None:
+    """The hash of a file in hexadecimal digits; None where there is none."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
 def is_for_want_of_space(error: BaseException | None) -> bool:

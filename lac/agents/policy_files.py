@@ -11,11 +11,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from lac.files import write_bytes
-from lac.settings.policies import FINAL, full_name, in_order
+from lac.settings.policies import FINAL, POLICY_FOLDER, POLICY_SUFFIX, full_name, in_order
 from lac.settings.rules import Text, raise_if_wrong
-
-POLICY_FOLDER = "policy"
-_SUFFIX = ".safetensors"
 
 
 def policy_path(path: str | Path, name: str = FINAL) -> Path:
@@ -26,13 +23,13 @@ def policy_path(path: str | Path, name: str = FINAL) -> Path:
     raise_if_wrong(path=(path, Text(is_path=True)))
     path = Path(path)
     if path.is_dir() or (not path.exists() and not path.suffix):
-        return path / POLICY_FOLDER / (full_name(name) + _SUFFIX)
+        return path / POLICY_FOLDER / (full_name(name) + POLICY_SUFFIX)
     return path
 
 
 def policy_names(run_dir: Path) -> list[str]:
     """The names of the policies in a run folder: those of epochs in their order, then best and final."""
-    return in_order([file.stem for file in (run_dir / POLICY_FOLDER).glob(f"*{_SUFFIX}") if file.name[0] != "."])
+    return in_order([file.stem for file in (run_dir / POLICY_FOLDER).glob(f"*{POLICY_SUFFIX}") if file.name[0] != "."])
 
 
 def write_policy(path: Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
@@ -60,7 +57,7 @@ def read_policy(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     file = policy_path(path)
     if not file.is_file():
         raise FileNotFoundError(
-            f"no policy at {file}; give a run folder or a policy file (such as policy/best{_SUFFIX})"
+            f"no policy at {file}; give a run folder or a policy file (such as policy/best{POLICY_SUFFIX})"
         )
     try:
         with file.open("rb") as stream:

@@ -47,7 +47,6 @@ def certify_runs(cfg: DictConfig) -> None:
     num_done = 0
     members: list[Run | Yardstick] = [*found.runs, *yardsticks(cfg, found.runs)]
     for member in members:
-        # .runs, *yardsticks(cfg, found.runs)]:
         try:
             with limited_threads(), heartbeat(partial("examining {}".format, member.folder)):
                 say = handle(member, cfg)

@@ -12,9 +12,8 @@ from lac.config.checks import ConfigError
 from lac.evaluation.rollouts import Policy, deterministic
 from lac.robust.subjects import Subject
 from lac.runs import Run, RunError
+from lac.runs.methods import method_of
 from lac.runs.subjects import environments_of, raise_if_untestable, subject_of_run
-
-_METHOD = ("algo", "network", "lr_schedule", "train", "disturbance")
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def contests(
             problems.append(str(error))
             continue
         environment = _environment(config, steps)
-        trained = each.config if isinstance(each, Run) else {}
+        trained = method_of(each) if isinstance(each, Run) else {}
         group = members.setdefault(json.dumps(environment, default=str), [])
         # A controller comes once for each time limit, which may not matter.
         if all(other.name != subject.name for _, other, _ in group):
@@ -124,27 +123,17 @@ def _policy_of_yardstick(yardstick: Yardstick) -> Policy:
     return deterministic(controller)
 
 
-def _with_differences(subjects: Sequence[Subject], configs: Sequence[Mapping[str, Any]]) -> list[Subject]:
+def _with_differences(subjects: Sequence[Subject], methods: Sequence[Mapping[str, Any]]) -> list[Subject]:
     """The subjects, their methods completed by the settings in which runs of one algorithm differ.
 
     Args:
         subjects: The subjects.
-        configs: Their training configs; empty for controllers.
+        methods: Their settings in training, as :func:`~lac.runs.methods.method_of` gives them; empty for controllers.
     """
-    flat = [_flat({part: config[part] for part in _METHOD if part in config}) for config in configs]
     completed = []
-    for subject, own in zip(subjects, flat, strict=True):
-        peers = [other for each, other in zip(subjects, flat, strict=True) if each.method == subject.method]
-        common = set.intersection(*(set(peer) for peer in peers))
-        differing = [key for key in own if key in common and any(peer[key] != own[key] for peer in peers)]
+    for subject, own in zip(subjects, methods, strict=True):
+        peers = [other for each, other in zip(subjects, methods, strict=True) if each.method == subject.method]
+        differing = [key for key in own if any(peer.get(key) != own[key] for peer in peers)]
         words = [subject.method, *(f"{key.rpartition('.')[2]}={own[key]}" for key in differing)]
         completed.append(replace(subject, method=" ".join(words)))
     return completed
-
-
-def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A config with one level of dotted names."""
-    flat: dict[str, Any] = {}
-    for name, value in config.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
-    return flat

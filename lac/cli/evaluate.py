@@ -122,6 +122,11 @@ def _tests_of(cfg: DictConfig) -> tuple[Test, Test]:
     return test, replace(test, policy=cfg.controller.name, name=names[1])
 
 
+def _hash_of(run: Run | Yardstick, test: Test) -> dict[str, str | None]:
+    """The hash of the policy of a run: a run that goes on gets another one."""
+    return {"sha256": run.policy_sha256(test.policy)} if isinstance(run, Run) else {}
+
+
 def _evaluate(run: Run | Yardstick, test: Test) -> tuple[dict[str, float], list[Path]]:
     """Test a policy of a run and write the results into its folder; returns a summary and the files.
 
@@ -136,7 +141,7 @@ def _evaluate(run: Run | Yardstick, test: Test) -> tuple[dict[str, float], list[
     results = run.folder / test.file(EVALUATION)
     try:
         run.folder.mkdir(parents=True, exist_ok=True)  # that of a controller may be new
-        write_json(results, test.described() | summary)
+        write_json(results, test.described() | _hash_of(run, test) | summary)
         pictures = [*_draw(run, test, rollouts), *(_film(run, test) if test.video else [])]
     except NotDrawnError as error:
         raise RunError(f"{environment_of(run)} has no video: {error}") from error

@@ -42,7 +42,8 @@ def _error(name: str, value: object, or_files: bool) -> str | None:
         return f"{name} is empty; give the folder of a run or of a sweep (. is the present one)"
     if not os.path.isdir(value) and not (or_files and os.path.isfile(value)):
         problem = "is not a folder" if os.path.exists(value) else "does not exist"
-        return f"{name}: {value} {problem}; give the folder of a run or of a sweep"
+        file = ", or runs.jsonl of a report" if or_files else ""
+        return f"{name}: {value} {problem}; give the folder of a run or of a sweep{file}"
     return None
 
 

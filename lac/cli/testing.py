@@ -14,6 +14,7 @@ from lac.evaluation.final_tests import share_cut_short
 from lac.evaluation.rollouts import MAX_TEST_ENVS, Rollouts, deterministic, rollout
 from lac.runs import Run, RunError
 from lac.runs.folder import CONFIG, one_line
+from lac.runs.methods import flat
 from lac.settings.arguments import key_of_argument
 from lac.settings.rules import ArgumentError
 
@@ -112,7 +113,8 @@ def named(error: Exception) -> str:
 def print_heading(test: Test, last: str = "run") -> None:
     """Print the heading of the table, with the name of its last column."""
     if test.is_disturbed:
-        print("disturbance: " + ", ".join(f"{name}={value}" for name, value in test.disturbance.items()))
+        settings = flat({name: value for name, value in test.disturbance.items() if name != "name"})
+        print("disturbance: " + ", ".join(f"{name}={value}" for name, value in settings.items()))
     print(f"{'terminated':>10} {'settled':>7} {'after':>6} {'cost':>9} {'± std':>8} {'length':>7}  {last}")
 
 

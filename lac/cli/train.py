@@ -247,7 +247,7 @@ def _record_settings(
         quiet=not is_single,
         next_steps=[
             pasteable_command("evaluate", [override("run_dir", folder)]),
-            pasteable_command("train", [*_saved_config(folder), "seed=1"]),
+            pasteable_command("train", [*_saved_config(folder), f"seed={plain['seed'] + 1}"]),
         ]
         if is_single
         else [],

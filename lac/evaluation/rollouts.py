@@ -23,6 +23,7 @@ from lac.envs.checks import (
 from lac.envs.time_limits import has_time_limit
 from lac.envs.vector import TRAINING_SEEDS
 from lac.evaluation.limits import time_limits_at
+from lac.evaluation.settling import has_settled
 from lac.evaluation.steppers import (
     Array,
     BoolArray,
@@ -64,8 +65,9 @@ class Rollouts:
         states: ``get_state()["state"]``, ``[m, Tm + 1, state_dim]``; ``state_dim`` is 0 where there is no such method.
         references: What the state of interest is to follow, ``[m, Tm + 1, k]``; ``k`` is 0 where ``info`` has none.
         states_of_interest: ``[m, Tm + 1, k]``.
-        settling_steps: Steps after which the error stays in the goal set to the end, 0 if it never leaves it, ``[n]``;
-            NaN where it does not, or the episode was terminated; None where the environment has no goal set.
+        settling_steps: Steps after which the error stays in the goal set to the end, at least for the last tenth of
+            the episode; 0 if it never leaves it, ``[n]``. NaN where it does not, or the episode was terminated; None
+            where the environment has no goal set.
         signal_names: Names of the entries of the state of interest, with units; empty where the environment has none.
     """
 
@@ -297,7 +299,7 @@ class _Log:
     def _settling_steps(self, lengths: IntArray) -> FloatArray | None:
         if self._last_outside is None:
             return None
-        is_settled = ~self.terminated & (self._last_outside < lengths)
+        is_settled = ~self.terminated & has_settled(self._last_outside, lengths)
         return np.where(is_settled, self._last_outside + 1.0, np.nan)
 
 

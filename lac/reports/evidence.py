@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lac.files import file_sha256
 from lac.runs import RunError
 from lac.runs.folder import read_object
 
@@ -65,11 +66,20 @@ def find_verdicts(folders: Iterable[Path]) -> tuple[list[Verdict], list[str]]:
             level, sentences = content.get("verdict"), content.get("sentences", [])
             if not isinstance(level, str) or not isinstance(sentences, list):
                 raise ValueError(f"its verdict is {level!r}")
+            _raise_if_of_another(content.get("policy"), folder)
         except (RunError, ValueError) as error:
             problems.append(_sentence(file, error))
             continue
         verdicts.append(Verdict(file, folder, level, [str(sentence) for sentence in sentences]))
     return verdicts, problems
+
+
+def _raise_if_of_another(policy: object, folder: Path) -> None:
+    """Raise an error where the policy of a stability report has changed since, as it does where a run goes on."""
+    described = policy if isinstance(policy, Mapping) else {}
+    name, known = described.get("file"), described.get("sha256")
+    if isinstance(name, str) and isinstance(known, str) and file_sha256(folder / name) not in {known, None}:
+        raise ValueError(f"{name} has changed since then")
 
 
 def _sentence(file: Path, error: Exception) -> str:

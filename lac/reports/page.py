@@ -27,8 +27,9 @@ _EXPLANATION = f"""
 interquartile mean over seeds (of five seeds, the three in the middle), the interval a 95 % percentile bootstrap over
 seeds; seeds are the unit, never episodes. With few seeds such an interval is too short. An <b>early termination</b> is
 a failure: the environment ended the episode before its time limit, and a short episode costs little, so read the cost
-beside it. An episode has <b>settled</b> when its error stays in the goal set to the end; <i>after</i> is the median
-over seeds of the steps to it. <i>4x</i> are the same policies in episodes of four times the length.</p>
+beside it. An episode has <b>settled</b> when its error stays in the goal set to the end, at least for the last tenth of
+its steps; <i>after</i> is the median over seeds of the steps to it. <i>4x</i> are the same policies in episodes of four
+times the length.</p>
 <p>A controller that is <b>designed</b>, not trained, was tested on the same resets. <b>Better than {_NAME}</b> is the
 probability that a seed has fewer early terminations than one of {_NAME}, or as many and more episodes that settle, or
 both the same and a lower cost (equal seeds count half).</p>

@@ -5,29 +5,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lac.files import relative_to_cwd
+from lac.evaluation.rollouts import FIRST_TEST_SEED
 from lac.runs import LeftOut, Run, RunError, read_records, record, scan
 from lac.runs.folder import CONFIG, EVALUATION, FINISHED, UNMADE, unreadable
-from lac.settings.algorithms import ALGORITHMS
-from lac.settings.commands import config_keys
+from lac.runs.methods import PARTS, is_disturbed, method_of, settings_of_test
+from lac.settings.policies import FINAL
 from lac.settings.rules import Number
-from lac.settings.training import KEEP_KEYS
 
 _FIGURES = ("cost_mean", "death_rate", "ep_len_mean")
 _FURTHER = ("settled", "settling_steps", "episodes")
 _CURVE = ("env_steps", "test/cost_mean", "test/death_rate")
 _BESIDE = ("wall_time", UNMADE)
 """What is shown or needed of a summary beside the tests."""
-_METHOD = ("algo", "env", "network", "lr_schedule", "train", "disturbance")
-_ENV_FN = "env.env_fn"
-"""What a config does not show of an environment from Python."""
-_ENV_TEST = ("env.id", "env.max_episode_steps", "env.reward_max", "env.goal_tolerance", _ENV_FN)
-_TEST = ("algo.opt_type", *_ENV_TEST, "train.max_ep_len")
-_TEST_KWARGS = "env.kwargs"
-_WITH_DEFAULTS = ("algo", "network", "lr_schedule", "train")
-"""Parts whose keys all have defaults."""
-_NO_METHOD = {"env.name", "train.seeds", "train.save_freq", "train.export", *KEEP_KEYS}
-"""Keys that change what things are called, what is kept of a training, or how many there are, but no result."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +49,8 @@ class Result:
 def find_results(folders: Iterable[Path]) -> tuple[list[Result], list[LeftOut]]:
     """The results of the finished runs in folders and in files of runs, and what is left out with the reason.
 
+    A run counts once: one in a folder before its line in a file.
+
     Args:
         folders: As for :func:`lac.runs.scan`; or files that :func:`lac.runs.read_records` reads.
     """
@@ -71,7 +62,7 @@ def find_results(folders: Iterable[Path]) -> tuple[list[Result], list[LeftOut]]:
     results: dict[str, Result] = {}
     for run in runs:
         if run.status != FINISHED:
-            left_out.append(_left_out(run.folder, f"is {run.status}", run.status))
+            left_out.append(LeftOut(run.folder, f"{run} is {run.status}", run.status))
             continue
         try:
             result = _result(run)
@@ -80,28 +71,24 @@ def find_results(folders: Iterable[Path]) -> tuple[list[Result], list[LeftOut]]:
             continue
         same = results.setdefault(identity({**result.method, "seed": result.seed}), result)
         if same is not result:
-            reason = f"has config and seed of {relative_to_cwd(same.run.folder)}"
-            left_out.append(_left_out(run.folder, reason, run.status))
+            reason = f"{run} has config and seed of {same.run}"
+            left_out.append(LeftOut(run.folder, reason, run.status, is_repeated=True))
     return _with_environments(_with_short_names(list(results.values()))), sorted(left_out, key=lambda item: item.folder)
 
 
 def recorded(result: Result) -> dict[str, Any]:
     """A result as a line of a file of runs: all that a later comparison needs, without the folder of the run."""
     run = result.run
-    config = {name: run.config[name] for name in (*_METHOD, "seed") if name in run.config}
+    config = {name: run.config[name] for name in (*PARTS, "seed") if name in run.config}
     tests = {"final": dict(result.figures), "final_long": dict(result.long)}
     beside = {name: run.summary[name] for name in _BESIDE if name in run.summary}
     rows = [{name: row[name] for name in _CURVE if name in row} for row in run.metrics]
     return record(run, config, tests | beside, rows)
 
 
-def settings_of_test(method: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a method that its final policy is tested with: costs under different ones are not comparable."""
-    return {key: value for key, value in method.items() if key in _TEST or key.startswith(_TEST_KWARGS)}
-
-
 def _setting(key: str, value: object) -> str:
-    return f"{key.rpartition('.')[2]}={value}"
+    name = "disturbance" if key == "disturbance.kind" else key.rpartition(".")[2]
+    return f"{name}={value}"
 
 
 def _with_short_names(results: Sequence[Result]) -> list[Result]:
@@ -147,7 +134,7 @@ def _result(run: Run) -> Result:
     figures, file = _final_test(run)
     is_tested = all({"env_steps", "test/cost_mean"} <= row.keys() for row in run.metrics)
     if not is_tested or not all(name in figures for name in _FIGURES):
-        raise RunError(f"{relative_to_cwd(run.folder)} has no test episodes; set train.num_test_episodes in training")
+        raise RunError(f"{run} has no test episodes; set train.num_test_episodes in training")
     is_figure = Number().accepts
     wrong = [f"{name} is {figures[name]!r}" for name in _FIGURES if not is_figure(figures[name])]
     if wrong:
@@ -157,31 +144,19 @@ def _result(run: Run) -> Result:
         {name: float(report[name]) for name in (*_FIGURES, *_FURTHER) if is_figure(report.get(name))}
         for report in (figures, _mapping(run.summary.get("final_long")))
     )
-    return Result(run, env, algo, _method(run, algo), known, long)
-
-
-def _method(run: Run, algo: str) -> dict[str, Any]:
-    """What makes a difference to the result of a run beside its seed.
-
-    A key that a run of an earlier version lacks has its default: a new setting leaves what there was as it was.
-    """
-    parts = [part for part in _METHOD if part in run.config]
-    method = flat({part: run.config[part] for part in parts})
-    if algo in ALGORITHMS:
-        for key, leaf in config_keys("train", algo).items():
-            is_new = not any(own == key or own.startswith(f"{key}.") or key.startswith(f"{own}.") for own in method)
-            if is_new and key.partition(".")[0] in _WITH_DEFAULTS and key.partition(".")[0] in parts:
-                method[key] = leaf.default
-    if run.summary.get(UNMADE) is not None:
-        method[_ENV_FN] = run.summary[UNMADE]
-    return {key: value for key, value in method.items() if key not in _NO_METHOD}
+    return Result(run, env, algo, method_of(run), known, long)
 
 
 def _final_test(run: Run) -> tuple[Mapping[str, Any], Path]:
-    """The test of the final policy, and its file: that at the end of the training, or a later one with more resets."""
-    final = _mapping(run.summary.get("final"))
-    later = run.evaluation
-    if later.get("policy") == "final" and ("episodes" not in final or _episodes(later) > _episodes(final)):
+    """The test of the final policy, and its file: that at the end of the training, or a later one with more resets.
+
+    A later one counts if it begins with the same resets, under the disturbance of the training, and the policy has not
+    changed since, as it does where a run is extended.
+    """
+    final, later = _mapping(run.summary.get("final")), run.evaluation
+    usual = {"policy": FINAL, "first_seed": FIRST_TEST_SEED, "steps": None, "sha256": run.policy_sha256(FINAL)}
+    is_same_test = all(later.get(name, value) == value for name, value in usual.items()) and not is_disturbed(run)
+    if later and is_same_test and ("episodes" not in final or _episodes(later) > _episodes(final)):
         return later, run.folder / EVALUATION
     return final, run.summary_file
 
@@ -209,17 +184,5 @@ def _names(run: Run) -> tuple[str, str]:
     )
 
 
-def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A config with one level of dotted names."""
-    result: dict[str, Any] = {}
-    for name, value in config.items():
-        result |= flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
-    return result
-
-
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
-
-
-def _left_out(folder: Path, reason: str, status: str | None) -> LeftOut:
-    return LeftOut(folder, f"{relative_to_cwd(folder)} {reason}", status)

@@ -13,11 +13,16 @@ from lac.reports.groups import Group
 from lac.reports.page import page
 from lac.reports.results import recorded
 from lac.reports.table import DESIGNED, SEEDS, markdown_table, share_text
-from lac.runs.records import RECORDS, write_records
+from lac.runs.records import RECORDS, set_aside, write_records
 
 PAGE, DATA, TABLE = "report.html", "report.json", "report.md"
 COMPARISON, CURVES = "comparison", "learning_curves"
 FIGURE_FORMATS = (".png", ".svg")
+
+
+def set_aside_other_runs(compared: Comparison, folder: Path) -> Path | None:
+    """Rename the runs of an earlier report in a folder where some of them are not in this one; returns the new name."""
+    return set_aside(folder / RECORDS, _records(compared))
 
 
 def write_report(compared: Comparison, folder: Path) -> list[Path]:
@@ -29,9 +34,13 @@ def write_report(compared: Comparison, folder: Path) -> list[Path]:
     learning_curves(panels, *figures[len(FIGURE_FORMATS) :])
     write_json(folder / DATA, _data(compared))
     write_bytes(folder / TABLE, markdown_table(compared.rows).encode())
-    write_records(folder / RECORDS, (recorded(result) for group in compared.groups for result in group.results))
+    write_records(folder / RECORDS, _records(compared))
     write_bytes(folder / PAGE, page(compared, folder).encode())
     return [folder / PAGE, folder / TABLE, folder / DATA, folder / RECORDS, *figures]
+
+
+def _records(compared: Comparison) -> list[dict[str, Any]]:
+    return [recorded(result) for group in compared.groups for result in group.results]
 
 
 def _panels(compared: Comparison) -> list[Panel]:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lac.evaluation.yardsticks import designed_tests
-from lac.reports.results import Result, identity, settings_of_test
+from lac.reports.results import Result, identity
 from lac.runs import RunError
 from lac.runs.folder import one_line
+from lac.runs.methods import is_disturbed, settings_of_test
 
 RESETS = 100
+"""Of a run whose number is not known."""
 _OWN = "lac/"
 
 
@@ -60,9 +62,11 @@ def measure_yardsticks(results: Sequence[Result]) -> tuple[list[Yardstick], list
 
 def _measured(result: Result) -> Yardstick | None:
     """The controller that is designed for the environment of a result; None where there is none."""
-    env = result.run.environment(None)()
+    disturbance = result.run.config["disturbance"] if is_disturbed(result.run) else None
+    env = result.run.environment(disturbance)()
+    episodes = int(result.figures.get("episodes", RESETS))
     try:
-        measured = designed_tests([env], RESETS, int(result.method["train.num_test_episodes"]))
+        measured = designed_tests([env], episodes, int(result.method["train.num_test_episodes"]))
     finally:
         env.close()
     if measured is None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from lac.envs.disturbances import DisturbanceError
 from lac.envs.factory import AnyEnv, HasSpaces, env_errors, environment_factory, wrap_env
+from lac.files import file_sha256, relative_to_cwd
 from lac.loggers.jsonl import read_metrics
 from lac.runs.config_file import read_config
 from lac.runs.environments import at_most
@@ -28,6 +29,7 @@ from lac.runs.folder import (
 )
 from lac.settings.algorithms import Algorithm
 from lac.settings.fields import setting_errors
+from lac.settings.policies import POLICY_FOLDER, POLICY_SUFFIX, full_name
 from lac.settings.training import EnvSettings, LoopSettings
 
 if TYPE_CHECKING:
@@ -59,6 +61,9 @@ class Run:
     summary: Mapping[str, Any]
     status: str
 
+    def __str__(self) -> str:
+        return str(relative_to_cwd(self.folder))
+
     @cached_property
     def metrics(self) -> Sequence[Mapping[str, float | None]]:
         """The rows of ``metrics.jsonl``, one for each epoch; None stands for a value that was not finite.
@@ -89,6 +94,10 @@ class Run:
         """
         file = self.folder / EVALUATION
         return read_object(file) if file.exists() else {}
+
+    def policy_sha256(self, name: str) -> str | None:
+        """The hash of a policy's file, by which tests know it; None where there is none."""
+        return file_sha256(self.folder / POLICY_FOLDER / f"{full_name(name)}{POLICY_SUFFIX}")
 
     @property
     def policies(self) -> list[str]:

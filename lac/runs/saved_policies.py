@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lac.agents import Agent
-from lac.agents.policy_files import POLICY_FOLDER, policy_names, policy_path
+from lac.agents.policy_files import policy_names, policy_path
 from lac.files import remove_temporary_files, sync_folder
 from lac.runs.record_settings import RecordSettings
-from lac.settings.policies import BEST, FINAL, epoch_of, policy_of_epoch
+from lac.settings.policies import BEST, FINAL, POLICY_FOLDER, epoch_of, policy_of_epoch
 from lac.settings.training import LoopSettings
 from lac.training.divergence import DivergenceError, has_finite_weights
 

@@ -1,6 +1,5 @@
 """The stability report of a run."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ def certify_run(
     file = policy_path(run.folder, policy)
     described = {
         "file": str(relative_to(file, run.folder)),
-        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "sha256": run.policy_sha256(policy),
         "algorithm": type(agent).__name__,
     }
     earlier = run.folder / FOLDER if folder is None else Path(folder)

@@ -1,6 +1,5 @@
 """A run as a policy under test."""
 
-import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -30,18 +29,15 @@ def subject_of_run(run: Run, policy: str, folder: Path) -> Subject:
     Raises:
         RunError: The policy cannot be loaded, or it does not fit the environment.
     """
-    from lac.agents.policy_files import policy_path  # noqa: PLC0415 (imports torch)
-
     _, envs = run.closed_loop(policy)
     raise_if_untestable(envs, f"the environment of {run.folder}")
-    fingerprint = hashlib.sha256(policy_path(run.folder, policy).read_bytes()).hexdigest()
     name = str(relative_to(Path(os.path.abspath(run.folder)), Path(os.path.abspath(folder))))
     seed = run.config.get("seed")
     return Subject(
         run.folder.name if name == "." else name,
         str(run.config["algo"]["name"]).upper(),
         seed if isinstance(seed, int) else None,
-        fingerprint,
+        str(run.policy_sha256(policy)),
         partial(_policy, run, policy),
         partial(environments_of, run.environment),
     )

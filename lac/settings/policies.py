@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+POLICY_FOLDER, POLICY_SUFFIX = "policy", ".safetensors"
+"""Where they are in a run folder."""
 FINAL, BEST = "final", "best"
 ALL = "all"
 """Stands for every policy of a run, one after the other."""

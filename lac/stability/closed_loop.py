@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lac.envs.system import BatchStep, BoolArray, FloatArray, System
+from lac.evaluation.settling import has_settled
 
 Policy = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
 _BATCH = 20_000
@@ -30,7 +31,8 @@ class Outcome(NamedTuple):
     terminated: BoolArray
     """``[n]``"""
     settling_steps: FloatArray
-    """Steps after which the error stays in the goal set to the end; infinite where it does not, ``[n]``."""
+    """Steps after which the error stays in the goal set to the end, at least for the last tenth of the steps; infinite
+    where it does not, ``[n]``."""
     total_costs: FloatArray
     """``[n]``"""
     peak_costs: FloatArray
@@ -172,7 +174,7 @@ class _Tracker:
             self._squares[running] += np.abs(errors).max(axis=1) ** 2
 
     def outcome(self, terminated: BoolArray) -> Outcome:
-        is_settled = ~terminated & (self._last_outside < self._steps)
+        is_settled = ~terminated & has_settled(self._last_outside, self._steps)
         rmse = np.sqrt(self._squares / (self._steps - self._late))
         return Outcome(
             terminated,

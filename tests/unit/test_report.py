@@ -1,8 +1,10 @@
+import hashlib
 import json
 
 import pytest
 from report_support import a_run, change_summary
 
+from lac.evaluation.rollouts import FIRST_TEST_SEED
 from lac.reports.groups import group_results
 from lac.reports.results import find_results
 from lac.reports.table import group_row
@@ -85,6 +87,34 @@ def test_an_evaluation_of_the_final_policy_with_more_resets_wins(tmp_path, polic
         change_summary(tmp_path / "run", final={"cost_mean": 9.0, "death_rate": 0, "ep_len_mean": 1, "episodes": first})
     (group,), _ = compared(tmp_path)
     assert row_of(group)["cost, IQM"] == cost
+
+
+def test_an_evaluation_on_other_resets_or_of_an_earlier_policy_does_not_count(tmp_path):
+    a_run(tmp_path / "run", 0, 9.0)
+    (tmp_path / "run" / "policy").mkdir()
+    (tmp_path / "run" / "policy" / "final.safetensors").write_bytes(b"weights")
+    usual = {"policy": "final", "first_seed": FIRST_TEST_SEED, "steps": None, "cost_mean": 2.0, "death_rate": 0.0}
+    usual |= {"ep_len_mean": 10.0, "episodes": 200, "sha256": hashlib.sha256(b"weights").hexdigest()}
+    costs = []
+    for changes in ({}, {"first_seed": 3}, {"sha256": hashlib.sha256(b"others").hexdigest()}):
+        (tmp_path / "run" / "evaluation.json").write_text(json.dumps(usual | changes))
+        (group,), _ = compared(tmp_path)
+        costs.append(row_of(group)["cost, IQM"])
+    assert costs == ["2", "9", "9"]
+
+
+def test_tests_under_a_disturbance_are_of_another_environment(tmp_path):
+    for seed, disturbance in enumerate(
+        [{"kind": "none", "name": "none"}, {"kind": "parameters", "name": "parameters", "values": {"K": 5.0}}, None]
+    ):
+        a_run(tmp_path / str(seed), seed, 2.0, policy="final", cost_mean=1.0, death_rate=0, ep_len_mean=1, episodes=300)
+        config = json.loads((tmp_path / str(seed) / "config.yaml").read_text())
+        whole = config if disturbance is None else config | {"disturbance": disturbance}
+        (tmp_path / str(seed) / "config.yaml").write_text(json.dumps(whole))
+    groups, _ = compared(tmp_path)
+    assert [group.env for group in groups] == ["oscillator", "oscillator, disturbance=parameters, K=5.0"]
+    assert [len(group.results) for group in groups] == [2, 1]
+    assert [row_of(group)["cost, IQM"] for group in groups] == ["1", "2"]  # a later test is without the disturbance
 
 
 def test_environments_of_one_name_that_differ_in_a_test_are_told_apart(tmp_path):

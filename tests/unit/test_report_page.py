@@ -175,6 +175,13 @@ def test_the_controller_of_an_environment_is_tested_on_both_sets_of_resets(tmp_p
     assert (yardstick.env, yardstick.name, failures) == ("cartpole_cost", "lqr", [])
     assert (yardstick.figures["episodes"], yardstick.figures["ep_len_mean"]) == (100, 5)
     assert yardstick.training_cost != yardstick.figures["cost_mean"]
+    change_summary(tmp_path / "a", final={"cost_mean": 2.0, "death_rate": 0.0, "ep_len_mean": 5.0, "episodes": 20})
+    pole = {"kind": "parameters", "name": "parameters", "values": {"length": 3.0}}
+    (tmp_path / "a" / "config.yaml").write_text(json.dumps(whole | {"disturbance": pole}))
+    results, _ = find_results([tmp_path])
+    (disturbed,), _ = measure_yardsticks(results)  # as the final policy: as many resets, under the same disturbance
+    assert disturbed.figures["episodes"] == 20
+    assert disturbed.training_cost != yardstick.training_cost
     del whole["env"]["kwargs"]
     (tmp_path / "a" / "config.yaml").write_text(json.dumps(whole))
     results, _ = find_results([tmp_path])

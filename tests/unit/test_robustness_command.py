@@ -86,6 +86,24 @@ def test_the_nominal_case_has_the_numbers_of_evaluate(test_policies, script_here
         assert {name: figures[label][name] for name in names} == {name: evaluated[name] for name in names}
 
 
+@pytest.mark.parametrize(
+    ("text", "other", "methods"),
+    [
+        ("termination_cost: null", "termination_cost: 5.0", {"LAC termination_cost=None", "LAC termination_cost=5.0"}),
+        ("num_envs: 1", "num_envs: 2", {"LAC num_envs=1", "LAC num_envs=2"}),
+        ("save_freq: ", "save_freq: 1", {"LAC"}),  # which changes nothing in the policy
+    ],
+)
+def test_a_method_is_what_differs_in_the_training_seed_alone(text, other, methods, test_policies, sweep):
+    shutil.rmtree(sweep / "high")
+    config = (sweep / "other" / "config.yaml").read_text()
+    assert text in config
+    (sweep / "other" / "config.yaml").write_text(config.replace(text, other))
+    assert test_policies(f"run_dir={sweep}", *GRID).status == 0
+    (folder,) = (sweep / "robustness").iterdir()
+    assert {row["method"] for row in rows(folder)} == methods
+
+
 def test_runs_are_side_by_side_with_a_controller(test_policies, sweep):
     end = test_policies(f"run_dir={sweep}", "controller=lqr", *GRID)
     assert (end.status, end.stderr) == (0, "")

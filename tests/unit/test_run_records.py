@@ -62,7 +62,8 @@ def test_records_and_runs_are_compared_together_and_each_run_counts_once(sweep, 
     a_run(sweep / "3", 2, 5.0)
     left_out = report([sweep, tmp_path / "first" / "runs.jsonl"], tmp_path / "second")
     assert len(left_out) == 3
-    assert all("has config and seed of" in reason for reason in left_out)
+    file = tmp_path / "first" / "runs.jsonl"
+    assert left_out[0] == f"{sweep / '0'} in {file} has config and seed of {sweep / '0'}"
     data = json.loads((tmp_path / "second" / "report.json").read_text())
     assert [len(group["runs"]) for group in data["groups"]] == [3, 1]
 
@@ -70,7 +71,7 @@ def test_records_and_runs_are_compared_together_and_each_run_counts_once(sweep, 
 DAMAGES = {
     "line 2 is not JSON": lambda _: "{",
     "lacks config": lambda line: json.dumps(json.loads(line) | {"config": {}}),
-    "lacks folder, config, summary, metrics": lambda _: "[1]",
+    "line 2 is no run: it lacks folder, config, summary, metrics": lambda _: "[1]",
     "status is 'failed'": lambda line: line.replace('"finished"', '"failed"'),
     "env_steps is [1] instead of a number": lambda line: line.replace('"env_steps": 100', '"env_steps": [1]'),
     "cost_mean is None instead of a finite number": lambda line: line.replace(
@@ -94,7 +95,7 @@ def test_a_line_that_is_no_record_is_left_out_with_its_reason(problem, sweep, tm
     assert str(file) in item.reason
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b'{\n  "groups": []\n}\n', b"\n"])
 def test_a_file_without_records_is_left_out_with_its_reason(content, tmp_path):
     (tmp_path / "runs.jsonl").write_bytes(content)
     runs, (item,) = read_records(tmp_path / "runs.jsonl")
@@ -112,3 +113,25 @@ def test_the_command_takes_files_and_needs_a_folder_for_the_report(script_here, 
     assert (tmp_path / "second" / "report.md").read_text() == (tmp_path / "first" / "report.md").read_text()
     end = script_here("report.py", f"runs={tmp_path / 'none.jsonl'}", f"output={tmp_path / 'second'}")
     assert (end.status, "none.jsonl does not exist; give the folder of a run" in end.stderr) == (2, True)
+
+
+def test_blank_lines_count_as_nothing(sweep, tmp_path):
+    report([sweep], tmp_path / "first")
+    file = tmp_path / "first" / "runs.jsonl"
+    file.write_text("\n" + file.read_text() + "\n")
+    results, left_out = find_results([file])
+    assert (len(results), left_out) == (3, [])
+
+
+def test_records_of_runs_that_are_gone_are_kept_under_another_name(script_here, sweep, tmp_path):
+    output = tmp_path / "out"
+    for _ in range(2):  # the same runs again lose nothing
+        end = script_here("report.py", f"runs={sweep}", f"output={output}", "yardsticks=false")
+        assert end.status == 0
+    before = (output / "runs.jsonl").read_text()
+    assert list(output.glob("runs*")) == [output / "runs.jsonl"]
+    shutil.rmtree(sweep / "0")
+    end = script_here("report.py", f"runs={sweep}", f"output={output}", "yardsticks=false")
+    assert "out/runs-2.jsonl has the runs of the report before" in end.stdout
+    assert (output / "runs-2.jsonl").read_text() == before
+    assert len((output / "runs.jsonl").read_text().splitlines()) == 2

@@ -10,6 +10,7 @@ from lac.envs.checks import smoke_test_errors
 from lac.envs.factory import make_env, wrap_env
 from lac.evaluation.final_tests import final_tests
 from lac.evaluation.rollouts import FIRST_TEST_SEED, evaluate, rollout, side_by_side
+from lac.evaluation.settling import has_settled
 
 LIMIT = 6
 
@@ -150,3 +151,19 @@ def test_copies_of_a_system_have_the_episodes_of_new_ones():
     seeds = range(5, 15)
     copied = rollout(policy, side_by_side([make(), make()], 10), seeds, record=0)
     assert np.array_equal(copied.costs, rollout(policy, [make()], seeds, record=0).costs)
+
+
+@pytest.mark.parametrize(
+    ("last_outside", "length", "expected"),
+    [(-1, 1, True), (0, 1, True), (1, 1, False), (360, 400, True), (361, 400, False), (400, 400, False), (9, 10, True)],
+)
+def test_an_episode_ends_with_a_tenth_of_its_steps_in_the_goal_set(last_outside, length, expected):
+    assert has_settled(np.array([last_outside]), length).tolist() == [expected]
+
+
+def test_an_error_that_swings_through_the_goal_set_at_the_last_step_has_not_settled():
+    """As beside a periodic reference, where episodes have whole periods."""
+    swing = 1.0 + 5.0 * np.sin(2 * np.pi * np.arange(41) / 20)
+    assert abs(swing[40] - 1.0) < 0.5 < abs(swing[39] - 1.0)
+    rollouts = evaluate(zero, [wrap_env(TimeLimit(Course(swing), 40))], 1)
+    assert np.isnan(rollouts.settling_steps).all()
