@@ -74,7 +74,7 @@ WRONG = {
     "report": {
         "": "runs is not set",
         "runs=": "runs is empty",
-        "runs=[empty,file]": "runs: file is not a folder",
+        "runs=[empty,file]": "file is no runs.jsonl of a report; give one, or a folder of runs",
         "runs=empty": "runs: no finished run with test episodes in empty",
         "runs=. output=''": "output is empty",
         "-m runs=.": "-m is for train",
