@@ -121,3 +121,11 @@ def test_set_up_takes_two_commands() -> None:
     assert len(set_up) == 2
     assert "scripts/train.py" in set_up[0]
     assert "pytest" in set_up[1]
+
+
+def test_the_table_has_the_figures_of_the_results_that_are_kept() -> None:
+    """``docs/results`` has the figures of each run, so that anyone can look at them and compare with them."""
+    kept = list((ROOT / "docs/results").glob("*.jsonl"))
+    rows = run([sys.executable, "tools/results_table.py", "--without-controllers"], ROOT).splitlines()
+    assert len(rows) == 3 * len(kept) > 0
+    assert [row for row in rows if row not in README.splitlines()] == []
