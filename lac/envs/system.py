@@ -61,8 +61,8 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
     beside the action, after its clipping; ``process_disturbance`` (``[state_dim]``) to the state after each step.
 
     ``goal_tolerance`` is the goal set: an episode has settled when the state of interest stays this close to its
-    reference to the end, entry by entry, in its units (:mod:`lac.evaluation.settling`). It is a plain attribute, too, and a class of its own default; None is no
-    goal set.
+    reference to the end, entry by entry, in its units (:mod:`lac.evaluation.settling`). It is a plain attribute, too,
+    and a class of its own default; None is no goal set.
 
     ``observation_names`` and ``action_names`` name each entry with its unit, as in ``"theta [rad]"``, for whoever wires
     an exported policy to a plant; None where they are not declared. ``signal_names`` names the
