@@ -32,10 +32,10 @@ def rows_of_groups(groups: Sequence[Group]) -> Iterator[str]:
     """A row for each algorithm in one environment."""
     for i, group in enumerate(groups):
         costs, settled = group.values("cost_mean"), group.values("settled", is_long=True)
-        name = f"`{group.env}`" if i == 0 else ""
+        name = f"| `{group.env}`" if i == 0 else "|"
         cost = f"{number(float(group.cost.value))} ({number(costs.min())} to {number(costs.max())})"
         terminated, later = (share(group.values("death_rate", is_long).mean()) for is_long in (False, True))
-        yield f"| {name} | {group.algo.upper()} | {cost} | {terminated} | {later} | {share_with_range(settled)} |"
+        yield f"{name} | {group.algo.upper()} | {cost} | {terminated} | {later} | {share_with_range(settled)} |"
 
 
 def row_of_controller(yardstick: Yardstick) -> str:
