@@ -34,6 +34,7 @@ def test_config_file_takes_overrides_and_refuses_wrong_ones(trained, train_here,
     end = train_here(*again, "wandb.mode=disabled", "seed=1", "train.epochs=1", "train.steps_per_epoch=20")
     assert end.status == 0, end.stderr
     assert summary_of(tmp_path / "again")["seed"] == 1
+    assert end.stdout.splitlines()[-1].endswith("--config-name config seed=2")  # not the same run once more
 
 
 VARIABLE = "LAC_TEST_SECRET"
