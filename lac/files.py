@@ -86,8 +86,11 @@ def write_bytes(path: Path, content: bytes, is_durable: bool = False) -> None:
 
 
 def file_sha256(path: Path) -> str | None:
-    """The hash of a file in hexadecimal digits; None where there is none."""
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+    """The hash of a file in hexadecimal digits; None where there is none that can be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None
 
 
 def is_for_want_of_space(error: BaseException | None) -> bool:

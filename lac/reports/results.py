@@ -154,10 +154,11 @@ def _final_test(run: Run) -> tuple[Mapping[str, Any], Path]:
     changed since, as it does where a run is extended.
     """
     final, later = _mapping(run.summary.get("final")), run.evaluation
-    usual = {"policy": FINAL, "first_seed": FIRST_TEST_SEED, "steps": None, "sha256": run.policy_sha256(FINAL)}
-    is_same_test = all(later.get(name, value) == value for name, value in usual.items()) and not is_disturbed(run)
-    if later and is_same_test and ("episodes" not in final or _episodes(later) > _episodes(final)):
-        return later, run.folder / EVALUATION
+    has_more = bool(later) and ("episodes" not in final or _episodes(later) > _episodes(final))
+    if has_more and not is_disturbed(run):
+        usual = {"policy": FINAL, "first_seed": FIRST_TEST_SEED, "steps": None, "sha256": run.policy_sha256(FINAL)}
+        if all(later.get(name, value) == value for name, value in usual.items()):
+            return later, run.folder / EVALUATION
     return final, run.summary_file
 
 
