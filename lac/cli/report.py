@@ -1,6 +1,5 @@
 """Compare runs: the command ``report``."""
 
-import sys
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -13,7 +12,7 @@ from lac.files import relative_to_cwd
 def report_runs(cfg: DictConfig) -> None:
     """Compare the runs in folders and in files, print the table, and name the runs that are left out.
 
-    The exit status is 1 where one of those cannot be read; one that is not finished is no error.
+    What cannot be read is a part of the report, and no error while there are others.
 
     Raises:
         ConfigError: A folder does not exist, no run can be compared, or the report cannot be written.
@@ -33,15 +32,14 @@ def report_runs(cfg: DictConfig) -> None:
 
     results, left_out = find_results(paths)
     found = [*(result.run.folder for result in results), *(item.folder for item in left_out)]
-    unusable = [item.reason for item in left_out if item.is_unusable] + without_runs(folders, found)
-    reasons = unusable + [item.reason for item in left_out if not item.is_unusable]
+    reasons = [item.reason for item in left_out] + without_runs(folders, found)
     if not results:
         raise ConfigError([f"runs: no finished run with test episodes in {', '.join(map(str, paths))}", *reasons])
     yardsticks, failures = measure_yardsticks(results if cfg.yardsticks else [])
     compared = compare(results, [*reasons, *failures], yardsticks, folders)
     print(compared.text())
     for reason in compared.left_out:
-        print(f"left out: {reason}", file=sys.stderr)
+        print(f"left out: {reason}")
     from lac.reports.writing import set_aside_other_runs, write_report  # noqa: PLC0415 (imports matplotlib)
 
     output = folders[0] if cfg.output is None else Path(cfg.output)
@@ -54,5 +52,3 @@ def report_runs(cfg: DictConfig) -> None:
     print(f"\nwrote {relative_to_cwd(page)} and, beside it, {', '.join(file.name for file in others)}")
     if earlier is not None:
         print(f"{relative_to_cwd(earlier)} has the runs of the report before, since some of them are not in this one")
-    if unusable:
-        sys.exit(1)

@@ -38,7 +38,7 @@ def find_runs(folders: Sequence[Path]) -> Found:
         else:
             passed_over.append(f"{run.folder} is {run.status}")
     for item in left_out:
-        is_unusable = item.is_unusable or os.path.realpath(item.folder) in own
+        is_unusable = item.status in {None, FINISHED} or os.path.realpath(item.folder) in own
         (unusable if is_unusable else passed_over).append(item.reason)
     folders_with_runs = [run.folder for run in readable] + [item.folder for item in left_out]
     unusable += without_runs(folders, folders_with_runs)

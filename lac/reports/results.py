@@ -72,7 +72,7 @@ def find_results(folders: Iterable[Path]) -> tuple[list[Result], list[LeftOut]]:
         same = results.setdefault(identity({**result.method, "seed": result.seed}), result)
         if same is not result:
             reason = f"{run} has config and seed of {same.run}"
-            left_out.append(LeftOut(run.folder, reason, run.status, is_repeated=True))
+            left_out.append(LeftOut(run.folder, reason, run.status))
     return _with_environments(_with_short_names(list(results.values()))), sorted(left_out, key=lambda item: item.folder)
 
 

@@ -31,18 +31,11 @@ class LeftOut:
         folder: The folder.
         reason: A sentence that names it.
         status: Status of the run; None where it cannot be read.
-        is_repeated: Whether it is another copy of a run that was found.
     """
 
     folder: Path
     reason: str
     status: str | None
-    is_repeated: bool = False
-
-    @property
-    def is_unusable(self) -> bool:
-        """Whether it should have been there: it is damaged or empty, not merely unfinished or a copy."""
-        return self.status in {None, FINISHED} and not self.is_repeated
 
 
 def scan(folders: Iterable[str | Path]) -> tuple[list[Run], list[LeftOut]]:
