@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import hashlib
 import json
 import re
 from html.parser import HTMLParser
@@ -143,6 +144,21 @@ def test_robustness_and_stability_are_shown_where_they_are(tmp_path):
     assert {"magnitude=5", "12.5", "25%", "empirical", "At most <1 %."} <= set(page.cells)
     assert "../a/stability/" in page.links
     assert "half/results.json cannot be shown" in (folder / "report.html").read_text()
+
+
+def test_a_stability_report_on_an_earlier_policy_is_not_shown(tmp_path):
+    a_run(tmp_path / "a", 0, 2.0)
+    policy, report = tmp_path / "a/policy/final.safetensors", tmp_path / "a/stability/report.json"
+    for file in (policy, report):
+        file.parent.mkdir()
+    policy.write_bytes(b"weights")
+    known = {"file": "policy/final.safetensors", "sha256": hashlib.sha256(b"weights").hexdigest()}
+    report.write_text(json.dumps({"verdict": "empirical", "sentences": [], "policy": known}))
+    assert "empirical" in written(tmp_path)[0].cells
+    policy.write_bytes(b"those of a run that went on")
+    page, folder = written(tmp_path)
+    assert "empirical" not in page.cells
+    assert "policy/final.safetensors has changed since then" in (folder / "report.html").read_text()
 
 
 def test_lac_is_compared_with_sac_over_environments(tmp_path):
