@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from lac.reports.groups import Group, group_results
 from lac.reports.results import find_results
+from lac.reports.table import share_text
 from lac.reports.yardsticks import Yardstick, measure_yardsticks
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
@@ -51,10 +52,8 @@ def number(value: float) -> str:
 
 
 def share(value: float) -> str:
-    """A share in per cent; what is not quite none or all does not look so."""
-    rounded = f"{100 * value:.0f}"
-    is_misleading = (rounded == "0" and value > 0) or (rounded == "100" and value < 1)
-    return "none" if value == 0 else f"{100 * value:.1f} %" if is_misleading else f"{rounded} %"
+    """A share in per cent."""
+    return "none" if value == 0 else share_text(value).replace("%", " %")
 
 
 def share_with_range(values: npt.NDArray[np.float64]) -> str:

@@ -57,8 +57,8 @@ def find_results(folders: Iterable[Path]) -> tuple[list[Result], list[LeftOut]]:
     paths = list(folders)
     runs, left_out = scan(path for path in paths if not path.is_file())
     for file in (path for path in paths if path.is_file()):
-        recorded, damaged = read_records(file)
-        runs, left_out = [*runs, *recorded], [*left_out, *damaged]
+        kept, damaged = read_records(file)
+        runs, left_out = [*runs, *kept], [*left_out, *damaged]
     results: dict[str, Result] = {}
     for run in runs:
         if run.status != FINISHED:
@@ -76,7 +76,7 @@ def find_results(folders: Iterable[Path]) -> tuple[list[Result], list[LeftOut]]:
     return _with_environments(_with_short_names(list(results.values()))), sorted(left_out, key=lambda item: item.folder)
 
 
-def recorded(result: Result) -> dict[str, Any]:
+def record_of(result: Result) -> dict[str, Any]:
     """A result as a line of a file of runs: all that a later comparison needs, without the folder of the run."""
     run = result.run
     config = {name: run.config[name] for name in (*PARTS, "seed") if name in run.config}

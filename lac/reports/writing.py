@@ -11,7 +11,7 @@ from lac.files import write_bytes, write_json
 from lac.reports.comparison import Comparison
 from lac.reports.groups import Group
 from lac.reports.page import page
-from lac.reports.results import recorded
+from lac.reports.results import record_of
 from lac.reports.table import DESIGNED, SEEDS, markdown_table, share_text
 from lac.runs.records import RECORDS, set_aside, write_records
 
@@ -40,7 +40,7 @@ def write_report(compared: Comparison, folder: Path) -> list[Path]:
 
 
 def _records(compared: Comparison) -> list[dict[str, Any]]:
-    return [recorded(result) for group in compared.groups for result in group.results]
+    return [record_of(result) for group in compared.groups for result in group.results]
 
 
 def _panels(compared: Comparison) -> list[Panel]:
