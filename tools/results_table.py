@@ -1,18 +1,25 @@
-"""Print the README's table of final policies: from the results in ``docs/results``, with the designed controllers."""
+"""Write the tables of final policies into ``README.md`` (short) and ``docs/results.md`` (whole).
+
+They are made from the results in ``docs/results``, beside the designed controllers, which are tested anew. With
+``--check`` nothing is written: the exit status says whether the pages show the figures of ``docs/results``.
+"""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from lac.reports.groups import Group, group_results
-from lac.reports.results import find_results
+from lac.reports.results import Result, find_results
 from lac.reports.table import share_text
 from lac.reports.yardsticks import Yardstick, measure_yardsticks
 
-RESULTS = Path(__file__).parents[1] / "docs" / "results"
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "docs" / "results"
+SHORT, WHOLE = ROOT / "README.md", ROOT / "docs" / "results.md"
+MARK = "<!-- written by tools/results_table.py, up to the next empty line -->"
 ENVIRONMENTS = (
     "oscillator",
     "oscillator_complicated",
@@ -26,55 +33,102 @@ ENVIRONMENTS = (
     "quadrotor_tracking_corrected",
     "ex3_ekf",
 )
-"""In the order of the README."""
+"""In the order of the tables."""
 
 
-def rows_of_groups(groups: Sequence[Group]) -> Iterator[str]:
-    """A row for each algorithm in one environment."""
+def short_row(groups: Sequence[Group]) -> str:
+    """One row for an environment, with a cell for each algorithm."""
+    cells = []
+    for group in groups:
+        shares = [group.values(name, is_long=True).mean() for name in ("settled", "death_rate")]
+        cells.append(_cell(float(group.cost.value), *shares))
+    return f"| `{groups[0].env}` | {' | '.join(cells)} |"
+
+
+def short_cell(yardstick: Yardstick) -> str:
+    """The cell of a designed controller in that row."""
+    cell = _cell(yardstick.figures["cost_mean"], yardstick.long["settled"], yardstick.long["death_rate"])
+    return f" `{yardstick.name}`: {cell} |"
+
+
+def _cell(cost: float, settled: float, terminated: float) -> str:
+    early = f", {_share(terminated)} end early" if terminated else ""
+    return f"{_number(cost)}, {share_text(settled).replace('%', ' %')}{early}"
+
+
+def rows(groups: Sequence[Group]) -> list[str]:
+    """A row for each algorithm in one environment, with the range over seeds."""
+    table = []
     for i, group in enumerate(groups):
         costs, settled = group.values("cost_mean"), group.values("settled", is_long=True)
-        name = f"| `{group.env}`" if i == 0 else "|"
-        cost = f"{number(float(group.cost.value))} ({number(costs.min())} to {number(costs.max())})"
-        terminated, later = (share(group.values("death_rate", is_long).mean()) for is_long in (False, True))
-        yield f"{name} | {group.algo.upper()} | {cost} | {terminated} | {later} | {share_with_range(settled)} |"
+        name = f"| `{group.env}` | {group.algo.upper()}" if i == 0 else f"| | {group.algo.upper()}"
+        cost = f"{_number(float(group.cost.value))} ({_number(costs.min())} to {_number(costs.max())})"
+        terminated, later = (_share(group.values("death_rate", is_long).mean()) for is_long in (False, True))
+        table.append(f"{name} | {cost} | {terminated} | {later} | {_share_with_range(settled)} |")
+    return table
 
 
 def row_of_controller(yardstick: Yardstick) -> str:
     """The row of a designed controller."""
     usual, long = yardstick.figures, yardstick.long
-    shares = share(usual["death_rate"]), share(long["death_rate"]), share(long["settled"])
-    return f"| | `{yardstick.name}` | {number(usual['cost_mean'])} | {' | '.join(shares)} |"
+    shares = _share(usual["death_rate"]), _share(long["death_rate"]), _share(long["settled"])
+    return f"| | `{yardstick.name}` | {_number(usual['cost_mean'])} | {' | '.join(shares)} |"
 
 
-def number(value: float) -> str:
-    """A number with three digits that count."""
+def _number(value: float) -> str:
+    """A number with three significant digits."""
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
 
 
-def share(value: float) -> str:
-    """A share in per cent."""
+def _share(value: float) -> str:
     return "none" if value == 0 else share_text(value).replace("%", " %")
 
 
-def share_with_range(values: npt.NDArray[np.float64]) -> str:
+def _share_with_range(values: npt.NDArray[np.float64]) -> str:
     """The mean of shares, with the range where they differ."""
     low, high = values.min(), values.max()
-    return share(values.mean()) if low == high else f"{share(values.mean())} ({100 * low:.0f} to {100 * high:.0f})"
+    return _share(values.mean()) if low == high else f"{_share(values.mean())} ({100 * low:.0f} to {100 * high:.0f})"
 
 
-def main(with_controllers: bool) -> None:
-    """Print the rows."""
-    for file in (RESULTS / f"{env}.jsonl" for env in ENVIRONMENTS):
-        if not file.exists():
-            print(f"no results for {file.stem}: tools/make_results.sh {file.stem}", file=sys.stderr)
-            continue
+def kept_results() -> list[list[Result]]:
+    """The results of each environment."""
+    kept = []
+    for file in filter(Path.exists, (RESULTS / f"{env}.jsonl" for env in ENVIRONMENTS)):
         results, left_out = find_results([file])
         if left_out:
             raise SystemExit("\n".join(item.reason for item in left_out))
-        print("\n".join(rows_of_groups(group_results(results))))
-        for yardstick in measure_yardsticks(results if with_controllers else [])[0]:
-            print(row_of_controller(yardstick))
+        kept.append(results)
+    return kept
+
+
+def write(page: Path, table: Sequence[str]) -> None:
+    """Replace the rows of a page's table, below its two lines of headings."""
+    before, after = page.read_text().split(MARK)
+    headings = after.strip("\n").splitlines()[:2]
+    rest = after.strip("\n").partition("\n\n")[2]
+    page.write_text("\n".join([before + MARK, *headings, *table]) + "\n\n" + rest.rstrip("\n") + "\n")
+
+
+def outdated(page: Path, figures: Sequence[str]) -> list[str]:
+    """The rows that a page should have, or begin a row with, and has not."""
+    lines = page.read_text().splitlines()
+    return [row for row in figures if not any(line.startswith(row) for line in lines)]
+
+
+def main(check: bool) -> None:
+    """Write both tables, or check them."""
+    short, whole = [], []
+    for results in kept_results():
+        groups = group_results(results)
+        yardsticks = [] if check else measure_yardsticks(results)[0]
+        short.append(short_row(groups) + "".join(short_cell(yardstick) for yardstick in yardsticks))
+        whole += [*rows(groups), *(row_of_controller(yardstick) for yardstick in yardsticks)]
+    if not check:
+        write(SHORT, short)
+        write(WHOLE, whole)
+    elif wrong := outdated(SHORT, short) + outdated(WHOLE, whole):
+        raise SystemExit("run tools/results_table.py; the tables do not have\n" + "\n".join(wrong))
 
 
 if __name__ == "__main__":
-    main(with_controllers="--without-controllers" not in sys.argv[1:])
+    main(check="--check" in sys.argv[1:])

@@ -32,7 +32,7 @@ def continue_run(config: DictConfig) -> FileLock:
         folder = newest_unfinished(_ROOT) if given == AUTO else Path(str(given))
         folder = folder.absolute()
         if not (folder / SUMMARY).is_file():
-            raise RunError(f"no run has begun in {given}; give the folder of a run, or auto for the newest unfinished")
+            raise RunError(f"no run has begun in {given}; give the folder of a run, or auto for the last one")
         if not (folder / CONFIG).is_file():
             raise RunError(f"{folder} has no {CONFIG}; restore it, or train the run again")
         if read_summary(folder).get(FROM_PYTHON):

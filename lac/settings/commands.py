@@ -77,7 +77,7 @@ class TrainCommand(Settings):
     resume: str | None = setting(
         None,
         Text(is_path=True, optional=True),
-        "folder of a run that goes on from its newest checkpoint, or auto: the newest unfinished run in outputs/",
+        "folder of a run that goes on from its newest checkpoint, or auto: the last one interrupted in outputs/",
     )
     dry_run: bool = setting(False, Flag(), "in a sweep (-m): list the jobs and their cost without running them")
     fail_fast: bool = setting(False, Flag(), "in a sweep: stop at the first job that fails")

@@ -38,5 +38,5 @@ class LoggerSettings(KeepSettings, CopySettings):
     resume: str | None = setting(
         None,
         Text(is_path=True, optional=True),
-        "run folder that goes on from its newest checkpoint, or auto: the newest unfinished run in outputs/",
+        "run folder that goes on from its newest checkpoint, or auto: the last one interrupted in outputs/",
     )

@@ -1,4 +1,4 @@
-"""What the README shows is executed here, with a smaller budget of training steps."""
+"""What the README and the pages of commands show is executed here, with a smaller budget of training steps."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
+PAGES = [(ROOT / name).read_text() for name in ("README.md", "docs/usage.md", "docs/sweeps.md", "docs/wandb.md")]
 SMALL = [
     "train.epochs=1",
     "train.steps_per_epoch=150",
@@ -38,7 +38,7 @@ EXTRA = {
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+    return [block for page in PAGES for block in re.findall(rf"```{language}\n(.*?)```", page, flags=re.DOTALL)]
 
 
 def commands() -> list[str]:
@@ -123,9 +123,10 @@ def test_set_up_takes_two_commands() -> None:
     assert "pytest" in set_up[1]
 
 
-def test_the_table_has_the_figures_of_the_results_that_are_kept() -> None:
+def test_the_tables_have_the_figures_of_the_results_that_are_kept() -> None:
     """``docs/results`` has the figures of each run, so that anyone can look at them and compare with them."""
-    kept = list((ROOT / "docs/results").glob("*.jsonl"))
-    rows = run([sys.executable, "tools/results_table.py", "--without-controllers"], ROOT).splitlines()
-    assert len(rows) == 3 * len(kept) > 0
-    assert [row for row in rows if row not in README.splitlines()] == []
+    run([sys.executable, "tools/results_table.py", "--check"], ROOT)
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    assert [page.name for page in (ROOT / "docs").glob("*.md") if f"](docs/{page.name})" not in PAGES[0]] == []
