@@ -30,6 +30,7 @@ from lac.agents.description import describe
 from lac.agents.executed import ExecutedModule
 from lac.agents.saving import SavedModule
 from lac.devices import torch_device
+from lac.engines.batches import BatchShapes
 from lac.envs.costs import reward_maximum
 from lac.envs.factory import HasSpaces, validate_spaces
 from lac.settings.algorithms import AgentSettings
@@ -107,6 +108,7 @@ class Agent(ExecutedModule, SavedModule, ABC):
         raise_if_not_buildable(actor_critic, ac_kwargs)
         self._description = describe(self._observation_space, self._action_space, actor_critic, ac_kwargs)
         self.act_dim = int(np.prod(self._action_space.shape))
+        self._batch_shapes = BatchShapes(self._observation_space.shape[0], self.act_dim)
         given = settings.target_entropy
         self._target_entropy = float(-self.act_dim if given is None else given)
 

@@ -7,6 +7,7 @@ from typing import Any, Self
 from torch import Tensor, nn
 
 from lac.engines import CompiledEngine, can_compile
+from lac.engines.batches import BatchShapes
 from lac.settings.rules import raise_if_wrong
 from lac.settings.training import ENGINE
 
@@ -17,6 +18,7 @@ class ExecutedModule(nn.Module):
     _engine: str
     _own_engine: CompiledEngine | None
     _has_chosen: bool
+    _batch_shapes: BatchShapes
 
     @property
     def engine(self) -> str:
@@ -64,9 +66,15 @@ class ExecutedModule(nn.Module):
 
         Returns:
             The quantities named in ``DIAGNOSTICS``, as tensors without a graph.
+
+        Raises:
+            ValueError: A column has another shape.
         """
         compiled = self._compiled()
-        return self._update(data) if compiled is None else compiled.update(data)
+        if compiled is not None:
+            return compiled.update(data)
+        self._batch_shapes.check(data)
+        return self._update(data)
 
     @abstractmethod
     def _update(self, data: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -29,7 +29,7 @@ def recommended(env_id: str, algo: str = "lac") -> dict[str, Any]:
     ``python scripts/train.py env=van_der_pol seed=0`` does, to the bit.
 
     The length of episodes is no argument of those functions: a warning says where the command has another one than
-    ``gymnasium.make(env_id)``. For the cart-pole, ``env_fn`` makes the environment with ``max_episode_steps=1000``.
+    ``gymnasium.make(env_id)``. For the cart-pole, ``env_fn`` makes the environment with ``max_episode_steps=500``.
 
     Args:
         env_id: The id of an environment, or the name of an option of ``env=``. One without settings of its own gets the

@@ -16,10 +16,12 @@ from lac.settings.training import KEEP_KEYS
 _FREE = (
     *("wandb.mode", "wandb.group", "wandb.name", "wandb.tags", "device.", "loggers.", "fail_fast", "dry_run", "resume"),
     *("train.epochs", "train.save_freq", "train.stop_below", "train.patience", *KEEP_KEYS),
+    *("train.final_test_episodes", "train.export"),
 )
 """The keys, and the groups, that may change."""
 
 _NOT_OF_THE_RUN = {"defaults", "hydra"}
+_OTHER_RUN = "another value would change its mathematics"
 
 
 def is_free(override: str) -> bool:
@@ -58,9 +60,10 @@ def continued_config(
             if _is_free_key(name):
                 OmegaConf.update(config, name, value)
             else:
+                obstacle = "its run on W&B cannot move" if name.startswith("wandb.") else _OTHER_RUN
                 errors.append(
-                    f"{name} is {value!r}, but the run that goes on has {own.get(name)!r}, and another value would "
-                    f"change its mathematics; leave {key} out, or begin a new run"
+                    f"{name} is {value!r}, but the run that goes on has {own.get(name)!r}, and {obstacle}; "
+                    f"leave {key} out, or begin a new run"
                 )
     if errors:
         raise ConfigError(list(dict.fromkeys(errors)))

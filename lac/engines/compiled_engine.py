@@ -1,7 +1,7 @@
 """The engine for the networks of this package on the CPU: compiled functions on the memory of the parameters."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lac.engines.batches import COLUMNS, BatchShapes
 from lac.engines.compiling import compiled, why_no_compiler
 from lac.engines.memory import memory_of, why_not_compiled
 from lac.engines.protocol import Agent, Batch, Diagnostics
@@ -24,7 +25,6 @@ SETTINGS = np.dtype(
 UPDATES = {"LAC": "lyapunov_update", "LATC": "lyapunov_update", "SAC": "soft_update"}
 _ARGUMENTS = {"actions": "mn", "lyapunov_update": "mmmvvvn", "soft_update": "mmmvvn"}
 """The arguments of each function after the form: matrices and vectors with any distance of their numbers, and noise."""
-_COLUMNS = ("obs", "act", "obs_next", "rew", "done", "horizon_rew")
 _DRIFTS = ("mixed", "before", "after")
 _NORMAL_BLOCK = 16
 """Torch draws normal numbers in blocks of this size: one call gives the same as several, if all are whole blocks."""
@@ -51,7 +51,7 @@ class CompiledEngine:
         self._update = UPDATES[type(agent).__name__]
         self._obs_dim = int(agent.ac.pi.net[0].in_features)
         self._functions: dict[str, Callable[..., Any]] = {}
-        self._expected: tuple[tuple[int, bool], list[tuple[int, ...]]] = ((0, False), [])
+        self._shapes = BatchShapes(self._obs_dim, agent.act_dim)
         self._space_of_noise: Any = ((0, 0), None, [])
         self._bind(batch=1)
 
@@ -74,10 +74,9 @@ class CompiledEngine:
 
     def update(self, data: Batch) -> Diagnostics:
         """One gradient step of the agent on a batch; returns its ``DIAGNOSTICS``."""
-        columns = {name: _array(data[name]) for name in _COLUMNS if name in data}
+        columns = {name: _array(data[name]) for name in COLUMNS if name in data}
+        self._shapes.check(columns)
         batch, is_finite = len(columns["obs"]), "horizon_rew" in columns
-        if [column.shape for column in columns.values()] != self._shapes(batch, is_finite):
-            self._raise_of_shapes(columns)
         arguments = [columns["obs"], columns["act"], columns["obs_next"], self._agent.cost(columns), columns["done"]]
         is_lyapunov = self._update == "lyapunov_update"
         if is_lyapunov:
@@ -88,19 +87,6 @@ class CompiledEngine:
             self._update, batch, *arguments, self._noise(3 if is_lyapunov and not is_finite else 2, batch)
         )
         return Diagnostics(self._agent.DIAGNOSTICS, numbers)
-
-    def _shapes(self, batch: int, is_finite: bool) -> list[tuple[int, ...]]:
-        """The shapes that the columns of a batch must have, since compiled code does not notice the end of an array."""
-        if self._expected[0] != (batch, is_finite):
-            obs, act = (batch, self._obs_dim), (batch, self._agent.act_dim)
-            self._expected = (batch, is_finite), [obs, act, obs, *[(batch,)] * (3 if is_finite else 2)]
-        return self._expected[1]
-
-    def _raise_of_shapes(self, columns: Mapping[str, npt.NDArray[np.float32]]) -> None:
-        expected = self._shapes(len(columns["obs"]), "horizon_rew" in columns)
-        for (name, column), shape in zip(columns.items(), expected, strict=True):
-            if column.shape != shape:
-                raise ValueError(f"{name} of the batch has the shape {column.shape}; it must be {shape}")
 
     def prepare(self) -> None:
         """Compile what training needs before it starts."""

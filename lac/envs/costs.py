@@ -3,6 +3,8 @@
 from typing import Any, SupportsFloat, TypeVar
 
 import gymnasium
+import numpy as np
+import numpy.typing as npt
 
 from lac.settings.rules import OPTIONAL_NUMBER, ArgumentError, raise_if_any, value_error
 
@@ -39,6 +41,21 @@ def reward_maximum(env: Any) -> float:
     return float(declared)
 
 
+def costs_of_rewards(rewards: npt.ArrayLike, bound: float) -> npt.NDArray[np.float64]:
+    """The costs ``bound - rewards``.
+
+    Raises:
+        ValueError: A reward is above its declared bound; a cost is never negative.
+    """
+    costs = bound - np.asarray(rewards, np.float64)
+    if (costs < 0.0).any():
+        raise ValueError(
+            f"the environment gave the reward {float(bound - costs.min())}, above its declared bound env.reward_max="
+            f"{bound}; declare a larger bound"
+        )
+    return costs
+
+
 class RewardAsCost(gymnasium.Wrapper[Obs, Act, Obs, Act]):
     """Turns a reward ``r`` with a known upper bound into the cost ``r_max - r``.
 
@@ -54,10 +71,5 @@ class RewardAsCost(gymnasium.Wrapper[Obs, Act, Obs, Act]):
     def step(self, action: Act) -> tuple[Obs, SupportsFloat, bool, bool, dict[str, Any]]:
         """One step; a reward above its declared bound is an error, since a cost is never negative."""
         obs, reward, terminated, truncated, info = self.env.step(action)
-        cost = self._reward_max - float(reward)
-        if cost < 0.0:
-            raise ValueError(
-                f"the environment gave the reward {float(reward)}, above its declared bound env.reward_max="
-                f"{self._reward_max}; declare a larger bound"
-            )
+        cost = float(costs_of_rewards(float(reward), self._reward_max))
         return obs, cost, terminated, truncated, info

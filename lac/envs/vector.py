@@ -1,6 +1,7 @@
 """Several environments stepped together, as a Gymnasium vector environment."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from gymnasium.vector.utils import batch_space
 from gymnasium.wrappers.vector import TransformReward
 
 from lac.envs.boundary import VectorBoundary
-from lac.envs.costs import reward_maximum
+from lac.envs.costs import costs_of_rewards, reward_maximum
 from lac.envs.factory import AnyEnv, AnyVectorEnv, wrap_env
 from lac.settings.rules import ArgumentError
 
@@ -144,5 +145,5 @@ def _wrapped_vector(envs: AnyVectorEnv, num_envs: int, opt_type: str, max_ep_len
         )
     if opt_type == "maximize":
         bound = reward_maximum(envs)
-        return TransformReward(VectorBoundary(envs, "reward"), lambda rewards: bound - rewards)
+        return TransformReward(VectorBoundary(envs, "reward"), partial(costs_of_rewards, bound=bound))
     return VectorBoundary(envs)

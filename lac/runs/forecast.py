@@ -33,6 +33,8 @@ class Forecast:
         """The seconds from here to the end; None before the first update, unless there will be none."""
         loop, steps = self._loop, int(metrics["env_steps"])
         updates = loop.updates_until(steps) - loop.updates_until(steps - loop.steps_per_epoch)
+        if metrics["time/updates_per_second"] == 0:  # of a finite horizon, before the first of its sums is complete
+            updates = 0
         updates_left = loop.total_updates - loop.updates_until(steps)
         if updates == 0 and updates_left > 0:
             return None

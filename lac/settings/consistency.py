@@ -1,6 +1,7 @@
 """Settings against each other: what cannot be meant, and what has no effect.
 
-Both doors ask here. Values are given by their key on the command line, whatever the user calls them.
+The command line and the Python API ask here. Values are given by their key on the command line, whatever the user calls
+them.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -161,13 +162,18 @@ Unused = Iterator[tuple[str, str]]
 def _of_algorithm(given: Given) -> Unused:
     if given.values.get("algo.horizon_length"):
         reason = f"the horizon is finite: {given.word('algo.horizon_length')}"
-        yield "algo.gamma", reason
+        for key in ("algo.gamma", "algo.polyak", "algo.time_limit_is_terminal"):
+            yield key, reason
         if given.values.get("env.termination_cost") == ABSORBING:
             yield "env.termination_cost", f"{reason}, and its sums always go on with the last cost"
     if given.values.get("algo.adaptive_temperature") is False:
         reason = f"alpha is constant: {given.word('algo.adaptive_temperature')}"
         for key in ("algo.target_entropy", "algo.lr_alpha", *_schedule_of("lr_alpha")):
             yield key, reason
+    elif given.values.get("algo.lr_alpha") == 0:
+        yield "algo.target_entropy", f"alpha is constant: {given.word('algo.lr_alpha')}"
+    if given.values.get("algo.lr_labda") == 0:
+        yield "algo.alpha3", f"labda is constant: {given.word('algo.lr_labda')}"
     if given.values.get("algo.name") == "lac":
         yield "algo.twin_drift", "algo=lac has one critic"
     if given.values.get("algo.opt_type") == "minimize":

@@ -6,16 +6,23 @@ import torch
 from torch import nn
 from torch.nn.utils import get_total_norm
 
+from lac.settings.algorithms import AgentSettings
 from lac.training.stopping import Stop, StopKind
 
 
 class DivergenceError(FloatingPointError):
-    """Weights or losses of the agent are not finite."""
+    """Weights or losses of the agent are not finite.
 
-    def __init__(self, symptom: str) -> None:
+    Args:
+        symptom: What is not finite, and since when.
+        settings: The settings of the algorithm, on which the advice depends.
+    """
+
+    def __init__(self, symptom: str, settings: AgentSettings) -> None:
+        is_squared = getattr(settings, "critic_loss", None) == "squared"
         super().__init__(
-            f"{symptom}: training has diverged; lower algo.lr_c and algo.lr_a, or set algo.critic_loss=relative. "
-            "The last policy with finite weights is kept"
+            f"{symptom}: training has diverged; lower algo.lr_c and algo.lr_a"
+            f"{', or set algo.critic_loss=relative' if is_squared else ''}. Policies that were saved before are kept"
         )
 
 

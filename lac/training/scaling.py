@@ -1,5 +1,6 @@
 """The scale of the observations, measured before the first step of a training."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -14,6 +15,9 @@ from lac.training.plan import TrainingPlan
 
 RANDOM_STEPS = 2000
 """Random steps from which the scale is measured; they are not counted among those of the training."""
+
+_FEWEST_VECTOR_STEPS = 100
+"""Of many environments each would take few of those steps, and its scale would be that of the initial states."""
 
 _NARROWEST = 1e-3
 """The smallest scale, as a share of the largest one or of 1: what hardly moves is not blown up."""
@@ -59,7 +63,7 @@ def _measured(envs: AnyVectorEnv, seed: int) -> npt.NDArray[np.float64]:
     """The scales ``[obs_dim]`` of random steps; 1 for what was always 0, or never usable."""
     envs.action_space.seed(seed)
     observations = [envs.reset(seed=seed)[0]]
-    for _ in range(0, RANDOM_STEPS, envs.num_envs):
+    for _ in range(max(math.ceil(RANDOM_STEPS / envs.num_envs), _FEWEST_VECTOR_STEPS)):
         observations.append(envs.step(envs.action_space.sample())[0])
     rows = np.concatenate(observations).astype(np.float64)
     return _scale(rows[[are_usable(row) for row in rows]])  # what is not is the matter of the training

@@ -137,7 +137,7 @@ class Trainer:
         if stop is None and self.environments.tests:
             recorder.trained(self.agent, self._tests.final, self._tests.designed)
         if stop is not None and stop.kind is StopKind.DIVERGED:
-            raise DivergenceError(stop.reason)
+            raise DivergenceError(stop.reason, self._plan.algorithm)
         return stop
 
     def _run(self, recorder: Recorder) -> Stop | None:
@@ -203,9 +203,9 @@ class Trainer:
         env_steps = state["collector"]["env_steps"]
         raise_if_other_plan(self._plan, self.agent, state["plan"], env_steps)
         self.agent.load_state_dict(state["agent"])
-        self._rates.load_state_dict(state["rates"])
         self.agent.critic_optimizer.load_state_dict(state["critic_optimizer"])
         self.agent.policy_optimizer.load_state_dict(state["policy_optimizer"])
+        self._rates.load_state_dict(state["rates"])  # into the optimisers, which had those of the old end
         self.buffer.load_state_dict(state["buffer"])
         self._collector.load_state_dict(state["collector"])
         self._escape.load_state_dict(state["escape"])

@@ -223,6 +223,12 @@ def a_vector(mode=AutoresetMode.SAME_STEP, make=oscillator):
     return SyncVectorEnv([make, make], autoreset_mode=mode)
 
 
+def too_much_reward():
+    envs = a_vector(make=lambda: Rewarded(oscillator()))
+    envs.reward_max = -1000.0
+    return envs
+
+
 def test_rewards_of_a_vector_environment_become_costs(train):
     def rewarded():
         envs = a_vector(make=lambda: Rewarded(oscillator()))
@@ -239,6 +245,7 @@ def test_rewards_of_a_vector_environment_become_costs(train):
         (a_vector, {"num_envs": 3}, "num_envs is 3.*has 2"),
         (a_vector, {"max_ep_len": 5}, "max_ep_len is 5"),
         (a_vector, {"num_test_episodes": 1}, "num_test_episodes=0"),
+        (too_much_reward, {"opt_type": "maximize"}, "reward -.*above its declared bound.*reward_max=-1000"),
         (oscillator, {"num_envs": 0}, "num_envs is 0; it must be a whole number of at least 1"),
     ],
 )

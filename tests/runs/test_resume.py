@@ -172,6 +172,26 @@ def test_a_finished_run_is_extended_to_what_it_would_have_been(tmp_path):
     assert summary_of(run)["resumptions"][0]["deviations"] == []
 
 
+@pytest.mark.parametrize("lr_decay_ref", ["epoch", "step"])
+def test_an_extended_run_has_the_rates_of_the_longer_schedule(tmp_path, lr_decay_ref):
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    settings = {"lr_decay_ref": lr_decay_ref, "lr_a": 1e-3, "lr_a_final": 1e-5}
+    train("lac", run, maker(), **settings, epochs=2)
+    train_on("lac", run, maker(), **settings, epochs=4)
+    train("lac", whole, maker(), **settings, epochs=4)
+    expected = [row["lr/actor"] for row in metrics_of(whole)[2:]]
+    assert [row["lr/actor"] for row in metrics_of(run)[2:]] == expected
+    assert expected[0] > expected[1] == pytest.approx(1e-5)
+
+
+def test_a_horizon_may_be_longer_than_the_first_epoch(tmp_path):
+    lengths = {"horizon_length": 60, "steps_per_epoch": 50, "update_after": 20, "update_every": 10}
+    train("lac", tmp_path / "run", maker("lac/OscillatorComplicated-v1"), **lengths)
+    first, second, *_ = [row["updates"] for row in metrics_of(tmp_path / "run")]
+    assert first == 0 < second
+    assert summary_of(tmp_path / "run")["status"] == "finished"
+
+
 def test_what_is_not_exact_is_said(tmp_path):
     def make():
         return gymnasium.make("Pendulum-v1", max_episode_steps=70)

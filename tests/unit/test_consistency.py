@@ -83,6 +83,10 @@ SHORT = {"train__epochs": 2, "train__steps_per_epoch": 50}
         ({"algo__horizon_length": 5, "algo__gamma": 0.5}, ["algo.gamma=0.5", "algo.horizon_length=5"]),
         ({"algo__adaptive_temperature": False, "algo__target_entropy": -1.0}, ["algo.target_entropy=-1.0"]),
         ({"algo__adaptive_temperature": False, "algo__lr_alpha": 1e-3}, ["algo.lr_alpha=0.001"]),
+        ({"algo__horizon_length": 5, "algo__polyak": 0.9}, ["algo.polyak=0.9", "algo.horizon_length=5"]),
+        ({"algo__horizon_length": 5, "algo__time_limit_is_terminal": True}, ["algo.time_limit_is_terminal=True"]),
+        ({"algo__lr_alpha": 0.0, "algo__target_entropy": -1.0}, ["algo.target_entropy=-1.0", "algo.lr_alpha=0.0"]),
+        ({"algo__lr_labda": 0.0, "algo__alpha3": 0.3}, ["algo.alpha3=0.3", "algo.lr_labda=0.0"]),
         ({"algo__twin_drift": "asymmetric"}, ["algo.twin_drift=asymmetric", "one critic"]),
         (
             {"env__termination_cost": "absorbing", "algo__horizon_length": 5},
@@ -111,7 +115,8 @@ def test_what_has_no_effect_is_told_with_the_reason(changes, words):
 
 
 def test_without_the_reason_the_same_settings_are_used():
-    used = {"algo__gamma": 0.5, "algo__target_entropy": -1.0, "lr_schedule__lr_a_final": 1e-5}
+    used = {"algo__gamma": 0.5, "algo__polyak": 0.9, "algo__time_limit_is_terminal": True, "algo__alpha3": 0.3}
+    used |= {"algo__target_entropy": -1.0, "lr_schedule__lr_a_final": 1e-5}
     used |= {
         "train__save_freq": 100,
         "train__patience": 98,

@@ -222,14 +222,18 @@ def test_an_update_is_the_same_bits_in_each_run():
         ("obs", lambda column: column[:, :2]),
         ("act", lambda column: column[:5]),
         ("rew", lambda column: column[:, None]),
+        ("done", lambda column: column[:, None]),
         ("horizon_rew", lambda column: column[:3]),
     ],
 )
-def test_a_batch_of_other_shapes_is_refused(name, change):
+@pytest.mark.parametrize("engine", ["compiled", "torch"])
+def test_a_batch_of_other_shapes_is_refused(name, change, engine):
     batch = batches()[0]
     batch["horizon_rew"] = batch["rew"]
+    agent = an_agent()
+    agent.engine = engine
     with pytest.raises(ValueError, match=f"{name} of the batch has the shape"):
-        an_agent().update({**batch, name: change(batch[name])})
+        agent.update({**batch, name: change(batch[name])})
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])

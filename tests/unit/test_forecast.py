@@ -25,6 +25,11 @@ def test_nothing_is_said_before_the_speed_of_updates_is_known():
     assert forecast.after(metrics(3, 500.0, 1000.0)) is None, "once"
 
 
+def test_rounds_that_had_nothing_to_learn_from_are_no_updates():
+    """With a finite horizon, before the first of its sums is complete."""
+    assert Forecast(LoopSettings(epochs=11, **LOOP)).after(metrics(2, 500.0, 0.0)) is None
+
+
 def test_later_epochs_with_more_updates_take_longer():
     loop = LoopSettings(epochs=101, **LOOP | {"update_after": 980})
     # Two rounds in the first epoch: 60 updates in 0.06 s, 0.94 s for the rest. To go: 100 epochs of 0.94 + 1.5 s.

@@ -88,6 +88,11 @@ def test_outliers_large_units_and_rare_events_leave_every_observation_visible():
     assert contact == pytest.approx(0.05, rel=0.05)  # the square root of 1/400
 
 
+def test_many_environments_do_not_measure_their_initial_states_alone():
+    one, many = (scale_of(trainer(lambda: gymnasium.make("lac/Oscillator-v1"), num_envs=n)) for n in (1, 500))
+    assert np.asarray(many[3:6]) == pytest.approx(np.asarray(one[3:6]), rel=0.2)  # proteins, which begin low
+
+
 def test_it_depends_on_the_seed_alone():
     def pendulum():
         return gymnasium.make("lac/PendulumStabilise-v1")

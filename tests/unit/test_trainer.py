@@ -77,10 +77,12 @@ def test_a_training_continues_from_its_state_with_the_same_bits(algorithm, chang
     assert all(torch.equal(one, other) for one, other in parameters)
 
 
-def test_diverged_weights_end_the_training_with_a_reason():
-    recorder, trainer = Recorder(), built("lac")
+@pytest.mark.parametrize(("algorithm", "has_other_loss"), [("lac", True), ("sac", False)])
+def test_diverged_weights_end_the_training_with_a_reason(algorithm, has_other_loss):
+    recorder, trainer = Recorder(), built(algorithm)
     with torch.no_grad():
-        trainer.agent.ac.L.L[0].bias[0] = float("nan")
-    with pytest.raises(DivergenceError, match="after 10 steps"):
+        next(trainer.agent.critics[0].parameters())[0] = float("nan")
+    with pytest.raises(DivergenceError, match="after 10 steps") as caught:
         trainer.run(recorder)
+    assert ("critic_loss" in str(caught.value)) == has_other_loss
     assert recorder.rows == []
