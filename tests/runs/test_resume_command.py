@@ -47,7 +47,7 @@ REFUSED = {
     "seed=9": "seed is 9, but the run that goes on has 0",
     "+env.kwargs.clip_action=false": "env.kwargs.clip_action is False",
     "tuned=oscillator": "tuned cannot be chosen for a run that goes on",
-    "wandb.project=other": "wandb.project is 'other', but the run that goes on has 'lac', and its run on W&B cannot move",
+    "wandb.project=other": "wandb.project is 'other', but the run that goes on has 'lac', and its run on W&B",
     "train.batch_size=7": "train.batch_size is 7",
     "train.max_ep_len=9": "train.max_ep_len is 9",
 }
@@ -55,7 +55,8 @@ REFUSED = {
 
 def test_what_would_change_the_mathematics_is_refused_by_name(train_here, run):
     before = contents(run)
-    end = train_here("resume=outputs/run", *REFUSED, "device.engine=torch", "wandb.tags=[a]", "train.final_test_episodes=3")
+    free = ("device.engine=torch", "wandb.tags=[a]", "train.final_test_episodes=3")
+    end = train_here("resume=outputs/run", *REFUSED, *free)
     assert end.status == 2
     assert [told for told in REFUSED.values() if told not in end.stderr] == []
     assert "device" not in end.stderr
