@@ -135,5 +135,6 @@ def _check(member: Run | Yardstick, cfg: DictConfig) -> Callable[[], None]:
             each.close()
     if not result.holds or result.certificate is None:
         raise RunError(f"{file} does not hold: {result.reason}")
-    share = result.certificate.region_share
-    return partial(print, f"{file}: holds, {share:.2%} of the region of starts ({result.seconds:.1f} s)", flush=True)
+    share, low, high = (getattr(result.certificate, name) for name in ("region_share", "low", "high"))
+    region = f"the starts between {low.tolist()} and {high.tolist()}"
+    return partial(print, f"{file}: holds, {share:.2%} of {region} ({result.seconds:.1f} s)", flush=True)

@@ -58,6 +58,12 @@ class Proof:
         entries = {name: value for name, value in vars(self).items() if name not in left_out}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in entries.items()}
 
+    def covers(self, starts: FloatArray) -> npt.NDArray[np.bool_]:
+        """Whether these starts of the region ``[n, 2]`` are among those that are proved, ``[n]``."""
+        low, high, cells = self.certificate.low, self.certificate.high, len(self.arrivals)
+        places = ((starts - low) / (high - low) * cells).astype(np.int64).clip(0, cells - 1)
+        return np.asarray(self.arrivals[places[:, 0], places[:, 1]] >= 0)
+
     def save(self, path: str | Path) -> None:
         """Write the certificate, an ``npz`` file that :func:`lac.proofs.check` verifies."""
         self.certificate.save(path)
@@ -116,12 +122,14 @@ def prove(
 def _proof(loop: ClosedLoop, certificate: Certificate, raster: Raster, undecided: int, start: float) -> Proof:
     c = certificate
     resting = rest_radius(loop, c.frame, c.contraction) * (1 + 1e-12)
+    # In the core trajectories end in a smaller ball, but only if the action errors lead none of them out of it again.
+    is_in_core = c.trap <= c.core and resting**2 <= c.core
     reference, interest = loop.system.signals(c.frame.centre)
     return Proof(
         equilibrium=_pair(c.frame.centre),
         equilibrium_error=_pair(bounds_of_ball(c.frame, rest_radius(loop.without_error(), c.frame, c.contraction))),
         offset=float(np.abs(interest - reference).max()),
-        resting_box=_pair(bounds_of_ball(c.frame, resting if resting**2 <= c.core else float(np.sqrt(c.trap)))),
+        resting_box=_pair(bounds_of_ball(c.frame, resting if is_in_core else float(np.sqrt(c.trap)))),
         core=c.core,
         contraction=c.contraction,
         trap=c.trap,

@@ -7,7 +7,7 @@ from lac.files import relative_to
 from lac.runs.folder import RunError, one_line
 from lac.runs.loading import Run
 from lac.stability.certification import certify
-from lac.stability.report import FOLDER, StabilityReport, attempts_before
+from lac.stability.report import FOLDER, StabilityReport, earlier_seeds
 
 
 def certify_run(
@@ -25,7 +25,7 @@ def certify_run(
         run: The run.
         policy: ``final``, ``best`` or ``epoch-N``.
         seed: Of every sample.
-        confidence: Of the bounds of all attempts together.
+        confidence: Of each bound of a first attempt.
         action_error: See :func:`lac.proofs.prove`.
         with_proof: Whether a proof is tried where there are two states.
         folder: Where an earlier report may be; None is the run's own.
@@ -42,7 +42,7 @@ def certify_run(
         "sha256": run.policy_sha256(policy),
         "algorithm": type(agent).__name__,
     }
-    earlier = run.folder / FOLDER if folder is None else Path(folder)
+    report_folder = run.folder / FOLDER if folder is None else Path(folder)
     env = run.config["env"]
     try:
         return certify(
@@ -53,7 +53,7 @@ def certify_run(
             seed=seed,
             confidence=confidence,
             horizon=_horizon(run),
-            attempts=1 + attempts_before(earlier, described, seed),
+            earlier=earlier_seeds(report_folder),
             action_error=action_error,
             with_proof=with_proof,
         )

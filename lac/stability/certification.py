@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from lac.controllers.controller import nominal_system
 from lac.envs import AnyEnv
 from lac.proofs import NotProvedError, Proof, prove
 from lac.stability.examination import Effort, examine
-from lac.stability.report import StabilityReport, bound_confidence, make_report
+from lac.stability.report import Seeds, StabilityReport, attempt_of, bound_confidence, make_report, with_seed
 
 _PLANE = 2
 
@@ -21,7 +22,7 @@ def certify(
     seed: int = 0,
     confidence: float = 0.99,
     horizon: int = 0,
-    attempts: int = 1,
+    earlier: Seeds = MappingProxyType({}),
     action_error: float = 1e-4,
     with_proof: bool = True,
     effort: Effort | None = None,
@@ -34,19 +35,21 @@ def certify(
         policy_data: ``file``, ``sha256`` and ``algorithm``, for the report.
         environment_data: ``id`` and ``kwargs``, for the report.
         seed: Of every sample.
-        confidence: Of the bounds of all attempts together.
+        confidence: Of each bound of a first attempt; see :func:`lac.stability.report.bound_confidence`.
         horizon: Steps of the finite horizon of the agent's training; 0 is an infinite one.
-        attempts: How often this policy was examined, this time included.
+        earlier: The seeds of earlier attempts at policies.
         action_error: See :func:`lac.proofs.prove`.
         with_proof: Whether a proof is tried where there are two states.
         effort: Numbers of states and trajectories.
     """
-    found = examine(policy, env, seed, bound_confidence(confidence, attempts), horizon, effort)
+    sha256 = policy_data["sha256"]
+    seeds = with_seed(earlier, sha256, seed)
+    found = examine(policy, env, seed, bound_confidence(confidence, attempt_of(seeds, sha256, seed)), horizon, effort)
     start = time.perf_counter()
     proof, reason = _proof(policy, env, action_error, seed) if with_proof else (None, None)
     if proof is not None:
         found.seconds["proof"] = time.perf_counter() - start
-    return make_report(found, policy_data, environment_data, confidence, attempts, seed, proof, reason)
+    return make_report(found, policy_data, environment_data, confidence, seed, seeds, proof, reason)
 
 
 def _proof(policy: Any, env: AnyEnv, action_error: float, seed: int) -> tuple[Proof | None, str | None]:

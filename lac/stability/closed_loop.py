@@ -187,4 +187,5 @@ class _Tracker:
         )
 
     def _is_outside(self, errors: FloatArray) -> BoolArray:
-        return np.asarray((np.abs(errors) > self._tolerance).any(axis=1))
+        # NaN, of a state that has overflowed, is outside.
+        return np.asarray(~(np.abs(errors) <= self._tolerance).all(axis=1))

@@ -35,13 +35,18 @@ def failed(outcome: Outcome) -> BoolArray:
 def settling(outcome: Outcome, confidence: float) -> dict[str, float]:
     """Settling time, overshoot, peak cost and error after the transient, each with a bound of its 99 % quantile.
 
-    Settling times that are infinite stay so: a trajectory that never settled is the slowest.
+    What is infinite stays so, and NaN counts as infinite: a trajectory that never settled is the slowest.
     """
     times = outcome.settling_steps
-    rmse = np.where(np.isnan(outcome.late_rmse), np.inf, outcome.late_rmse)
-    quantities = {"": times, "overshoot_": outcome.overshoot, "peak_cost_": outcome.peak_costs, "late_rmse_": rmse}
+    quantities = {
+        "": times,
+        "overshoot_": outcome.overshoot,
+        "peak_cost_": outcome.peak_costs,
+        "late_rmse_": outcome.late_rmse,
+    }
     result: dict[str, float] = {}
-    for name, values in quantities.items():
+    for name, numbers in quantities.items():
+        values = np.where(np.isnan(numbers), np.inf, numbers)
         result[f"{name}median"] = float(np.median(values))
         result[f"{name}max"] = float(values.max())
         result[f"{name}quantile_99_bound"] = quantile_bound(values, _QUANTILE, confidence)

@@ -87,7 +87,7 @@ def decrease(
     ratios = then[outside] / np.maximum(now[outside], 1e-12)
     level = _invariant_level(candidate, pilot)
     inside = now <= level if level is not None else np.zeros(len(now), np.bool_)
-    leaves = (then > level) | region.terminated[0] if level is not None else inside
+    leaves = ~(then <= level) | region.terminated[0] if level is not None else inside
     first = candidate(many_steps.states)
     is_lower = [_is_lower(many_steps, k, first, candidate(many_steps.successors[k])) for k in range(max(HORIZONS))]
     tested = many_steps.outside
@@ -116,7 +116,7 @@ def _invariant_level(candidate: Candidate, pilot: Samples) -> float | None:
     then = np.where(pilot.terminated[0], np.inf, then)
     levels = np.quantile(now, np.linspace(0.005, 1.0, _LEVELS))
     for level in levels[::-1]:
-        if not ((now <= level) & (then > level)).any():
+        if not ((now <= level) & ~(then <= level)).any():
             return float(level)
     return None
 

@@ -1,5 +1,6 @@
 """The examination of a closed loop: pilot samples on which everything is chosen, fresh ones on which it is counted."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from lac.stability.falsification import Falsification, falsify
 from lac.stability.fitted import Fitted
 from lac.stability.orbit import NoOrbitError, Orbit
 from lac.stability.region import Region, core_cost
+from lac.stability.wording import MAX_FAILURE
 
 _NO_LIMIT_STEPS = 1000  # of an episode without a time limit
 
@@ -59,7 +61,7 @@ class Examination:
 
     Attributes:
         region: What the starts are drawn from.
-        steps: Length of the trajectories.
+        steps: Length of the trajectories that did not terminate; of the shortest one.
         goal_tolerance: Smallest tolerance of an entry of the error in the goal set; None without states.
         core: Cost below which a state belongs to the core; None where states cannot be set.
         candidates: What holds of each candidate, by its name.
@@ -107,6 +109,13 @@ class Examination:
     honesty: tuple[FloatArray, FloatArray] | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def terminated_starts(self) -> FloatArray:
+        """The starts among ``failures`` of trajectories that terminated, ``[n, state_dim]``."""
+        if self.outcome is None:
+            return self.failures
+        return np.asarray(self.failures[self.outcome.terminated[failed(self.outcome)]])
+
 
 def examine(
     policy: Any,
@@ -141,12 +150,15 @@ def examine(
 def _examine_rollouts(act: Policy, env: AnyEnv, seed: int, confidence: float, effort: Effort) -> Examination:
     """Trajectories from the resets of an environment whose states cannot be set."""
     steps = effort.long * (time_limit(env) or _NO_LIMIT_STEPS)
-    number = min(effort.rollouts, 100)
-    first = 10**6 + seed * number
+    # As many as can support a claim at all if none fails, since such environments are slow.
+    number = min(effort.rollouts, max(100, math.ceil(math.log(1 - confidence) / math.log(1 - MAX_FAILURE))))
+    first = 10**6 + seed * 10**4
     result = rollout(act, side_by_side([env], number), range(first, first + number), steps, 0, beyond_limits=True)
     settled = result.settling_steps
     is_failed = result.terminated if settled is None else ~np.isfinite(settled)
     times = {} if settled is None else {"median": float(np.median(np.where(np.isnan(settled), np.inf, settled)))}
+    # The environment may end its episodes before, by a rule of its own.
+    steps = int(result.lengths[~result.terminated].min(initial=steps))
     return Examination(
         {"kind": "resets"}, steps, proportion(is_failed, confidence), int(result.terminated.sum()), times
     )
@@ -251,7 +263,7 @@ class _Examiner:
         violations = {}
         for name, function in found.functions.items():
             found.candidates[name] = decrease(function, region, visited, chosen_on, many, self._confidence)
-            increases = function(chosen_on.successors[0]) >= function(chosen_on.states)
+            increases = ~(function(chosen_on.successors[0]) < function(chosen_on.states))
             violations[name] = int((increases & chosen_on.outside & ~chosen_on.in_core[0]).sum())
         found.best = min(violations, key=lambda name: violations[name])
         self._lap("decrease")
@@ -305,4 +317,7 @@ def _settled_state(loop: ClosedLoop, traces: Traces) -> FloatArray:
     last = (survivors.shape[1] - 1) // period * period
     # That with the lowest cost there: others may not have settled yet.
     states = survivors[:, last]
-    return np.asarray(states[np.argmin(loop.costs(states)[0])])
+    states = states[np.isfinite(states).all(axis=1)]
+    if not len(states):
+        raise NoOrbitError("all trajectories terminate or diverge")
+    return np.asarray(states[np.nanargmin(loop.costs(states)[0])])

@@ -12,6 +12,8 @@ from lac.stability.region import Region
 
 _POPULATION = 200
 _GENERATIONS = 99
+_NOTHING = -10.0
+"""Stands for minus infinity, which the search could not compute with; an increase is at least -1."""
 
 
 class Falsification(NamedTuple):
@@ -62,6 +64,8 @@ def falsify(candidate: Candidate, loop: ClosedLoop, region: Region, core: float,
         updating="deferred",
     )
     worst = -float(result.fun)
+    if worst == _NOTHING:
+        worst = -np.inf
     return Falsification(evaluations, worst >= 0.0, worst, region.made_from(result.x[None])[0])
 
 
@@ -71,5 +75,6 @@ def _relative_increase(candidate: Candidate, loop: ClosedLoop, states: FloatArra
     after_costs, _ = loop.costs(after)
     now, then = candidate(states), candidate(after)
     increase = then / np.maximum(now, 1e-12) - 1.0
+    increase = np.where(np.isnan(increase), np.inf, increase)  # of a state that overflows
     # The core, and what is over already, say nothing; values lead the search out of it.
-    return np.where((costs <= core) | is_over | (after_costs <= core), -10.0, increase)
+    return np.where((costs <= core) | is_over | (after_costs <= core), _NOTHING, increase)

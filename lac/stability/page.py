@@ -42,7 +42,7 @@ def markdown(data: Mapping[str, Any], pictures: Sequence[Path]) -> str:
     lines = [
         f"# Stability report: {_title(data)}",
         "",
-        f"**Verdict: {data['verdict']}** ({_MEANINGS[data['verdict']]})",
+        f"**Verdict: {data['verdict']}** ({_meaning(data)})",
         "",
     ]
     lines += [f"- {sentence}" for sentence in data["sentences"]] + [""]
@@ -59,7 +59,7 @@ def page(data: Mapping[str, Any], pictures: Sequence[Path]) -> str:
     """The report as one HTML page."""
     title = escape(f"Stability report: {_title(data)}")
     parts = [f"<h1>{title}</h1>"]
-    meaning = escape(_MEANINGS[data["verdict"]])
+    meaning = escape(_meaning(data))
     parts.append(f'<p class="verdict {data["verdict"]}">Verdict: {data["verdict"]}<br><small>{meaning}</small></p>')
     parts.append("<ul>" + "".join(f"<li>{escape(sentence)}</li>" for sentence in data["sentences"]) + "</ul>")
     for picture in pictures:
@@ -77,6 +77,12 @@ def page(data: Mapping[str, Any], pictures: Sequence[Path]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title}</title><style>{_STYLE}</style></head><body>\n" + "\n".join(parts) + "\n</body></html>\n"
     )
+
+
+def _meaning(data: Mapping[str, Any]) -> str:
+    if data["verdict"] == "empirical" and not data["rollouts"]["has_goal"]:
+        return "trajectories do not terminate early; there is no goal set in which they could settle"
+    return _MEANINGS[data["verdict"]]
 
 
 def _title(data: Mapping[str, Any]) -> str:
@@ -147,10 +153,11 @@ def _remarks(data: Mapping[str, Any]) -> list[str]:
         remarks.append(
             f"The core, in which nothing is asked, are states with a cost of at most {_number(data['core'])}."
         )
-    if data["attempts"] > 1:
+    if data["attempt"] > 1:
         remarks.append(
-            f"This is attempt {data['attempts']} at this policy, so each bound holds with "
-            f"{percent(data['bound_confidence'])} instead of {percent(data['confidence'])} (Bonferroni)."
+            f"This is attempt {data['attempt']} at this policy, so each bound holds with "
+            f"{percent(data['bound_confidence'])} instead of {percent(data['confidence'])}: that of a report which is "
+            "chosen among several attempts fails with at most twice the probability of a single one."
         )
     return remarks
 

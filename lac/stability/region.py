@@ -59,7 +59,8 @@ class Region:
         """What it is, for a report."""
         if self.numbers is None:
             return {"kind": "resets"}
-        return {"kind": "box", "low": self.numbers.low.tolist(), "high": self.numbers.high.tolist()}
+        bounds = {"low": self.numbers.low.tolist(), "high": self.numbers.high.tolist()}
+        return {"kind": "box", "has_phases": self.system.clock is not None, **bounds}
 
     def _draw(self, n: int, rng: np.random.Generator) -> FloatArray:
         if self.numbers is not None:

@@ -1,9 +1,10 @@
 """The stability report: what an examination found, as JSON, Markdown and a page."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from lac.files import write_bytes, write_json
@@ -19,6 +20,8 @@ FOLDER, DATA, TEXT, PAGE = "stability", "report.json", "report.md", "report.html
 CERTIFICATE = "certificate.npz"
 _PUSH_PROBABILITY = 0.95
 _MAX_COUNTEREXAMPLES = 10
+Seeds = Mapping[str, Sequence[int]]
+"""The seeds of the attempts at each policy, by its SHA-256, in their order."""
 
 
 @dataclass(frozen=True)
@@ -72,41 +75,47 @@ def make_report(
     policy: Mapping[str, Any],
     environment: Mapping[str, Any],
     confidence: float,
-    attempts: int = 1,
     seed: int = 0,
+    seeds: Seeds = MappingProxyType({}),
     proof: Proof | None = None,
     not_proved: str | None = None,
 ) -> StabilityReport:
     """A report from an examination.
 
     Args:
-        found: The examination, made with the confidence ``1 - (1 - confidence) / attempts``.
+        found: The examination, made with :func:`bound_confidence`.
         policy: ``file``, ``sha256`` and ``algorithm``.
         environment: ``id`` and ``kwargs``.
         confidence: That was asked for.
-        attempts: How often this policy was examined, this time included: the bounds of a repeated attempt are wider
-            (Bonferroni).
         seed: Of the samples.
+        seeds: Those of all attempts, as :func:`with_seed` gives them; the bounds of a repeated attempt are wider.
         proof: A proof.
         not_proved: Why there is none.
     """
+    attempt = attempt_of(seeds, policy["sha256"], seed) if seeds else 1
     data: dict[str, Any] = {
         "schema": SCHEMA,
         "policy": dict(policy),
         "environment": dict(environment) | {"is_noisy": found.loop is not None and found.loop.is_noisy},
         "region": dict(found.region),
         "confidence": confidence,
-        "attempts": attempts,
-        "bound_confidence": bound_confidence(confidence, attempts),
+        "attempt": attempt,
+        "bound_confidence": bound_confidence(confidence, attempt),
         "seed": seed,
+        "seeds": dict(seeds),
         **_findings(found),
-        "proved": None if proof is None else proof.report(),
+        "proved": None if proof is None else _proved(proof, found),
         "not_proved": not_proved,
     }
     data["verdict"] = verdict(data)
     data["sentences"] = sentences(data)
     data["seconds"] = {name: round(value, 2) for name, value in found.seconds.items()}
     return StabilityReport(data, found, proof)
+
+
+def _proved(proof: Proof, found: Examination) -> dict[str, Any]:
+    starts = found.terminated_starts
+    return proof.report() | {"ended_early": int(proof.covers(starts).sum()) if len(starts) else 0}
 
 
 def _findings(found: Examination) -> dict[str, Any]:
@@ -140,20 +149,38 @@ def _findings(found: Examination) -> dict[str, Any]:
     }
 
 
-def bound_confidence(confidence: float, attempts: int) -> float:
-    """The confidence of each bound of an attempt."""
-    return 1 - (1 - confidence) / attempts
+def bound_confidence(confidence: float, attempt: int) -> float:
+    """The confidence of each bound of an attempt.
+
+    The first has the one that was asked for; the error of the k-th is ``k (k - 1)`` times smaller. So a report that is
+    chosen among many attempts, however many, errs with at most twice the probability of a single one.
+    """
+    return 1 - (1 - confidence) / max(1, attempt * (attempt - 1))
 
 
-def attempts_before(folder: Path, policy: Mapping[str, Any], seed: int) -> int:
-    """How many other attempts at this policy the report in a folder knows of; the same seed is the same attempt."""
+def earlier_seeds(folder: Path) -> Seeds:
+    """The seeds with which the report in a folder, and those that it has replaced, examined each policy."""
     try:
-        data = json.loads((folder / DATA).read_text())
-        if data["policy"]["sha256"] != policy["sha256"]:
-            return 0
-        return int(data["attempts"]) - int(data["seed"] == seed)
-    except (OSError, ValueError, KeyError, TypeError):
-        return 0
+        return {str(sha256): [int(seed) for seed in seeds] for sha256, seeds in _read(folder)["seeds"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def with_seed(seeds: Seeds, sha256: str | None, seed: int) -> Seeds:
+    """These seeds and that of another attempt; the same seed is the same attempt."""
+    if sha256 is None:
+        return seeds
+    own = seeds.get(sha256, [])
+    return {**seeds, sha256: own if seed in own else [*own, seed]}
+
+
+def attempt_of(seeds: Seeds, sha256: str | None, seed: int) -> int:
+    """Which attempt at a policy one with this seed is, from 1 on."""
+    return 1 if sha256 is None else 1 + list(seeds[sha256]).index(seed)
+
+
+def _read(folder: Path) -> Any:
+    return json.loads((folder / DATA).read_text())
 
 
 def _counterexamples(found: Examination) -> list[dict[str, Any]]:

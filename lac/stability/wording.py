@@ -3,6 +3,7 @@
 The words guarantee, stable and proved belong to a proof; a report without one does not have them.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,18 +15,28 @@ MIN_PROVED = 0.95
 """From this share of R on, the verdict is that of the proof."""
 
 
+WITHIN = "5"
+"""Steps within which a decrease counts for the verdict, too."""
+
+
 def verdict(report: Mapping[str, Any]) -> str:
     """The highest level that a report reaches; see ``docs/evidence.md``."""
-    proved = report["proved"]
-    # A proof may be one of convergence to a place that nobody wants.
-    if proved is not None and proved["region_share"] >= MIN_PROVED and proved["offset"] <= report["goal_tolerance"]:
+    if _is_proved(report):
         return "proved-on-model"
     if report["rollouts"]["bound"] > MAX_FAILURE:
         return "none"
     best = report["candidates"].get(report["best"])
-    if best is not None and min(best["one_step"]["bound"], best["k_steps"]["5"]["within"]["bound"]) <= MAX_VIOLATION:
+    if best is not None and min(best["one_step"]["bound"], best["k_steps"][WITHIN]["within"]["bound"]) <= MAX_VIOLATION:
         return "statistical"
     return "empirical"
+
+
+def _is_proved(report: Mapping[str, Any]) -> bool:
+    proved, tolerance = report["proved"], report["goal_tolerance"]
+    if proved is None or tolerance is None or proved["region_share"] < MIN_PROVED:
+        return False
+    # A proof may be one of convergence to a place that nobody wants; and it does not know what else ends an episode.
+    return bool(proved["offset"] <= tolerance and proved["ended_early"] == 0)
 
 
 def sentences(report: Mapping[str, Any]) -> list[str]:
@@ -50,7 +61,7 @@ def percent(share: float) -> str:
 
 def _of_rollouts(report: Mapping[str, Any]) -> str:
     rollouts, confidence = report["rollouts"], report["bound_confidence"]
-    where = "starts drawn uniformly from R" if report["region"]["kind"] == "box" else "resets of the environment"
+    where = _starts(report)
     if not rollouts["has_goal"]:
         return (
             f"Of {rollouts['n']} trajectories of {rollouts['steps']} steps from {where}, {rollouts['failures']} "
@@ -65,21 +76,38 @@ def _of_rollouts(report: Mapping[str, Any]) -> str:
     )
 
 
+def _starts(report: Mapping[str, Any]) -> str:
+    """What trajectories start from."""
+    if report["region"]["kind"] != "box":
+        return "resets of the environment"
+    return "starts drawn uniformly from R" + (", at time 0 of its clock" if report["region"]["has_phases"] else "")
+
+
 def _of_decrease(report: Mapping[str, Any], best: Mapping[str, Any]) -> list[str]:
     n, bound, confidence = best["one_step"]["n"], best["one_step"]["bound"], report["bound_confidence"]
     noise = " and the noise" if report["environment"]["is_noisy"] else ""
+    drawn = "states drawn uniformly from R" if report["region"]["kind"] == "box" else "states of resets"
     said = [
-        f"At most {percent(bound)} of the states drawn uniformly from R violate the one-step decrease condition of "
+        f"At most {percent(bound)} of the {drawn} violate the one-step decrease condition of "
         f"the {report['best']} function under this policy in this simulator, with {percent(confidence)} confidence "
         f"over the draw of {n} states{noise}. This does not prove stability; it says nothing outside R, about where "
         "the violations lie, other dynamics or the real plant."
     ]
+    within = best["k_steps"][WITHIN]["within"]
+    if bound > MAX_VIOLATION >= within["bound"]:
+        said.append(
+            f"The verdict rests on several steps: in at most {percent(within['bound'])} of such states the function is "
+            f"not lower at any of the next {WITHIN} steps, with {percent(confidence)} confidence over {within['n']} "
+            f"states. Two bounds were looked at; both hold with {percent(2 * confidence - 1)}."
+        )
     search = report["falsification"]
     if search is not None and search["found"]:
         said.append(
             f"A search of {search['evaluations']} states found one at which this function does not decrease: it is "
             "under counterexamples."
         )
+    elif search is not None and math.isinf(search["worst"]):
+        said.append(f"A search of {search['evaluations']} states met none outside the core.")
     elif search is not None:
         said.append(
             f"A search of {search['evaluations']} states found none at which this function does not decrease; the "
@@ -89,11 +117,17 @@ def _of_decrease(report: Mapping[str, Any], best: Mapping[str, Any]) -> list[str
 
 
 def _of_proof(proved: Mapping[str, Any]) -> str:
+    ended = (
+        f" But {proved['ended_early']} of the trajectories above began there and terminated early: episodes end by "
+        "something else than the limits that the system declares, which the proof does not know."
+        if proved["ended_early"]
+        else ""
+    )
     return (
         "Proved for the simulator's equations with this policy, in exact arithmetic and with every action wrong by up "
         f"to {proved['action_error']:.3g} half-widths: from {percent(proved['region_share'])} of R, every trajectory "
         f"enters a neighbourhood of the equilibrium {_vector(proved['equilibrium'])} within {proved['steps']} steps "
-        "and converges as docs/evidence.md states. It says nothing about other dynamics or the real plant."
+        f"and converges as docs/evidence.md states. It says nothing about other dynamics or the real plant.{ended}"
     )
 
 

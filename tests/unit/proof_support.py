@@ -34,6 +34,17 @@ class LinearPlant(System):
         return Signals(np.zeros_like(states), states.copy())
 
 
+class Bumped(LinearPlant):
+    """A stable plant with a bump, on which small errors of the action hold a state."""
+
+    limits = np.array([10.0, 10.0])
+
+    def _transition(self, state, action, noise, xp):
+        (x, v), (u,) = unpack(state, xp), unpack(action, xp)
+        bump = 0.15 * (xp.tanh(50.0 * (x - 0.73)) - xp.tanh(50.0 * (x - 0.83)))
+        return pack([0.5 * x + bump + u, 0.5 * v], xp)
+
+
 class ReversedVanDerPol(VanDerPol):
     """In reversed time the origin attracts all that is within the limit cycle, and nothing outside."""
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from proof_support import (
+    Bumped,
     Clockwork,
     LinearPlant,
     Lookup,
@@ -169,6 +170,16 @@ def altered(certificate):
     yield "basis turned", {"frame": Frame(frame.centre, frame.basis[::-1].copy())}
     yield "larger share", {"region_share": min(1.0, c.region_share + 1e-6) if c.region_share < 1 else 0.5}
     yield "larger error", {"action_error": 0.5}
+
+
+def test_the_resting_box_holds_what_action_errors_can_hold():
+    system = Bumped()
+    proof = prove(system, lac.controllers.zero(system), action_error=0.04, region=([-3.0, -3.0], [3.0, 3.0]))
+    state = np.array([0.78, 0.0])
+    after = system.dynamics(state[None], np.zeros((1, 1)), np.zeros((1, 0)))[0]
+    held = (state - after)[0] / 5.0  # the error of the action, in half-widths, with which the state stays where it is
+    assert abs(held) < proof.action_error
+    assert np.abs(state[0] - proof.equilibrium[0]) <= proof.resting_box[0]
 
 
 def test_an_altered_certificate_is_refused(oscillator):
