@@ -203,7 +203,8 @@ def _record_settings(
         title=exp_name,
         config=config,
         save_freq=arguments["save_freq"],
-        unused=unused(Given.as_arguments(arguments)),
+        # With twin critics lac is latc.
+        unused=unused(Given.as_arguments(arguments, name if arguments["actor_critic"] is None else None)),
         keep_saved=logging.save_checkpoints,
         keep_policies=logging.keep_policies,
         quiet=logging.quiet,

@@ -36,10 +36,16 @@ class Given:
         object.__setattr__(self, "values", sound)
 
     @classmethod
-    def as_arguments(cls, arguments: Mapping[str, Any]) -> "Given":
-        """Settings that are given as arguments of the Python API."""
+    def as_arguments(cls, arguments: Mapping[str, Any], algorithm: str | None = None) -> "Given":
+        """Settings that are given as arguments of the Python API.
+
+        Args:
+            arguments: By name.
+            algorithm: Its name; None where it is not known, or not with the actor-critic that belongs to it.
+        """
         names = {key: leaf.argument for key, leaf in config_keys("train").items() if leaf.argument in arguments}
-        return cls({key: arguments[argument] for key, argument in names.items()}, lambda key: names.get(key, key))
+        values = {key: arguments[argument] for key, argument in names.items()}
+        return cls(values | ({"algo.name": algorithm} if algorithm else {}), lambda key: names.get(key, key))
 
     def has(self, *keys: str) -> bool:
         """Whether all of these have values."""
@@ -175,7 +181,7 @@ def _of_algorithm(given: Given) -> Unused:
     if given.values.get("algo.lr_labda") == 0:
         yield "algo.alpha3", f"labda is constant: {given.word('algo.lr_labda')}"
     if given.values.get("algo.name") == "lac":
-        yield "algo.twin_drift", "algo=lac has one critic"
+        yield "algo.twin_drift", "lac has one critic"
     if given.values.get("algo.opt_type") == "minimize":
         yield "env.reward_max", f"the environment gives costs: {given.word('algo.opt_type')}"
 

@@ -138,3 +138,6 @@ def test_arguments_are_called_by_their_names():
     (sentence,) = contradictions(Given.as_arguments(arguments))
     assert sentence.startswith("labda_min is 0.9, above the initial labda=0.1;")
     assert unused(Given.as_arguments(arguments)) == ["gamma=0.5 (the horizon is finite: horizon_length=5)"]
+    drift = {"twin_drift": "asymmetric"}
+    assert unused(Given.as_arguments(drift, "lac")) == ["twin_drift=asymmetric (lac has one critic)"]
+    assert unused(Given.as_arguments(drift, "latc")) == unused(Given.as_arguments(drift)) == []
