@@ -121,6 +121,11 @@ class VelocityCost(Simulated):
         self.reference_forward_velocity = self._bounds[0]
         self._velocity = 0.0
 
+    @property
+    def drawn_at_reset(self) -> Sequence[str]:
+        """Attributes that each reset draws anew, which are no constants."""
+        return ("reference_forward_velocity",) if self._bounds[0] < self._bounds[1] else ()
+
     def signals(self) -> Signals:
         """The reference velocity and the velocity."""
         return Signals(np.array([self.reference_forward_velocity]), np.array([self._velocity]))

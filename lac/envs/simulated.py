@@ -47,9 +47,18 @@ class Simulated(gymnasium.Env[Any, npt.NDArray[Any]], ABC):
         self.action_space = simulation.action_space
         self.observation_space = simulation.observation_space
         self.metadata = simulation.metadata
-        self.render_mode = simulation.render_mode
         self.external_force: FloatArray = np.zeros(3)
         self._main_body: int = simulation.model.body(self.main_body).id
+
+    @property
+    def render_mode(self) -> str | None:
+        """What :meth:`render` gives: that of Gymnasium's environment, which draws."""
+        mode: str | None = self.simulation.render_mode
+        return mode
+
+    @render_mode.setter
+    def render_mode(self, mode: str | None) -> None:
+        self.simulation.render_mode = mode
 
     @property
     def model(self) -> Any:

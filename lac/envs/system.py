@@ -15,6 +15,8 @@ FloatArray = npt.NDArray[np.float64]
 Pixels = npt.NDArray[np.uint8]
 BoolArray = npt.NDArray[np.bool_]
 
+_OF_THE_EPISODE = {"_state", "_np_random", "_np_random_seed", "render_mode", "spec"}
+
 
 class Signals(NamedTuple):
     """What a controller is judged by, ``[..., k]`` each."""
@@ -53,7 +55,7 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
     code: subclasses write :meth:`_transition`, :meth:`_cost` and the like for arrays ``[n]`` and ``[B, n]`` alike.
 
     :meth:`dynamics` and :meth:`observe` are pure: they change nothing, and they work on numpy arrays, on torch tensors
-    (with gradients) and on whatever else has the functions that :mod:`lac.envs.vectors` names. A step is
+    on the CPU (with gradients) and on whatever else has the functions that :mod:`lac.envs.vectors` names. A step is
     ``dynamics(state, bounded(action), noise)``; there is no second copy of the equations.
 
     Physical constants are plain attributes and take effect at once; set them on the unwrapped environment.
@@ -228,14 +230,14 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
         return BatchStep(after, *self._cost(after, allowed))
 
     def has_dynamics_of(self, other: object) -> bool:
-        """Whether the other is of the same class, steps as :class:`System` does, and has the same constants."""
-        if type(other) is not type(self) or type(self).step is not System.step:
+        """Whether the other is of the same class, steps as :class:`System` does, and has the same constants now."""
+        if not isinstance(other, type(self)) or type(other) is not type(self) or type(self).step is not System.step:
             return False
-        return all(
-            np.array_equal(value, vars(other)[name])
-            for name, value in vars(self).items()
-            if isinstance(value, (int, float, np.ndarray)) and not name.startswith("_")
-        )
+        return _are_equal(self.constants(), other.constants())
+
+    def constants(self) -> dict[str, Any]:
+        """Everything that tells two systems of a class apart but the episode that they are in."""
+        return {name: value for name, value in vars(self).items() if name not in _OF_THE_EPISODE}
 
     def get_state(self) -> dict[str, npt.NDArray[Any]]:
         """Everything that the future depends on: ``state`` ``[state_dim]``, and ``generator``, that of the noise.
@@ -285,6 +287,17 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
         """One uniform draw of ``size`` numbers, between the bounds that ``options`` may replace."""
         start: FloatArray = self.np_random.uniform(options.get("low", low), options.get("high", high), size)
         return start
+
+
+def _are_equal(one: Any, other: Any) -> bool:
+    """Whether two constants are equal, entry by entry where they have entries."""
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return np.array_equal(one, other)
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_are_equal(value, other[name]) for name, value in one.items())
+    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
+        return len(one) == len(other) and all(map(_are_equal, one, other))
+    return one is other or bool(one == other)
 
 
 def generator_state(generator: np.random.Generator) -> npt.NDArray[np.uint64]:

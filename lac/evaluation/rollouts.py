@@ -33,7 +33,7 @@ from lac.evaluation.steppers import (
     StepOfGroup,
     Stepper,
     can_step_as_batch,
-    make_stepper,
+    started,
 )
 
 MAX_TEST_ENVS = 50
@@ -161,8 +161,8 @@ def rollout(
     with time_limits_at(envs, steps if beyond_limits else None):
         for start in range(0, len(seeds), len(envs)):
             group = seeds[start : start + len(envs)]
-            stepper = make_stepper(envs[: len(group)], with_infos=observer is not None)
-            _run_group(policy, stepper, group, steps, start, log, observer)
+            begun = started(envs[: len(group)], group, with_infos=observer is not None)
+            _run_group(policy, *begun, group, steps, start, log, observer)
     return replace(log.rollouts(), signal_names=getattr(envs[0].unwrapped, "signal_names", ()))
 
 
@@ -181,17 +181,17 @@ def side_by_side(envs: Sequence[AnyEnv], number: int) -> Sequence[AnyEnv]:
 def _run_group(
     policy: Policy,
     stepper: Stepper,
+    observations: Array,
     seeds: Sequence[int],
     steps: int | None,
     first: int,
     log: "_Log",
     observer: Observer | None,
 ) -> None:
-    """Run an episode in each environment of a stepper to its end; the first of them is episode number ``first``."""
+    """Run the episodes that have begun in a stepper to their ends; the first of them is episode number ``first``."""
     last = math.inf if steps is None else steps
     running = np.arange(first, first + len(seeds))
     is_recorded = first < log.num_recorded
-    observations = stepper.reset(seeds)
     if not are_usable(observations):
         _raise_for_reset(seeds, observations)
     if is_recorded:

@@ -207,15 +207,24 @@ def goal_tolerance(env: AnyEnv) -> FloatArray | None:
     return None if tolerance is None else np.asarray(tolerance, np.float64)
 
 
-def make_stepper(envs: Sequence[AnyEnv], with_infos: bool = False) -> Stepper:
-    """The stepper for these environments; both kinds give the same episodes.
+def started(envs: Sequence[AnyEnv], seeds: Sequence[int], with_infos: bool = False) -> tuple[Stepper, Array]:
+    """A stepper with an episode begun in each environment, and the observations ``[R, obs_dim]``.
+
+    Both kinds of stepper give the same episodes. Equal systems with nothing but equal time limits and a disturbance
+    around them step as a batch, unless a reset has drawn constants of their own.
 
     Args:
-        envs: At least one, as :func:`lac.envs.wrap_env` makes them. Equal systems with nothing but equal time limits
-            and a disturbance around them step as a batch.
+        envs: At least one, as :func:`lac.envs.wrap_env` makes them.
+        seeds: Of the reset of each.
         with_infos: Whether :meth:`Stepper.infos` is used, which those that step as a batch do not have.
     """
-    return _BatchStepper(envs) if can_step_as_batch(envs) and not with_infos else _SerialStepper(envs)
+    if can_step_as_batch(envs) and not with_infos:
+        stepper: Stepper = _BatchStepper(envs)
+        observations = stepper.reset(seeds)
+        if can_step_as_batch(envs):
+            return stepper, observations
+    stepper = _SerialStepper(envs)
+    return stepper, stepper.reset(seeds)
 
 
 def can_step_as_batch(envs: Sequence[AnyEnv]) -> bool:

@@ -1,5 +1,6 @@
 """What all figures have in common: colours, markers, labels, scales, and files."""
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +49,7 @@ def plain(label: str) -> str:
 
 def wrapped(title: str, width: int = _TITLE) -> str:
     """A title in lines that fit, also where it has no spaces, such as a path."""
-    lines = [title[start : start + width] for start in range(0, len(title), width)]
-    if " " in title:
-        lines = [""]
-        for word in title.split(" "):
-            is_full = lines[-1] != "" and len(lines[-1]) + 1 + len(word) > width
-            lines += [""] if is_full else []
-            lines[-1] = f"{lines[-1]} {word}".strip()
-    return "\n".join(lines)
+    return "\n".join(textwrap.wrap(title, width))
 
 
 def is_wide(values: FloatArray) -> bool:

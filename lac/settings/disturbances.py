@@ -11,6 +11,7 @@ _MAGNITUDE = "size, in units of the channel: one number, or one for each entry"
 _CHANNEL = Choice(("action", "external_force"))
 _CHANNEL_MEANING = "action (before it is bounded) or external_force (not bounded)"
 _PERIOD = Number(low=2, optional=True)
+_POSITIVE = Number(low=1e-6, optional=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +78,7 @@ class Reference(Disturbance):
     """Another reference."""
 
     constant: float | None = setting(None, OPTIONAL_NUMBER, "value of a constant reference")
-    period: float | None = setting(None, _PERIOD, "period, in the environment's unit of time")
+    period: float | None = setting(None, _POSITIVE, "period, in the environment's unit of time")
     offset: float | None = setting(None, OPTIONAL_NUMBER, "mean of the sine; null: the environment's own")
     amplitude: float | None = setting(None, OPTIONAL_NUMBER, "amplitude of the sine; null: the environment's own")
     phase: float | None = setting(None, OPTIONAL_NUMBER, "phase of the sine; null: the environment's own")

@@ -1,16 +1,21 @@
 """Robustness studies from Python: :func:`robustness`."""
 
+import hashlib
+import os
 import pickle
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from lac.config.protocols import published_protocol
 from lac.envs import AnyEnv
 from lac.envs.checks import raise_if_endless
+from lac.envs.system import System
+from lac.envs.time_limits import time_limit
 from lac.evaluation.rollouts import FIRST_TEST_SEED, deterministic
 from lac.robust.conducting import conduct
 from lac.robust.grids import Grid, grid_errors
@@ -94,7 +99,7 @@ def robustness(
     study = Study(subjects, grids, range(first_seed, first_seed + episodes), steps)
     _raise_if_unpicklable(study, workers)
     name = protocol or grids[0].disturbance["kind"]
-    described = {"name": name, "environment": {"id": env_id, "opt_type": opt_type}}
+    described = {"name": name, "environment": {"id": env_id, "opt_type": opt_type, **_constants(subjects[0])}}
     described |= {"episodes": episodes, "first_seed": first_seed, "steps": steps}
     folder = None if output_dir is None else Path(output_dir)
     conducted = conduct(study, described, folder, workers, f"{name} on {env_id}, {episodes} resets")
@@ -119,6 +124,19 @@ def _tested_id(subject: Subject, steps: int | None) -> str:
     return env.spec.id if env.spec is not None else type(env.unwrapped).__name__
 
 
+def _constants(subject: Subject) -> dict[str, Any]:
+    """What two environments of one id may differ in, as far as it can be said: results of another are not kept."""
+    env = subject.environments(None, 1)[0]
+    system = env.unwrapped
+    values = system.constants() if isinstance(system, System) else {}
+    if env.spec is not None:
+        values = {"kwargs": env.spec.kwargs, "additional_wrappers": env.spec.additional_wrappers, **values}
+    env.close()
+    described = {name: text for name, value in sorted(values.items()) if " at 0x" not in (text := repr(value))}
+    digest = hashlib.sha256(repr(described).encode()).hexdigest()
+    return {"time_limit": time_limit(env), "constants_sha256": digest}
+
+
 def _grids(
     disturbance: Mapping[str, Any] | None, vary: Mapping[str, Any] | None, protocol: str | None, env_id: str
 ) -> list[Grid]:
@@ -141,10 +159,11 @@ def _subjects(given: Any, environments: Callable[..., list[AnyEnv]] | None) -> l
     if not named:
         raise ValueError("policy is an empty mapping; give a policy, a run, or several by name")
     subjects = []
+    root = _common_folder(named.values())
     for method, value in named.items():
         members = list(value) if isinstance(value, (list, tuple)) else [value]
         for number, member in enumerate(members):
-            subject = _subject(member, environments)
+            subject = _subject(member, environments, root)
             if method:
                 name = f"{method} {number}" if len(members) > 1 else str(method)
                 subject = replace(subject, name=name, method=str(method))
@@ -153,10 +172,21 @@ def _subjects(given: Any, environments: Callable[..., list[AnyEnv]] | None) -> l
     return subjects
 
 
-def _subject(policy: Any, environments: Callable[..., list[AnyEnv]] | None) -> Subject:
+def _common_folder(given: Iterable[Any]) -> Path | None:
+    """The folder that several runs have in common, in which their names differ; None where there is at most one."""
+    members = chain.from_iterable(value if isinstance(value, (list, tuple)) else [value] for value in given)
+    folders = [
+        os.path.abspath(one.folder if isinstance(one, Run) else one)
+        for one in members
+        if isinstance(one, (str, Path, Run))
+    ]
+    return Path(os.path.commonpath(folders)) if len(set(folders)) > 1 else None
+
+
+def _subject(policy: Any, environments: Callable[..., list[AnyEnv]] | None, root: Path | None) -> Subject:
     if isinstance(policy, (str, Path, Run)):
         run = policy if isinstance(policy, Run) else load(policy)
-        return subject_of_run(run, "final", run.folder)
+        return subject_of_run(run, "final", root or run.folder)
     if not (callable(policy) or hasattr(policy, "get_action")):
         raise ValueError(f"policy is {policy!r}; it must be an agent, a function, a run, or several of these by name")
     if environments is None:

@@ -1,10 +1,12 @@
 """Parameters and references that are changed take effect, and are put back."""
 
+import gymnasium
 import numpy as np
 import pytest
 from disturbance_support import ACTION, Cart, oscillator, states_of
 from gymnasium.wrappers import TimeLimit
 
+import lac  # noqa: F401 (registers the environments)
 from lac.envs.disturbances import (
     DisturbanceError,
     Parameters,
@@ -105,6 +107,12 @@ def test_parameters_are_put_back_if_a_later_one_is_refused_by_the_environment():
     with pytest.raises(ValueError, match="a mass is positive"):
         Parameters(env, {"gravity": 9.81, "mass": -1.0})
     assert (env.gravity, env.mass) == (10, 1.0)
+
+
+def test_the_period_of_a_reference_is_in_the_time_of_the_environment():
+    env = gymnasium.make("lac/CartPoleTrackingCost-v1")  # in seconds, of 50 steps
+    Reference(env, period=1.0)
+    assert env.unwrapped.reference_frequency == 1.0
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,11 @@ from gymnasium.wrappers import TimeLimit
 
 import lac
 from lac.agents.policy_files import policy_path
+from lac.controllers import lqr
 from lac.envs import wrap_env
+from lac.envs.cart_pole import CartPoleCost
 from lac.evaluation.final_tests import FinalTests, final_tests
+from lac.evaluation.rollouts import rollout
 from lac.evaluation.steppers import can_step_as_batch
 from lac.evaluation.yardsticks import designed_tests
 from lac.loggers.wandb import WandbSettings
@@ -141,6 +144,36 @@ def test_an_environment_that_fails_beyond_its_usual_length_has_its_usual_test():
     tests = final_tests(lambda obs: np.zeros((len(obs), 1)), [wrap_env(TimeLimit(WithTable(), 5))], 3)
     assert (tests.usual["ep_len_mean"], tests.usual["episodes"]) == (5.0, 3)
     assert tests.long_failure == "there is no test of 20 steps: IndexError: pop from empty list"
+
+
+class Varied(CartPoleCost):
+    """Each reset draws the length of the pole; the force of the motor is a constant that nobody else sees."""
+
+    def __init__(self, lengths=(1.0, 1.0), gain=1.0):
+        super().__init__()
+        self._lengths, self._gain = lengths, gain
+
+    def _initial_state(self, options):
+        self.length = float(self.np_random.uniform(*self._lengths))
+        return super()._initial_state(options)
+
+    def _transition(self, state, action, noise, xp):
+        return super()._transition(state, self._gain * action, noise, xp)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda i: Varied(lengths=(0.2, 6.0)), lambda i: Varied(gain=1.0 - 0.4 * i), lambda i: Varied((0.5 + i, 0.5 + i))],
+    ids=["drawn at a reset", "private", "tuple"],
+)
+def test_systems_with_other_constants_have_the_episodes_of_each(make):
+    policy = lqr(gymnasium.make("lac/CartPoleCost-v1")).get_action
+    envs = [wrap_env(TimeLimit(make(i), 120)) for i in range(4)]
+    together = rollout(lambda obs: policy(obs, True), envs, range(4))
+    alone = [rollout(lambda obs: policy(obs, True), [env], [seed]) for seed, env in enumerate(envs)]
+    assert len(set(together.lengths.tolist()) | set(together.total_costs.round(3).tolist())) > 3
+    assert together.lengths.tolist() == [one.lengths[0] for one in alone]
+    np.testing.assert_allclose(together.total_costs, [one.total_costs[0] for one in alone])
 
 
 def test_systems_step_as_a_batch_also_as_gymnasium_makes_them():

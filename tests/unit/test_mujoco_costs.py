@@ -9,6 +9,7 @@ from gymnasium.utils.env_checker import check_env
 from mujoco_support import ROBOTS, UPRIGHT, actions, every_robot, fallen, made, placed_at, x_position
 
 import lac  # noqa: F401 (registers the environments)
+from lac.envs.disturbances import DisturbanceError, Parameters
 from lac.envs.factory import env_errors, make_env, wrap_env
 
 mujoco = pytest.importorskip("mujoco")
@@ -146,6 +147,19 @@ def test_a_fixed_reference_takes_no_draw():
     fixed, drawn = made("Hopper"), made("Hopper", reference_forward_velocity=np.array([0.5, 1.5]))
     np.testing.assert_array_equal(fixed.reset(seed=5)[0][:11], drawn.reset(seed=5)[0][:11])
     assert (fixed.reset()[0][:11] != drawn.reset()[0][:11]).any()
+
+
+def test_a_reference_that_each_reset_draws_is_no_constant():
+    drawn, fixed = (made("Swimmer", reference_forward_velocity=velocity) for velocity in ((0.2, 0.4), 0.3))
+    with pytest.raises(DisturbanceError, match="draws it at each reset"):
+        Parameters(drawn, {"reference_forward_velocity": 3.0})
+    assert Parameters(fixed, {"reference_forward_velocity": 3.0}).reset(seed=0)[1]["reference"] == 3.0
+
+
+def test_the_render_mode_is_that_of_the_simulation_also_if_it_is_set_later():
+    env = made("Swimmer")
+    env.render_mode = "rgb_array"
+    assert env.simulation.render_mode == "rgb_array"
 
 
 def test_the_reference_is_an_attribute_that_takes_effect_at_once():

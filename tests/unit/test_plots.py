@@ -47,6 +47,9 @@ def test_long_titles_are_broken_into_lines_that_fit():
     assert wrapped(words).replace("\n", " ") == words.strip()
     assert wrapped(path).replace("\n", "") == path
     assert wrapped("short") == "short"
+    with_long_word = "cart-pole under " + "impulse_" * 12 + "steps=100"
+    assert wrapped(with_long_word).replace("\n", "").replace(" ", "") == with_long_word.replace(" ", "")
+    assert max(map(len, wrapped(with_long_word).split("\n"))) <= 70
 
 
 def test_trajectories_draw_each_recorded_episode_to_its_own_end(monkeypatch, tmp_path):

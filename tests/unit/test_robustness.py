@@ -2,6 +2,7 @@
 
 import csv
 import json
+from functools import partial
 
 import gymnasium
 import numpy as np
@@ -13,6 +14,7 @@ import lac
 from lac.evaluation.statistics import interquartile_mean
 
 T = 6
+POLES = {"kind": "parameters"}
 PUSH = {"kind": "impulse", "at_step": 1, "direction": "constant", "channel": "external_force"}
 STEP_SUM = 1 + 4 + 9 + 16
 """Squared positions after a push of 1 in step 1: the cart is at 0, 0, 1, 2, 3 and 4, then the episode is over."""
@@ -193,6 +195,36 @@ def test_episodes_without_an_end_are_refused(monkeypatch):
     with pytest.raises(ValueError, match="steps is not given"):
         lac.robustness(idle, Cart, PUSH, {"magnitude": [1]})
     assert costs(lac.robustness(idle, Cart, PUSH, {"magnitude": [1]}, steps=T))["magnitude=1"] == STEP_SUM
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Two runs whose folders have the same name."""
+    for folder in ("a/run", "b/run"):
+        lac.lac(
+            lambda: gymnasium.make("lac/CartPoleCost-v1"),
+            **{"epochs": 1, "steps_per_epoch": 20, "update_after": 100, "num_test_episodes": 0, "seed": len(folder)},
+            ac_kwargs={"hidden_sizes": [4]},
+            logger_kwargs={"output_dir": str(tmp_path / folder), "quiet": True, "use_wandb": False},
+        )
+    return [tmp_path / "a/run", tmp_path / "b/run"]
+
+
+def test_results_in_another_environment_are_not_those_of_this_one(runs, tmp_path):
+    def study(**kwargs):
+        make = partial(gymnasium.make, "lac/CartPoleCost-v1", **kwargs)
+        return lac.robustness(runs[0], make, POLES, {"values.length": [2]}, episodes=2, workers=1, output_dir=tmp_path)
+
+    first = study()
+    assert study().rows == first.rows
+    for other in ({"gravity": 30.0}, {"max_episode_steps": 10}):
+        with pytest.raises(ValueError, match="other settings"):
+            study(**other)
+
+
+def test_runs_with_the_same_name_of_a_folder_are_two(runs):
+    result = lac.robustness(runs, None, POLES, {"values.length": [2]}, episodes=2, workers=1)
+    assert set(result.summary["variants"][0]["runs"]) == {"a/run", "b/run"}
 
 
 @pytest.mark.slow  # two processes import torch

@@ -145,6 +145,12 @@ def _converted(system: Any, name_of_system: str, values: Mapping[str, Any]) -> d
     converted: dict[str, Any] = {}
     errors = []
     for name, value in values.items():
+        if name in getattr(system, "drawn_at_reset", ()):
+            errors.append(
+                f"values.{name} cannot be set: {name_of_system} draws it at each reset; make the environment with one "
+                "value of it"
+            )
+            continue
         if name not in known:
             has = "is not numeric or cannot be set" if hasattr(system, name) else "does not exist"
             errors.append(f"values.{name} cannot be set: {name_of_system}.{name} {has}.{nearest(name, known)}")
