@@ -56,8 +56,10 @@ def sweep_name(*, _root_: DictConfig) -> str:
     overrides = [*(f"{key}={value}" for key, value in params.items()), *_root_.hydra.overrides.task]
     relevant = relevant_overrides(overrides)
     sweeper = str(_root_.hydra.runtime.choices["hydra/sweeper"])
-    # A grid and a search of the same values are different sweeps.
-    identity = relevant if sweeper == "grid" else [*relevant, sweeper]
+    # A grid and a search of the same values are different sweeps, and so are two ways to search.
+    settings: Any = OmegaConf.to_container(_root_.hydra.sweeper)
+    ways = [f"{key}={json.dumps(settings[key])}" for key in ("sampler", "pruner", "study_name") if key in settings]
+    identity = relevant if sweeper == "grid" else [*relevant, sweeper, *ways]
     # And so are the same values beside the other settings of two saved configs.
     identity = [*identity, *config_flags(_root_.hydra)]
     digest = hashlib.sha256("\n".join(sorted(identity)).encode()).hexdigest()[:8]

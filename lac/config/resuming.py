@@ -46,7 +46,7 @@ def continued_config(
     config, errors = _typed(saved), []
     for text in overrides:
         key = _key(text)
-        if key == "resume" or text in before:
+        if key == "resume" or (text in before and (key == "train.epochs" or not is_free(text))):
             continue
         given = None if text.startswith("~") else OmegaConf.select(composed, key)
         if given is None and OmegaConf.select(config, key, default=_NOT_OF_THE_RUN) is _NOT_OF_THE_RUN:

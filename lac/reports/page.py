@@ -23,7 +23,7 @@ _RUN_HEADINGS = ("run", "seed", "algorithm", "early terminations", "settled", "s
 _STUDY_HEADINGS = ("variant", "method", "runs", "cost, IQM", "low", "high", "early terminations", "settled")
 _EXPLANATION = f"""
 <p>Each line is a method: runs that differ in their seed alone. Costs, early terminations and settling are those of the
-<b>final policy</b> on the resets in the column <i>resets</i>, the same ones for every run. <b>IQM</b> is the
+<b>final policy</b> on the first <i>resets</i> of the same resets for every run. <b>IQM</b> is the
 interquartile mean over seeds (of five seeds, the three in the middle), the interval a 95 % percentile bootstrap over
 seeds; seeds are the unit, never episodes. With few seeds such an interval is too short. An <b>early termination</b> is
 a failure: the environment ended the episode before its time limit, and a short episode costs little, so read the cost
@@ -34,7 +34,8 @@ times the length.</p>
 probability that a seed has fewer early terminations than one of {_NAME}, or as many and more episodes that settle, or
 both the same and a lower cost (equal seeds count half).</p>
 <p>The <b>learning curves show something else</b>: the tests during training, which have fewer episodes, as the
-interquartile mean over seeds with its interval; a cross marks a test in which an episode of any seed terminated early.
+interquartile mean over seeds with its interval, up to the end of the shortest run;
+a cross marks a test in which an episode of any seed terminated early.
 The dashed line is the designed controller on those few resets. The end of a curve and the cost in the table differ,
 since their resets do.</p>
 """

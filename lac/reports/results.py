@@ -122,7 +122,16 @@ def _with_environments(results: Sequence[Result]) -> list[Result]:
 
 def identity(settings: Mapping[str, Any]) -> str:
     """A text that differs for different settings; those of a damaged config may be anything that YAML can hold."""
-    return repr(sorted(settings.items()))
+    return repr(sorted((name, _shortest(value)) for name, value in settings.items()))
+
+
+def _shortest(value: Any) -> Any:
+    """A value with whole numbers as such, since 100 and 100.0 are the same setting."""
+    if isinstance(value, Mapping):
+        return {name: _shortest(entry) for name, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_shortest(entry) for entry in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _result(run: Run) -> Result:

@@ -71,7 +71,8 @@ def rows_of(groups: Sequence[Group], yardsticks: Sequence[Yardstick]) -> list[Ro
 
 def group_row(group: Group) -> Row:
     """The row of a group."""
-    costs, steps = group.values("cost_mean"), group.curve.steps[-1]
+    costs = group.values("cost_mean")
+    steps = np.array([result.run.metrics[-1]["env_steps"] for result in group.results], np.float64)
     after, lengths, resets = group.values("settling_steps"), group.values("ep_len_mean"), group.values("episodes")
     return {
         ENV: Cell(group.env),
@@ -87,7 +88,7 @@ def group_row(group: Group) -> Row:
         INTERVAL: Cell(interval_text(group.cost), float(group.cost.low)) if np.isfinite(group.cost.low) else _EMPTY,
         RANGE: Cell(f"{number_text(costs.min())} to {number_text(costs.max())}", float(costs.min())),
         LENGTH: Cell(f"{lengths.mean():.0f}", float(lengths.mean())),
-        STEPS: Cell(f"{steps:.0f}", float(steps)),
+        STEPS: Cell(_range(steps), float(steps.min())),
         RESETS: Cell(_range(resets), float(resets.min())) if len(resets) else _EMPTY,
     }
 
@@ -128,7 +129,14 @@ def markdown_table(rows: Sequence[Row]) -> str:
 
 
 def _names(rows: Sequence[Row]) -> list[str]:
-    return [name for name in _CONSOLE if any(row[name] != _EMPTY for row in rows)]
+    shown = {*_CONSOLE, *(name for name in (STEPS, RESETS) if _differs(rows, name))}
+    return [name for name in HEADINGS if name in shown and any(row[name] != _EMPTY for row in rows)]
+
+
+def _differs(rows: Sequence[Row], name: str) -> bool:
+    """Whether methods of one environment, or the runs of one, differ in what should be the same for all."""
+    texts = {(row[ENV].text, row[name].text) for row in rows if row[name] != _EMPTY}
+    return len(texts) > len({env for env, _ in texts}) or any(" to " in text for _, text in texts)
 
 
 def _texts(row: Row, names: Sequence[str]) -> list[str]:

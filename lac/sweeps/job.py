@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 from lac.files import relative_to_cwd
 from lac.runs.folder import FAILED, FINISHED, INTERRUPTED, LOG, mark_failed, read_summary, run_lock, status
 from lac.sweeps.folder import archive_attempt, goes_on, is_stopped, request_stop
-from lac.sweeps.launchers import launcher_of
+from lac.sweeps.launchers import is_in_sweep_process
 from lac.sweeps.shutdown import Terminated, stopped_with_sweep
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ def run_sweep_job(task: Callable[[DictConfig], T], cfg: DictConfig) -> T | None:
 
 def _run(task: Callable[[DictConfig], T], cfg: DictConfig, sweep_folder: Path, folder: Path) -> T | None:
     hydra = HydraConfig.get()
-    in_process = launcher_of(hydra.launcher).in_process
+    in_process = is_in_sweep_process()
     if not in_process:
         os.chdir(hydra.runtime.cwd)  # workers of Ray start elsewhere
     try:

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -21,6 +22,7 @@ LaunchOverrides = Callable[[Sequence[Sequence[str]], int], object]
 """Runs jobs, given their overrides and the number of the first; returns when all have ended."""
 
 _RAY_TIMEOUT = 10.0  # seconds
+_sweep_pid: int | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,23 @@ def launcher_of(config: DictConfig) -> Launcher:
     return LAUNCHERS.get(config._target_, _UNKNOWN)
 
 
+def runs_in_process(config: DictConfig) -> bool:
+    """Whether the launcher with a config runs jobs in the sweep's own process; only to be asked there."""
+    launcher = launcher_of(config)
+    return launcher.in_process or (launcher.limit_key is not None and _most_at_a_time(config, launcher.limit_key) == 1)
+
+
+def is_in_sweep_process() -> bool:
+    """Whether this is the process that has called :func:`run_jobs`."""
+    return os.getpid() == _sweep_pid
+
+
+def _most_at_a_time(config: DictConfig, limit_key: str) -> int:
+    """How many jobs joblib runs at a time: it knows which cores this process may use."""
+    joblib = import_module("joblib")  # it comes with the launcher
+    return int(joblib.effective_n_jobs(config[limit_key]))
+
+
 def number_of_slots(n_jobs: int | None, config: DictConfig) -> int:
     """Number of jobs to launch at a time, each in its own call.
 
@@ -79,15 +98,14 @@ def number_of_slots(n_jobs: int | None, config: DictConfig) -> int:
     Raises:
         ConfigError: The launcher runs fewer at a time.
     """
-    launcher, cores = launcher_of(config), os.cpu_count() or 1
+    launcher = launcher_of(config)
     if launcher.in_process:
         limit, hint = 1, "add hydra/launcher=joblib"
     elif launcher.limit_key is not None:
-        value = config[launcher.limit_key]
-        limit = value if value > 0 else max(1, cores + 1 + value)
+        limit = _most_at_a_time(config, launcher.limit_key)
         hint = f"raise hydra.launcher.{launcher.limit_key}"
     else:
-        return n_jobs or cores
+        return n_jobs or os.cpu_count() or 1
     if n_jobs is not None and n_jobs > limit:
         raise ConfigError([f"hydra.sweeper.n_jobs is {n_jobs}, but the launcher runs {limit} at a time; {hint}"])
     return n_jobs or limit
@@ -138,7 +156,9 @@ def run_jobs(folder: Path, source: JobSource, config: DictConfig, launch: Launch
     def launch_jobs(jobs: Sequence[Job]) -> None:
         launch([with_output_dir(job.overrides, folder, job.folder) for job in jobs], jobs[0].number)
 
-    shutdown = nullcontext() if launcher_of(config).in_process else graceful_shutdown(folder)
+    global _sweep_pid  # noqa: PLW0603 (a job asks whether its process is that of the sweep)
+    _sweep_pid = os.getpid()
+    shutdown = nullcontext() if runs_in_process(config) else graceful_shutdown(folder)
     with heartbeat(lambda: f"the sweep is running, {_ended(folder)} jobs in its folder have ended"), shutdown:
         Supervisor(folder, source, launch_jobs, lambda text: print(text, flush=True)).run(slots)
 

@@ -74,6 +74,19 @@ def test_what_would_change_the_mathematics_is_refused_by_name(train_here, run):
     assert contents(run) == before
 
 
+def test_what_may_change_may_be_changed_back(train_here, run):
+    """Also to what the run was started with, which may be given again."""
+    for epochs, patience in ((3, 9), (4, 8)):
+        end = train_here("resume=outputs/run", f"train.epochs={epochs}", f"train.patience={patience}", OFF)
+        assert end.status == 0, end.stderr
+        assert load(run).config["train"]["patience"] == patience
+    overrides = run / ".hydra" / "overrides.yaml"
+    overrides.write_text(overrides.read_text() + "- train.patience=7\n")
+    end = train_here("resume=outputs/run", "train.epochs=5", "train.patience=7", OFF)
+    assert end.status == 0, end.stderr
+    assert load(run).config["train"]["patience"] == 7
+
+
 def test_a_signal_before_the_first_step_changes_nothing(train_here, run, monkeypatch, tmp_path):
     """A summary without a config is a run from which nothing could go on."""
 

@@ -22,7 +22,16 @@ def parameter(text: str) -> Parameter:
 
 
 def plan_of(folder: Path, n_trials: int, space: Sequence[Parameter] = (LEVEL,), fixed: Sequence[str] = ()) -> Plan:
-    return Plan(folder, [], space, fixed, fixed, n_trials, 400, lambda overrides: "-".join(overrides).replace("=", "_"))
+    return Plan(
+        folder,
+        [],
+        space,
+        fixed,
+        {"overrides": [*fixed, *map(str, space)]},
+        n_trials,
+        {"train.epochs": 4, "train.steps_per_epoch": 100},
+        lambda overrides: "-".join(overrides).replace("=", "_"),
+    )
 
 
 def study_of(folder: Path, space: Sequence[Parameter] = (LEVEL,), sampler: str = "tpe", seed: int = 0) -> optuna.Study:

@@ -62,6 +62,7 @@ def test_only_jobs_with_the_marker_are_trials():
 )
 def test_slots_are_those_of_the_launcher_unless_given(launcher, n_jobs, expected, monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.setattr("joblib.effective_n_jobs", lambda n: n if n > 0 else 9 + n)
     assert number_of_slots(n_jobs, OmegaConf.create(launcher)) == expected
 
 

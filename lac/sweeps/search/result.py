@@ -16,6 +16,8 @@ from lac.sweeps.search.space import Parameter
 
 RESULT = "search.json"
 
+LENGTHS = ("train.seeds", "train.epochs", "train.steps_per_epoch")
+
 FOLDER = "folder"
 """Attribute of a trial: the name of its run folder."""
 
@@ -29,9 +31,10 @@ class Plan:
         config_flags: The arguments that chose another main config than that of ``train``.
         space: The parameters.
         fixed: The other overrides of each trial.
-        identity: The overrides in ``fixed`` that affect results.
+        identity: What makes it this search: the overrides that affect results and the parameters, the settings of
+            sampler and pruner, and a digest of the resolved config.
         n_trials: Total number of trials in the study, including those of earlier calls.
-        steps: Environment steps of a trial that is not pruned.
+        lengths: What the length of a trial is the product of, by key; the largest values.
         name: Returns a short folder name for the overrides of a trial.
     """
 
@@ -39,10 +42,19 @@ class Plan:
     config_flags: Sequence[str]
     space: Sequence[Parameter]
     fixed: Sequence[str]
-    identity: Sequence[str]
+    identity: Mapping[str, Any]
     n_trials: int
-    steps: int
+    lengths: Mapping[str, int]
     name: Callable[[Sequence[str]], str]
+
+    @property
+    def steps(self) -> int:
+        """Environment steps of a trial that is not pruned, at most."""
+        return math.prod(self.lengths.values())
+
+    def steps_of(self, parameters: Mapping[str, Any]) -> int:
+        """Environment steps of the trial with these parameters, if it is not pruned."""
+        return math.prod(parameters.get(key, number) for key, number in self.lengths.items())
 
     @property
     def trial_count(self) -> int:
@@ -73,7 +85,7 @@ def search_result(plan: Plan, study: Study) -> dict[str, Any]:
         "n_trials": plan.trial_count,
         "states": {state: states.count(state) for state in dict.fromkeys(states)},
         "env_steps": sum(trial["env_steps"] for trial in trials),
-        "env_steps_without_pruning": plan.steps * len(trials),
+        "env_steps_without_pruning": sum(plan.steps_of(trial["params"]) for trial in trials),
         "best": None if best is None else _describe_trial(best, plan) | {"command": command},
         "trials": trials,
     }

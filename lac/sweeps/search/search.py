@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from lac.settings.search import SearchSettings
 from lac.sweeps.compose import job_configs
 from lac.sweeps.folder import sweep_lock
 from lac.sweeps.launchers import LaunchOverrides, launcher_of, number_of_slots, run_jobs, start_ray
-from lac.sweeps.search.result import RESULT, Plan, conclusion, ended, is_complete, result_table, search_result
+from lac.sweeps.manifest import config_digest
+from lac.sweeps.search.result import LENGTHS, RESULT, Plan, conclusion, ended, is_complete, result_table, search_result
 from lac.sweeps.search.settings import search_setting_errors, search_settings, trial_number
 from lac.sweeps.search.space import Parameter, parameter_of
 from lac.sweeps.search.study import (
@@ -34,6 +36,12 @@ from lac.sweeps.search.study import (
 )
 from lac.sweeps.search.trials import Trials
 from lac.sweeps.seeds import PruningCallback
+
+_NOT_TO_BE_PRUNED = {
+    *("train.seeds", "train.steps_per_epoch", "train.max_ep_len", "train.num_test_episodes"),
+    *("env", "env.id", "env.max_episode_steps", "disturbance"),
+}
+"""Parameters with which the same test of two trials says different things."""
 
 
 def run_search(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str], launch: LaunchOverrides) -> None:
@@ -61,7 +69,7 @@ def run_search(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str
         try:
             trials = Trials(plan, study)
         except ValueError as error:
-            raise ConfigError([f"{error}; give another hydra.sweeper.study_name"]) from None
+            raise ConfigError([f"{error}; give another hydra.sweep.dir"]) from None
         done = ended(search_result(plan, study))
         known = f", {done} of them already done" if done else ""
         print(f"search of {plan.trial_count} trials in {plan.folder}{known}; {at_a_time} at a time", flush=True)
@@ -109,22 +117,42 @@ def _plan(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str]) ->
         ConfigError: With all errors in the settings, the parameters and the configs of trials.
     """
     space, fixed, errors = _parameters_and_fixed(loader, arguments)
-    errors = search_setting_errors(config.hydra.sweeper) + errors
+    errors = search_setting_errors(config.hydra.sweeper) + errors + _unfit_for_pruning(config, space)
     if not space and not errors:
         errors.append("nothing is searched for; give a key several values, as algo.alpha3='interval(0.05,0.5)'")
     if errors:
         raise ConfigError(errors)
+    settings = search_settings(config.hydra.sweeper)
     configs = _extreme_configs(config, loader, space, fixed)
+    plain: list[Any] = [OmegaConf.to_container(cfg, resolve=True) for cfg in configs]
     return Plan(
         folder=Path(config.hydra.sweep.dir),
         config_flags=config_flags(config.hydra),
         space=space,
         fixed=fixed,
-        identity=relevant_overrides(fixed),
-        n_trials=config.hydra.sweeper.n_trials,
-        steps=max(cfg.train.seeds * cfg.train.epochs * cfg.train.steps_per_epoch for cfg in configs),
+        identity={
+            "overrides": [*relevant_overrides(fixed), *map(str, space)],
+            "sampler": asdict(settings.sampler),
+            "pruner": asdict(settings.pruner),
+            "config": config_digest(plain[0]),
+        },
+        n_trials=settings.n_trials,
+        lengths={key: max(OmegaConf.select(cfg, key) for cfg in configs) for key in LENGTHS},
         name=override_name,
     )
+
+
+def _unfit_for_pruning(config: DictConfig, space: Sequence[Parameter]) -> list[str]:
+    """A sentence for each parameter with which pruning would compare what cannot be compared."""
+    if OmegaConf.select(config, "hydra.sweeper.pruner.name") == "none":
+        return []
+    keys = _NOT_TO_BE_PRUNED | ({"train.epochs"} if config.train.seeds > 1 else set())
+    return [
+        f"{parameter.name} is searched for, and pruning would compare trials of other lengths or tests; add "
+        "hydra.sweeper.pruner.name=none"
+        for parameter in space
+        if parameter.name in keys
+    ]
 
 
 def _parameters_and_fixed(

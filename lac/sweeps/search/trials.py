@@ -3,6 +3,7 @@
 import math
 from collections import deque
 from collections.abc import Sequence
+from pathlib import Path
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -14,7 +15,8 @@ from lac.sweeps.search.result import FOLDER, Plan, asked_trials, overrides_of
 from lac.sweeps.search.settings import trial_marker
 from lac.sweeps.seeds import objective
 
-_OVERRIDES = "overrides"
+_IDENTITY = "identity"
+"""Attribute of a study: what the search is, see :class:`Plan`."""
 
 
 class Trials:
@@ -25,18 +27,23 @@ class Trials:
         study: The study; it is continued if it has trials.
 
     Raises:
-        ValueError: The study holds trials of another search.
+        ValueError: The study holds trials of another search, or the folder jobs that the study does not know.
     """
 
     must_end = True  # the sampler learns from the result of each trial
 
     def __init__(self, plan: Plan, study: Study) -> None:
         self._plan, self._study = plan, study
-        identity = [*plan.identity, *(str(parameter) for parameter in plan.space)]
-        other = study.user_attrs.get(_OVERRIDES, identity)
-        if other != identity:
-            raise ValueError(f"the study {study.study_name!r} holds trials of another search: {' '.join(other)}")
-        study.set_user_attr(_OVERRIDES, identity)
+        other = study.user_attrs.get(_IDENTITY)
+        if other is None and _holds_jobs(plan.folder):
+            raise ValueError(f"{plan.folder} holds the jobs of another sweep, which the new study does not know")
+        if other is not None and other != plan.identity:
+            differing = [name for name, value in plan.identity.items() if other.get(name) != value]
+            raise ValueError(
+                f"the study {study.study_name!r} holds trials of another search, with other {', '.join(differing)}; it "
+                f"was {' '.join(other['overrides'])}"
+            )
+        study.set_user_attr(_IDENTITY, dict(plan.identity))
         self._unfinished = deque(trial for trial in asked_trials(study) if trial.state == TrialState.RUNNING)
 
     def next(self) -> Sequence[Job]:
@@ -69,3 +76,8 @@ class Trials:
 
     def _frozen(self, number: int) -> FrozenTrial:
         return self._study.get_trials(deepcopy=False)[number]
+
+
+def _holds_jobs(folder: Path) -> bool:
+    """Whether there is a run in a sweep folder."""
+    return any(job_status(job) is not None for job in folder.glob("[0-9]*"))
