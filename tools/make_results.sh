@@ -4,8 +4,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 for env in "$@"; do
+    seeds="range(4000,4010)"
+    if [ "$env" = two_link ]; then
+        seeds="range(4001,4011)"  # 4000 was among the trials that chose its settings
+    fi
     out=outputs/results/$env
-    python scripts/train.py -m env="$env" algo=lac,latc,sac "seed=range(4000,4010)" wandb.mode=disabled hydra/launcher=joblib hydra.sweep.dir="$out"
+    python scripts/train.py -m env="$env" algo=lac,latc,sac "seed=$seeds" wandb.mode=disabled hydra/launcher=joblib hydra.sweep.dir="$out"
     python scripts/report.py runs="$out" yardsticks=false
     cp "$out/runs.jsonl" "docs/results/$env.jsonl"
 done

@@ -231,13 +231,9 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
 
     def has_dynamics_of(self, other: object) -> bool:
         """Whether the other is of the same class, steps as :class:`System` does, and has the same constants now."""
-        if not isinstance(other, type(self)) or type(other) is not type(self) or type(self).step is not System.step:
+        if not isinstance(other, System) or type(other) is not type(self) or type(self).step is not System.step:
             return False
-        return _are_equal(self.constants(), other.constants())
-
-    def constants(self) -> dict[str, Any]:
-        """Everything that tells two systems of a class apart but the episode that they are in."""
-        return {name: value for name, value in vars(self).items() if name not in _OF_THE_EPISODE}
+        return _are_equal(constants_of(self), constants_of(other))
 
     def get_state(self) -> dict[str, npt.NDArray[Any]]:
         """Everything that the future depends on: ``state`` ``[state_dim]``, and ``generator``, that of the noise.
@@ -287,6 +283,11 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
         """One uniform draw of ``size`` numbers, between the bounds that ``options`` may replace."""
         start: FloatArray = self.np_random.uniform(options.get("low", low), options.get("high", high), size)
         return start
+
+
+def constants_of(system: System) -> dict[str, Any]:
+    """Everything that tells two systems of a class apart but the episode that they are in."""
+    return {name: value for name, value in vars(system).items() if name not in _OF_THE_EPISODE}
 
 
 def _are_equal(one: Any, other: Any) -> bool:

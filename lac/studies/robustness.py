@@ -14,7 +14,7 @@ from typing import Any
 from lac.config.protocols import published_protocol
 from lac.envs import AnyEnv
 from lac.envs.checks import raise_if_endless
-from lac.envs.system import System
+from lac.envs.system import System, constants_of
 from lac.envs.time_limits import time_limit
 from lac.evaluation.rollouts import FIRST_TEST_SEED, deterministic
 from lac.robust.conducting import conduct
@@ -128,7 +128,7 @@ def _constants(subject: Subject) -> dict[str, Any]:
     """What two environments of one id may differ in, as far as it can be said: results of another are not kept."""
     env = subject.environments(None, 1)[0]
     system = env.unwrapped
-    values = system.constants() if isinstance(system, System) else {}
+    values = constants_of(system) if isinstance(system, System) else {}
     if env.spec is not None:
         values = {"kwargs": env.spec.kwargs, "additional_wrappers": env.spec.additional_wrappers, **values}
     env.close()
