@@ -170,7 +170,20 @@ def _requested_jobs(
     if len(combinations) > len(jobs):
         duplicates = len(combinations) - len(jobs)
         print(f"{duplicates} of {len(combinations)} jobs are duplicates, which run once", flush=True)
+    if repeated := _repeated_trainings(configs):
+        print(f"{repeated} trainings are repeated; give values of seed that are train.seeds apart", flush=True)
     return [(overrides, digest) for digest, (overrides, _) in jobs.items()], configs
+
+
+def _repeated_trainings(configs: Sequence[Mapping[str, Any]]) -> int:
+    """How many trainings are the same as one of another job, which begins with another seed of several."""
+    trainings = [
+        (config_digest({**config, "seed": None}), config["seed"] + i)
+        for config in configs
+        if config["seed"] is not None
+        for i in range(config["train"]["seeds"])
+    ]
+    return len(trainings) - len(set(trainings))
 
 
 def _problem_of_values(override: Override) -> str | None:

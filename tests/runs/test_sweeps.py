@@ -102,6 +102,14 @@ def test_duplicates_run_once(train_here, tmp_path):
     assert [job.name for job in jobs_of(tmp_path / "sweep")] == ["0-seed_0", "1-seed_1"]
 
 
+@pytest.mark.parametrize(("seeds", "repeated"), [("0,1", "1 trainings are repeated"), ("0,2", None)])
+def test_seeds_that_two_jobs_of_several_train_are_said(train_here, seeds, repeated):
+    end = train_here(*TINY_SWEEP, f"seed={seeds}", "train.seeds=2", "dry_run=true")
+    assert end.status == 0, end.stderr
+    assert ("are repeated" in end.stdout) == (repeated is not None)
+    assert (repeated or "") in end.stdout
+
+
 def test_dry_run_lists_the_jobs_and_creates_nothing(train_here, tmp_path):
     command = [*TINY_SWEEP, "train.epochs=1,3", "seed=0,1"]
     end = train_here(*command, "dry_run=true")
