@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the pictures and the table of the README anew: from the results in docs/results, and from one run with a report of stability.
+# Makes the pictures of the README anew, and the tables in it and in docs/results.md: from the results in docs/results, and from one run with a report of stability.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=outputs/pictures
@@ -9,5 +9,4 @@ cp $out/report/comparison.png docs/pictures/comparison.png
 python scripts/train.py env=van_der_pol seed=4000 wandb.mode=disabled hydra.run.dir=$out/van_der_pol
 python scripts/certify.py run_dir=$out/van_der_pol
 cp $out/van_der_pol/stability/phase_portrait.png docs/pictures/stability.png
-echo "The rows of the table:"
 python tools/results_table.py

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from lac.figures.style import COLOURS, plain, save
+from lac.figures.style import COLOURS, log_scale, plain, save
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def bars(panels: Mapping[str, Sequence[Bar]], path: Path, label: str) -> None:
         axes.axvline(1.0, color="k", linestyle="--", linewidth=1)
         axes.set_yticks(range(len(shown)), [plain(bar.label) for bar in shown])
         axes.invert_yaxis()
-        axes.set_xscale("log")
+        log_scale(axes, np.concatenate([bar.values for bar in shown]), "x")
         axes.set_title(title, parse_math=False, loc="left", fontsize="medium")
     column[-1].set_xlabel(label, parse_math=False)
     column[-1].set_xlim(right=1.5 * column[-1].get_xlim()[1])

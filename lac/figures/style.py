@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -61,7 +62,18 @@ def is_wide(values: FloatArray) -> bool:
 def log_scale_if_wide(axes: Axes, values: FloatArray, axis: str = "y") -> None:
     """A logarithmic axis for values that span more than a decade."""
     if is_wide(values[values > 0]):
-        axes.set(**{f"{axis}scale": "log"})
+        log_scale(axes, values, axis)
+
+
+def log_scale(axes: Axes, values: FloatArray, axis: str = "y") -> None:
+    """A logarithmic axis for these values, with numbers that do not run into each other."""
+    shown = values[np.isfinite(values) & (values > 0)]
+    axes.set(**{f"{axis}scale": "log"})
+    has_few_decades = shown.max() < 100 * shown.min()
+    ticks = axes.xaxis if axis == "x" else axes.yaxis
+    ticks.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if has_few_decades else (1.0,)))
+    ticks.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ticks.set_minor_formatter(NullFormatter())
 
 
 def save(figure: Figure, *paths: Path) -> None:

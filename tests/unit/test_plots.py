@@ -1,10 +1,13 @@
+import itertools
+
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from lac.evaluation.rollouts import Rollouts
 from lac.figures import learning_curve, trajectories
-from lac.figures.style import wrapped
+from lac.figures.style import log_scale_if_wide, wrapped
 
 ROW = {"env_steps": 100, "test/cost_mean": 5.0, "test/cost_std": 1.0, "test/death_rate": 0.0, "train/cost_mean": 6.0}
 
@@ -84,3 +87,17 @@ def test_trajectories_draw_each_recorded_episode_to_its_own_end(monkeypatch, tmp
     np.testing.assert_array_equal(functions, values)
     assert [list(axes.lines[0].get_xdata()) for axes in disturbed.axes] == [[1, 1]] * 3
     assert "undisturbed in grey" in disturbed.axes[0].get_title().replace("\n", " ")
+
+
+@pytest.mark.parametrize("high", [150.0, 900.0, 3e4])
+def test_the_numbers_of_a_logarithmic_axis_do_not_overlap(high):
+    figure = Figure(figsize=(3, 2))
+    canvas, axes = FigureCanvasAgg(figure), figure.subplots()
+    axes.plot([12.0, high], [0, 1])
+    log_scale_if_wide(axes, np.array([12.0, high]), "x")
+    canvas.draw()
+    low, top = axes.get_xlim()
+    labels = [label for label in axes.get_xticklabels(which="both") if low <= label.get_position()[0] <= top]
+    shown = sorted((label.get_window_extent().x0, label.get_window_extent().x1) for label in labels if label.get_text())
+    assert len(shown) >= 2
+    assert all(left[1] < right[0] for left, right in itertools.pairwise(shown))
