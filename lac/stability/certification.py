@@ -8,7 +8,8 @@ from typing import Any
 from lac.controllers.controller import nominal_system
 from lac.envs import AnyEnv
 from lac.proofs import NotProvedError, Proof, prove
-from lac.stability.examination import Effort, examine
+from lac.stability.examination import examine
+from lac.stability.findings import Effort
 from lac.stability.report import Seeds, StabilityReport, attempt_of, bound_confidence, make_report, with_seed
 
 _PLANE = 2

@@ -9,7 +9,7 @@ import numpy as np
 from lac.envs.system import BoolArray, FloatArray
 from lac.figures import stability as figures
 from lac.stability.closed_loop import ClosedLoop, Traces
-from lac.stability.examination import Examination
+from lac.stability.findings import Examination
 
 _TRAJECTORIES = 60
 _GRID, _ARROWS = 161, 23

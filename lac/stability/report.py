@@ -11,7 +11,7 @@ from lac.files import write_bytes, write_json
 from lac.proofs import Proof
 from lac.stability.convergence import largest_passed
 from lac.stability.decrease import as_numbers, numbers
-from lac.stability.examination import Examination
+from lac.stability.findings import Examination
 from lac.stability.page import markdown, page
 from lac.stability.wording import sentences, verdict
 

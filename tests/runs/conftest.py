@@ -61,3 +61,20 @@ def bare_home(monkeypatch, tmp_path) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(home))
     return home
+
+
+@pytest.fixture
+def search(train_here, monkeypatch):
+    """Runs a search of a level in this process; gives how it ended."""
+    from level_searches import SEARCH  # noqa: PLC0415 (imports optuna)
+
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    # Pictures take longer than these runs; other tests look at them.
+    monkeypatch.setattr("lac.runs.recorder.learning_curve", lambda *arguments: None)
+    return lambda *arguments: train_here(*SEARCH, *arguments)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The folder of that search."""
+    return tmp_path / "outputs" / "search"

@@ -13,50 +13,17 @@ import pytest
 
 optuna = pytest.importorskip("optuna")
 
+from level_searches import ANY_LEVEL, LEVEL, SEARCH, study_of  # noqa: E402
 from run_support import lines_of_metrics  # noqa: E402
 
 from lac.runs.folder import read_summary  # noqa: E402
-from lac.sweeps.search.study import open_storage  # noqa: E402
 
 HERE = Path(__file__).parent
 TRAIN = HERE.parents[1] / "scripts" / "train.py"
 
-LEVEL = [
-    "env=gym",
-    "env.id=level_env:Level-v0",
-    "network.hidden_sizes={actor: [4], critic: [4]}",
-    "train.epochs=4",
-    "train.steps_per_epoch=10",
-    "train.update_after=1000",
-    "train.num_test_episodes=1",
-    "train.final_test_episodes=1",
-    "wandb.mode=disabled",
-]
-SEARCH = ["-m", "hydra/sweeper=optuna", "hydra.sweep.dir=outputs/search", *LEVEL]
-ANY_LEVEL = "env.kwargs.level=interval(1.0,100.0)"
-
-
-@pytest.fixture
-def search(train_here, monkeypatch, tmp_path):
-    """Runs a search in this process; gives how it ended."""
-    monkeypatch.syspath_prepend(HERE)
-    # Pictures take longer than these runs; other tests look at them.
-    monkeypatch.setattr("lac.runs.recorder.learning_curve", lambda *arguments: None)
-    return lambda *arguments: train_here(*SEARCH, *arguments)
-
-
-def study_of(folder: Path) -> optuna.Study:
-    storage = open_storage(f"sqlite:///{(folder / 'study.db').resolve()}")
-    return optuna.load_study(study_name="search", storage=storage)
-
 
 def states(study: optuna.Study) -> list[str]:
     return [trial.state.name for trial in study.trials]
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "outputs" / "search"
 
 
 def test_a_search_leaves_a_study_a_table_and_a_run_folder_a_trial(search, folder):
@@ -125,70 +92,6 @@ def test_early_termination_is_penalised(search, folder):
     assert read_summary(folder / found[True].user_attrs["folder"])["final"]["cost_mean"] == 5
     assert found[True].value == pytest.approx(5 + 1e6)
     assert study_of(folder).best_params == {"env.kwargs.dies": False}
-
-
-def test_another_search_is_not_mixed_into_a_study(search, folder):
-    assert search(ANY_LEVEL, "hydra.sweeper.n_trials=1").status == 0
-    end = search(ANY_LEVEL, "hydra.sweeper.n_trials=2", "train.steps_per_epoch=20")
-    assert end.status == 2
-    assert "holds trials of another search" in end.stderr
-    assert len(study_of(folder).trials) == 1
-
-
-def test_another_study_in_the_folder_of_a_search_is_refused(search, folder):
-    """Its trials would have the numbers, and so the folders and the results, of the first one's."""
-    assert search(ANY_LEVEL, "hydra.sweeper.n_trials=1").status == 0
-    before = sorted(folder.rglob("*"))
-    end = search(ANY_LEVEL, "hydra.sweeper.n_trials=1", "train.steps_per_epoch=20", "hydra.sweeper.study_name=other")
-    assert end.status == 2
-    assert "give another hydra.sweep.dir" in end.stderr
-    assert sorted(folder.rglob("*")) == before
-
-
-@pytest.mark.parametrize(
-    ("change", "named"),
-    [
-        ("hydra.sweeper.sampler.seed=1", "sampler"),
-        ("hydra.sweeper.pruner.name=none", "pruner"),
-        ("hydra.sweeper.pruner.n_startup_trials=9", "pruner"),
-    ],
-)
-def test_a_search_does_not_go_on_with_another_sampler_or_pruner(search, folder, change, named):
-    assert search(ANY_LEVEL, "hydra.sweeper.n_trials=1").status == 0
-    end = search(ANY_LEVEL, "hydra.sweeper.n_trials=2", change)
-    assert end.status == 2
-    assert f"another search, with other {named};" in end.stderr
-
-
-def test_a_search_does_not_go_on_if_its_config_has_changed(search, train_here, tmp_path):
-    config = tmp_path / "base.yaml"
-    command = ("--config-dir", str(tmp_path), "--config-name", "base", *SEARCH, ANY_LEVEL)
-    config.write_text("defaults: [train, _self_]\ntrain: {replay_size: 500}\n")
-    assert train_here(*command, "hydra.sweeper.n_trials=1").status == 0
-    config.write_text("defaults: [train, _self_]\ntrain: {replay_size: 600}\n")
-    end = train_here(*command, "hydra.sweeper.n_trials=2")
-    assert end.status == 2
-    assert "another search, with other config;" in end.stderr
-
-
-def test_what_pruning_cannot_compare_is_not_searched_for_with_it(search, folder):
-    end = search("train.steps_per_epoch=10,20", "hydra.sweeper.n_trials=2")
-    assert end.status == 2
-    assert "train.steps_per_epoch is searched for" in end.stderr
-    assert "add hydra.sweeper.pruner.name=none" in end.stderr
-    end = search("train.steps_per_epoch=10,20", "hydra.sweeper.n_trials=2", "hydra.sweeper.pruner.name=none")
-    assert end.status == 0, end.stderr
-    assert "env steps  120, 100% of those without pruning" in end.stdout
-
-
-def test_joblib_with_one_job_at_a_time_stops_at_a_signal_as_the_basic_launcher_does(search, folder, monkeypatch):
-    """Then joblib runs jobs in the process of the sweep."""
-    monkeypatch.setattr("signalling_env.AT", 25)
-    monkeypatch.setattr("signalling_env.steps", [0])
-    launcher = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=1", "env.id=signalling_env:Signalling-v0")
-    end = search(*launcher, "algo.alpha3=interval(0.1,0.5)", "hydra.sweeper.n_trials=3")
-    assert end.status == 128 + signal.SIGTERM
-    assert [trial.state.name for trial in study_of(folder).trials] == ["RUNNING"]
 
 
 def test_dry_run_describes_the_search_and_leaves_nothing(search, folder):
