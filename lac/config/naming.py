@@ -9,6 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from lac.config.commands import config_flags
+from lac.settings.rules import with_whole_numbers
 from lac.settings.training import KEEP_KEYS
 
 MAX_NAME_ON_WANDB = 128
@@ -122,7 +123,7 @@ def name_and_changes(settings: Mapping[str, Any], preset: Mapping[str, Any]) -> 
 
 def _values_text(values: Sequence[Any]) -> str:
     """Values of a key: all of them, or both ends and the number where they are many."""
-    texts = [value if isinstance(value, str) else json.dumps(_shortest(value)) for value in values]
+    texts = [value if isinstance(value, str) else json.dumps(with_whole_numbers(value)) for value in values]
     return "+".join(texts) if len(texts) <= _MAX_VALUES else f"{texts[0]}to{texts[-1]}x{len(texts)}"
 
 
@@ -138,11 +139,4 @@ def _leaves(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
         if isinstance(value, Mapping):
             yield from _leaves(value, f"{prefix}{name}.")
         else:
-            yield f"{prefix}{name}", value if isinstance(value, str) else json.dumps(_shortest(value))
-
-
-def _shortest(value: Any) -> Any:
-    """A value with whole numbers as such, so that 1 and 1.0 have the same text."""
-    if isinstance(value, list):
-        return [_shortest(element) for element in value]
-    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else value
+            yield f"{prefix}{name}", value if isinstance(value, str) else json.dumps(with_whole_numbers(value))

@@ -231,7 +231,7 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
 
     def has_dynamics_of(self, other: object) -> bool:
         """Whether the other is of the same class, steps as :class:`System` does, and has the same constants now."""
-        if not isinstance(other, System) or type(other) is not type(self) or type(self).step is not System.step:
+        if type(other) is not type(self) or type(self).step is not System.step:
             return False
         return _are_equal(constants_of(self), constants_of(other))
 
@@ -285,7 +285,7 @@ class System(gymnasium.Env[FloatArray, FloatArray], ABC):
         return start
 
 
-def constants_of(system: System) -> dict[str, Any]:
+def constants_of(system: object) -> dict[str, Any]:
     """Everything that tells two systems of a class apart but the episode that they are in."""
     return {name: value for name, value in vars(system).items() if name not in _OF_THE_EPISODE}
 

@@ -23,7 +23,7 @@ _RUN_HEADINGS = ("run", "seed", "algorithm", "early terminations", "settled", "s
 _STUDY_HEADINGS = ("variant", "method", "runs", "cost, IQM", "low", "high", "early terminations", "settled")
 _EXPLANATION = f"""
 <p>Each line is a method: runs that differ in their seed alone. Costs, early terminations and settling are those of the
-<b>final policy</b> on the first <i>resets</i> of the same resets for every run. <b>IQM</b> is the
+<b>final policy</b> on as many of the same resets as the column <i>resets</i> says. <b>IQM</b> is the
 interquartile mean over seeds (of five seeds, the three in the middle), the interval a 95 % percentile bootstrap over
 seeds; seeds are the unit, never episodes. With few seeds such an interval is too short. An <b>early termination</b> is
 a failure: the environment ended the episode before its time limit, and a short episode costs little, so read the cost

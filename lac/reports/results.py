@@ -10,7 +10,7 @@ from lac.runs import LeftOut, Run, RunError, read_records, record, scan
 from lac.runs.folder import CONFIG, EVALUATION, FINISHED, UNMADE, unreadable
 from lac.runs.methods import PARTS, is_disturbed, method_of, settings_of_test
 from lac.settings.policies import FINAL
-from lac.settings.rules import Number
+from lac.settings.rules import Number, with_whole_numbers
 
 _FIGURES = ("cost_mean", "death_rate", "ep_len_mean")
 _FURTHER = ("settled", "settling_steps", "episodes")
@@ -122,16 +122,7 @@ def _with_environments(results: Sequence[Result]) -> list[Result]:
 
 def identity(settings: Mapping[str, Any]) -> str:
     """A text that differs for different settings; those of a damaged config may be anything that YAML can hold."""
-    return repr(sorted((name, _shortest(value)) for name, value in settings.items()))
-
-
-def _shortest(value: Any) -> Any:
-    """A value with whole numbers as such, since 100 and 100.0 are the same setting."""
-    if isinstance(value, Mapping):
-        return {name: _shortest(entry) for name, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_shortest(entry) for entry in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    return repr(sorted((name, with_whole_numbers(value)) for name, value in settings.items()))
 
 
 def _result(run: Run) -> Result:

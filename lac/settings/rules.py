@@ -255,6 +255,15 @@ def plain(value: Any) -> Any:
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
+def with_whole_numbers(value: Any) -> Any:
+    """A value with whole numbers as such, also in lists and mappings, so that 1 and 1.0 are the same."""
+    if isinstance(value, Mapping):
+        return {name: with_whole_numbers(entry) for name, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [with_whole_numbers(entry) for entry in value]
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else value
+
+
 def shown(value: object) -> str:
     """A value in a message: on one line and not too long."""
     try:

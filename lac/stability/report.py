@@ -92,7 +92,7 @@ def make_report(
         proof: A proof.
         not_proved: Why there is none.
     """
-    attempt = attempt_of(seeds, policy["sha256"], seed) if seeds else 1
+    attempt = attempt_of(seeds, policy["sha256"], seed)
     data: dict[str, Any] = {
         "schema": SCHEMA,
         "policy": dict(policy),
@@ -161,7 +161,8 @@ def bound_confidence(confidence: float, attempt: int) -> float:
 def earlier_seeds(folder: Path) -> Seeds:
     """The seeds with which the report in a folder, and those that it has replaced, examined each policy."""
     try:
-        return {str(sha256): [int(seed) for seed in seeds] for sha256, seeds in _read(folder)["seeds"].items()}
+        seeds = json.loads((folder / DATA).read_text())["seeds"]
+        return {str(sha256): [int(seed) for seed in own] for sha256, own in seeds.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
@@ -177,10 +178,6 @@ def with_seed(seeds: Seeds, sha256: str | None, seed: int) -> Seeds:
 def attempt_of(seeds: Seeds, sha256: str | None, seed: int) -> int:
     """Which attempt at a policy one with this seed is, from 1 on."""
     return 1 if sha256 is None else 1 + list(seeds[sha256]).index(seed)
-
-
-def _read(folder: Path) -> Any:
-    return json.loads((folder / DATA).read_text())
 
 
 def _counterexamples(found: Examination) -> list[dict[str, Any]]:

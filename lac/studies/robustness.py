@@ -93,16 +93,16 @@ def robustness(
     )
     _raise_if_seeds_run_out(first_seed, episodes)
     subjects = _subjects(policy, None if env_fn is None else partial(_environments, env_fn, opt_type))
-    env_id = _tested_id(subjects[0], steps)
-    grids = _grids(disturbance, vary, protocol, env_id)
+    environment = _tested_environment(subjects[0], steps)
+    grids = _grids(disturbance, vary, protocol, environment["id"])
     raise_if_any(fit_errors(subjects[0], grids, steps))
     study = Study(subjects, grids, range(first_seed, first_seed + episodes), steps)
     _raise_if_unpicklable(study, workers)
     name = protocol or grids[0].disturbance["kind"]
-    described = {"name": name, "environment": {"id": env_id, "opt_type": opt_type, **_constants(subjects[0])}}
+    described = {"name": name, "environment": environment | {"opt_type": opt_type}}
     described |= {"episodes": episodes, "first_seed": first_seed, "steps": steps}
     folder = None if output_dir is None else Path(output_dir)
-    conducted = conduct(study, described, folder, workers, f"{name} on {env_id}, {episodes} resets")
+    conducted = conduct(study, described, folder, workers, f"{name} on {environment['id']}, {episodes} resets")
     return Robustness(conducted.rows, conducted.content, conducted.failures)
 
 
@@ -111,8 +111,12 @@ def _raise_if_seeds_run_out(first_seed: int, episodes: int) -> None:
         raise ValueError(f"first_seed is {first_seed}, but {episodes} episodes need seeds up to {int(SEED.high)}")
 
 
-def _tested_id(subject: Subject, steps: int | None) -> str:
-    """The id of the environment, or the name of its class; raises a ValueError if its episodes have no end."""
+def _tested_environment(subject: Subject, steps: int | None) -> dict[str, Any]:
+    """The id of the environment, or the name of its class, its time limit, and a digest of what else it may differ in.
+
+    Raises:
+        ValueError: Its episodes have no end.
+    """
     env = subject.environments(None, 1)[0]
     try:
         if steps is None:
@@ -121,20 +125,17 @@ def _tested_id(subject: Subject, steps: int | None) -> str:
         raise ValueError(f"steps {error.reason}") from error
     finally:
         env.close()
-    return env.spec.id if env.spec is not None else type(env.unwrapped).__name__
+    name = env.spec.id if env.spec is not None else type(env.unwrapped).__name__
+    return {"id": name, "time_limit": time_limit(env), "constants_sha256": _digest_of_constants(env)}
 
 
-def _constants(subject: Subject) -> dict[str, Any]:
-    """What two environments of one id may differ in, as far as it can be said: results of another are not kept."""
-    env = subject.environments(None, 1)[0]
-    system = env.unwrapped
-    values = constants_of(system) if isinstance(system, System) else {}
+def _digest_of_constants(env: AnyEnv) -> str:
+    """Of what two environments of one id may differ in, as far as it has a text of its own."""
+    values = constants_of(env.unwrapped) if isinstance(env.unwrapped, System) else {}
     if env.spec is not None:
         values = {"kwargs": env.spec.kwargs, "additional_wrappers": env.spec.additional_wrappers, **values}
-    env.close()
-    described = {name: text for name, value in sorted(values.items()) if " at 0x" not in (text := repr(value))}
-    digest = hashlib.sha256(repr(described).encode()).hexdigest()
-    return {"time_limit": time_limit(env), "constants_sha256": digest}
+    texts = {name: text for name, value in sorted(values.items()) if " at 0x" not in (text := repr(value))}
+    return hashlib.sha256(repr(texts).encode()).hexdigest()
 
 
 def _grids(

@@ -125,6 +125,9 @@ def test_set_up_takes_two_commands() -> None:
 
 def test_the_tables_have_the_figures_of_the_results_that_are_kept() -> None:
     """``docs/results`` has the figures of each run, so that anyone can look at them and compare with them."""
+    kept = {file.stem for file in (ROOT / "docs/results").glob("*.jsonl")}
+    assert "oscillator" in kept
+    assert [name for name in kept if f"| `{name}` |" not in PAGES[0]] == []
     run([sys.executable, "tools/results_table.py", "--check"], ROOT)
 
 

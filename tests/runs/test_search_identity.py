@@ -35,7 +35,7 @@ def test_another_study_in_the_folder_of_a_search_is_refused(search, folder):
         ("hydra.sweeper.pruner.n_startup_trials=9", "pruner"),
     ],
 )
-def test_a_search_does_not_go_on_with_another_sampler_or_pruner(search, folder, change, named):
+def test_a_search_does_not_go_on_with_another_sampler_or_pruner(search, change, named):
     assert search(ANY_LEVEL, "hydra.sweeper.n_trials=1").status == 0
     end = search(ANY_LEVEL, "hydra.sweeper.n_trials=2", change)
     assert end.status == 2
@@ -53,7 +53,7 @@ def test_a_search_does_not_go_on_if_its_config_has_changed(search, train_here, t
     assert "another search, with other config;" in end.stderr
 
 
-def test_what_pruning_cannot_compare_is_not_searched_for_with_it(search, folder):
+def test_what_pruning_cannot_compare_is_not_searched_for_with_it(search):
     end = search("train.steps_per_epoch=10,20", "hydra.sweeper.n_trials=2")
     assert end.status == 2
     assert "train.steps_per_epoch is searched for" in end.stderr

@@ -52,21 +52,21 @@ def test_runs_that_differ_in_the_seed_alone_are_one_line(tmp_path):
 def test_whole_numbers_are_the_same_setting_however_they_are_written(tmp_path):
     for seed, alpha3 in enumerate((1, 1.0)):
         a_run(tmp_path / str(seed), seed, 1.0, alpha3=alpha3)
-    (group,) = group_results(find_results([tmp_path])[0])
+    (group,), _ = compared(tmp_path)
     assert len(group.results) == 2
 
 
 def test_runs_of_other_lengths_show_their_steps(tmp_path):
     for seed in (0, 1):
         a_run(tmp_path / str(seed), seed, 1.0)
-    assert "steps" not in console_table(rows_of(group_results(find_results([tmp_path])[0]), []))
+    assert "steps" not in console_table(rows_of(compared(tmp_path)[0], []))
     metrics = tmp_path / "1" / "metrics.jsonl"
     metrics.write_text(metrics.read_text() + metrics.read_text().splitlines()[-1].replace("200", "300") + "\n")
-    groups = group_results(find_results([tmp_path])[0])
+    groups, _ = compared(tmp_path)
     assert group_row(groups[0])["steps"].text == "200 to 300"
     assert "200 to 300" in console_table(rows_of(groups, []))
     a_run(tmp_path / "2", 0, 1.0, algo="sac")
-    assert "| steps" in markdown_table(rows_of(group_results(find_results([tmp_path])[0]), []))
+    assert "| steps" in markdown_table(rows_of(compared(tmp_path)[0], []))
 
 
 def test_a_setting_that_an_earlier_version_did_not_have_counts_as_its_default(tmp_path):

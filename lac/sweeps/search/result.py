@@ -50,7 +50,7 @@ class Plan:
     @property
     def steps(self) -> int:
         """Environment steps of a trial that is not pruned, at most."""
-        return math.prod(self.lengths.values())
+        return self.steps_of({})
 
     def steps_of(self, parameters: Mapping[str, Any]) -> int:
         """Environment steps of the trial with these parameters, if it is not pruned."""

@@ -124,7 +124,7 @@ def _plan(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str]) ->
         raise ConfigError(errors)
     settings = search_settings(config.hydra.sweeper)
     configs = _extreme_configs(config, loader, space, fixed)
-    plain: list[Any] = [OmegaConf.to_container(cfg, resolve=True) for cfg in configs]
+    first: Any = OmegaConf.to_container(configs[0], resolve=True)
     return Plan(
         folder=Path(config.hydra.sweep.dir),
         config_flags=config_flags(config.hydra),
@@ -134,7 +134,7 @@ def _plan(config: DictConfig, loader: ConfigLoader, arguments: Sequence[str]) ->
             "overrides": [*relevant_overrides(fixed), *map(str, space)],
             "sampler": asdict(settings.sampler),
             "pruner": asdict(settings.pruner),
-            "config": config_digest(plain[0]),
+            "config": config_digest(first),
         },
         n_trials=settings.n_trials,
         lengths={key: max(OmegaConf.select(cfg, key) for cfg in configs) for key in LENGTHS},
