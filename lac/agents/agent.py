@@ -2,7 +2,6 @@
 
 import copy
 import inspect
-import math
 from abc import ABC
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from lac.agents.checks import (
 )
 from lac.agents.description import describe
 from lac.agents.executed import ExecutedModule
+from lac.agents.multipliers import safe_log, set_log
 from lac.agents.saving import SavedModule
 from lac.devices import torch_device
 from lac.engines.batches import BatchShapes
@@ -53,7 +53,6 @@ ACTOR_CRITIC_PARAMETERS = (
 """The two parameters that agents and training functions have in common, in addition to the settings."""
 
 _OPTIONAL_RATE = Number(low=0, optional=True)
-_SMALLEST = 1e-37  # keeps the logarithm of a multiplier of zero finite
 
 
 class Agent(ExecutedModule, SavedModule, ABC):
@@ -72,6 +71,9 @@ class Agent(ExecutedModule, SavedModule, ABC):
     """Names of the quantities that ``update`` returns."""
     RATES: ClassVar[tuple[str, ...]] = ("lr_a", "lr_c", "lr_alpha")
     """The learning rates, by argument name."""
+
+    DESCRIBED_SETTINGS: ClassVar[tuple[str, ...]] = ()
+    """Settings that say what the critics stand for, which are saved with them."""
 
     _default_actor_critic: ClassVar[type[nn.Module]]
     _critic_names: ClassVar[tuple[str, ...]]
@@ -107,6 +109,7 @@ class Agent(ExecutedModule, SavedModule, ABC):
         actor_critic = self._default_actor_critic if actor_critic is None else actor_critic
         raise_if_not_buildable(actor_critic, ac_kwargs)
         self._description = describe(self._observation_space, self._action_space, actor_critic, ac_kwargs)
+        self._description |= {name: getattr(settings, name) for name in self.DESCRIBED_SETTINGS}
         self.act_dim = int(np.prod(self._action_space.shape))
         self._batch_shapes = BatchShapes(self._observation_space.shape[0], self.act_dim)
         given = settings.target_entropy
@@ -298,20 +301,3 @@ def frozen(parameters: Iterable[Tensor]) -> Iterator[None]:
     finally:
         for parameter in parameters:
             parameter.requires_grad = True
-
-
-def safe_log(value: float) -> float:
-    """The logarithm of a multiplier, finite even for a multiplier of 0."""
-    return math.log(max(float(value), _SMALLEST))
-
-
-@torch.no_grad()
-def set_log(parameter: Tensor, name: str, value: float | Tensor, high: float = math.inf) -> None:
-    """Set a log-parametrised multiplier in place, clipped to [0, ``high``].
-
-    Raises:
-        ValueError: The value is not a finite number.
-    """
-    number = value.item() if isinstance(value, Tensor) and value.numel() == 1 else value
-    raise_if_wrong(**{name: (number, Number())})
-    parameter.fill_(safe_log(min(float(number), high)))

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from lac import losses
-from lac.agents.agent import Agent, frozen, safe_log, set_log
+from lac.agents.agent import Agent, frozen
+from lac.agents.multipliers import safe_log, set_log
 from lac.networks import LyapunovActorCritic
 from lac.settings.algorithms import LyapunovSettings
 
@@ -46,6 +47,7 @@ class LAC(Agent):
         *("decrease", "l_mean", "entropy"),
     )
     RATES: ClassVar[tuple[str, ...]] = (*Agent.RATES, "lr_labda")
+    DESCRIBED_SETTINGS: ClassVar[tuple[str, ...]] = ("alpha3", "gamma")
     _default_actor_critic = LyapunovActorCritic
     _critic_names = ("L", "L2")
     _multiplier_names = ("log_alpha", "log_labda")

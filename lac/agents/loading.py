@@ -23,7 +23,8 @@ AGENTS: dict[str, type[Agent]] = {"LAC": LAC, "LATC": LATC, "SAC": SAC}
 def load_agent(path: str | Path, device: str = "cpu") -> Agent:
     """The agent saved in a run folder (its final policy) or in a policy file, ready to act.
 
-    Networks and multipliers are restored; training settings such as learning rates have their defaults.
+    Networks and multipliers are restored, and for LAC and LATC ``alpha3`` and ``gamma``, which say what L stands for;
+    training settings such as learning rates have their defaults.
 
     Raises:
         FileNotFoundError: There is no policy at ``path``.
@@ -39,7 +40,10 @@ def load_agent(path: str | Path, device: str = "cpu") -> Agent:
         )
     try:
         _raise_if_too_large(description, tensors)
-        agent = AGENTS[name](described_spaces(description), **described_networks(description), device=device)
+        kind = AGENTS[name]
+        # Policies of earlier versions do not have them.
+        settings = {name: description[name] for name in kind.DESCRIBED_SETTINGS if name in description}
+        agent = kind(described_spaces(description), **described_networks(description), **settings, device=device)
         agent.load_state_dict({**tensors, "alg_name": name})
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} cannot be loaded: {error}") from error

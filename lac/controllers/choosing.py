@@ -23,7 +23,7 @@ def make_controller(kind: type[C], env: HasSpaces, **settings: Any) -> C:
 
     Args:
         kind: Its class.
-        env: The environment, with or without wrappers that leave its observations and actions as they are.
+        env: The environment, with or without wrappers that leave observations, actions and steps as they are.
         settings: Further arguments of the class.
 
     Raises:
@@ -34,7 +34,7 @@ def make_controller(kind: type[C], env: HasSpaces, **settings: Any) -> C:
     system = nominal_system(env)
     if not kind.suits(system):
         available = " and ".join(name for name, other in CONTROLLERS.items() if other.suits(system))
-        known = "" if system is not None else ", which is no system of ours with its own observations and actions"
+        known = "" if system is not None else ", which is no system of ours, or has wrappers that may change it"
         raise ControllerError(f"{kind.name} has no meaning in {_title(env)}{known}; available there: {available}")
     return kind(env, system, **settings)
 

@@ -8,7 +8,19 @@ import gymnasium
 import numpy as np
 import numpy.typing as npt
 from gymnasium.spaces import Box
+from gymnasium.wrappers import (
+    HumanRendering,
+    OrderEnforcing,
+    PassiveEnvChecker,
+    RecordEpisodeStatistics,
+    RecordVideo,
+    RenderCollection,
+    TimeLimit,
+)
 
+from lac.envs.boundary import Boundary
+from lac.envs.costs import RewardAsCost
+from lac.envs.disturbances.base import Disturbance
 from lac.envs.factory import HasSpaces, validate_spaces
 from lac.envs.system import FloatArray, System
 
@@ -91,11 +103,12 @@ class Zero(Controller):
 def nominal_system(env: HasSpaces) -> System | None:
     """A copy of the system in an environment, without forces and disturbances.
 
-    None if there is none, or if a wrapper changes its observations or its actions.
+    None if there is none, or if a wrapper may change its observations, its actions or its steps: one is known not to
+    if its ``step`` and ``reset`` are those of a wrapper that is known.
     """
     inner: Any = env
     while isinstance(inner, gymnasium.Wrapper):
-        if isinstance(inner, (gymnasium.ObservationWrapper, gymnasium.ActionWrapper)):
+        if not _leaves_the_system(inner):
             return None
         inner = inner.env
     if not isinstance(inner, System) or not _are_equal(inner, env):
@@ -104,6 +117,24 @@ def nominal_system(env: HasSpaces) -> System | None:
     system.external_force = np.zeros_like(system.external_force)
     system.process_disturbance = 0.0
     return system
+
+
+_KNOWN_WRAPPERS: tuple[type[gymnasium.Wrapper[Any, Any, Any, Any]], ...] = (
+    *(gymnasium.Wrapper, gymnasium.RewardWrapper, Boundary, RewardAsCost),
+    *(TimeLimit, OrderEnforcing, PassiveEnvChecker, RecordEpisodeStatistics, RecordVideo),
+    *(HumanRendering, RenderCollection),
+)
+"""Wrappers that leave observations, actions and the number of steps as they are."""
+
+
+def _leaves_the_system(wrapper: gymnasium.Wrapper[Any, Any, Any, Any]) -> bool:
+    """Whether a wrapper is a disturbance, which the nominal system is without, or does what a known wrapper does."""
+    if isinstance(wrapper, Disturbance):
+        return True
+    kind = type(wrapper)
+    return any(kind.step is known.step for known in _KNOWN_WRAPPERS) and any(
+        kind.reset is known.reset for known in _KNOWN_WRAPPERS
+    )
 
 
 def _are_equal(inner: HasSpaces, outer: HasSpaces) -> bool:

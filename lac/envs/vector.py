@@ -1,15 +1,13 @@
 """Several environments stepped together, as a Gymnasium vector environment."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from gymnasium.spaces import Space
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from gymnasium.vector.utils import batch_space
-from gymnasium.wrappers.vector import TransformReward
 
 from lac.envs.boundary import VectorBoundary
 from lac.envs.costs import costs_of_rewards, reward_maximum
@@ -84,6 +82,37 @@ class SerialVectorEnv(VectorEnv[Array, Array, Array]):
             env.close()
 
 
+class VectorRewardAsCost(VectorWrapper):
+    """:class:`lac.envs.costs.RewardAsCost` of a vector environment.
+
+    With ``AutoresetMode.NEXT_STEP`` the step after the last one of an episode only resets, and its reward means
+    nothing: it costs 0.
+
+    Args:
+        envs: The vector environment, with an autoreset mode.
+        reward_max: Upper bound of the reward of each per step.
+    """
+
+    def __init__(self, envs: AnyVectorEnv, reward_max: float) -> None:
+        super().__init__(envs)
+        self._reward_max = reward_max
+        self._resets_in_next_step = self.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP
+        self._is_resetting = np.zeros(self.num_envs, np.bool_)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
+        """Start an episode in each environment."""
+        self._is_resetting[:] = False
+        return self.env.reset(seed=seed, options=options)
+
+    def step(self, actions: Array) -> VectorStep:
+        """One step of each environment; a reward above its declared bound is an error."""
+        observations, rewards, terminations, truncations, infos = self.env.step(actions)
+        costs = costs_of_rewards(np.where(self._is_resetting, self._reward_max, rewards), self._reward_max)
+        if self._resets_in_next_step:
+            self._is_resetting = terminations | truncations
+        return observations, costs, terminations, truncations, infos
+
+
 def member_info(infos: Mapping[str, Any], i: int, is_last: bool) -> dict[str, Any]:
     """What one member said in the ``infos`` of a vector environment.
 
@@ -144,6 +173,5 @@ def _wrapped_vector(envs: AnyVectorEnv, num_envs: int, opt_type: str, max_ep_len
             "gymnasium.make_vec instead",
         )
     if opt_type == "maximize":
-        bound = reward_maximum(envs)
-        return TransformReward(VectorBoundary(envs, "reward"), partial(costs_of_rewards, bound=bound))
+        return VectorRewardAsCost(VectorBoundary(envs, "reward"), reward_maximum(envs))
     return VectorBoundary(envs)

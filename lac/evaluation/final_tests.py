@@ -45,7 +45,7 @@ def final_tests(policy: Policy, envs: Sequence[AnyEnv], num_episodes: int, with_
     if not with_long:
         return FinalTests(usual, {})
     num_long = num_episodes if len(members) > len(envs) else min(num_episodes, max(_FEW, len(envs)))
-    steps = LONG * (time_limit(envs[0]) or int(tested.lengths.max()))
+    steps = LONG * _usual_length(tested, envs[0])
     seeds = range(FIRST_TEST_SEED, FIRST_TEST_SEED + num_long)
     try:
         rollouts = rollout(policy, members, seeds, steps, record=0, beyond_limits=True)
@@ -53,6 +53,13 @@ def final_tests(policy: Policy, envs: Sequence[AnyEnv], num_episodes: int, with_
         return FinalTests(usual, {}, f"there is no test of {steps} steps: {type(error).__name__}: {error}")
     long = rollouts.summary() | {"episodes": num_long, "steps": steps, "cut_short": share_cut_short(rollouts, steps)}
     return FinalTests(usual, long)
+
+
+def _usual_length(tested: Rollouts, env: AnyEnv) -> int:
+    """That of the longest episode that no termination has ended; if there is none, the time limit."""
+    # The limit counts its own steps, several of which may be one of a wrapper around it.
+    lengths = tested.lengths[~tested.terminated]
+    return int(lengths.max()) if len(lengths) else time_limit(env) or int(tested.lengths.max())
 
 
 def share_cut_short(rollouts: Rollouts, steps: int) -> float:

@@ -22,7 +22,7 @@ from lac.envs.checks import (
 )
 from lac.envs.time_limits import has_time_limit
 from lac.envs.vector import TRAINING_SEEDS
-from lac.evaluation.limits import time_limits_at
+from lac.evaluation.limits import without_time_limits
 from lac.evaluation.settling import has_settled
 from lac.evaluation.steppers import (
     Array,
@@ -158,7 +158,7 @@ def rollout(
     if steps is None and not has_time_limit(envs[0]):
         steps = MAX_EPISODE_STEPS
     log = _Log(len(seeds), len(seeds) if record is None else min(record, len(seeds)))
-    with time_limits_at(envs, steps if beyond_limits else None):
+    with without_time_limits(envs if beyond_limits else []):
         for start in range(0, len(seeds), len(envs)):
             group = seeds[start : start + len(envs)]
             begun = started(envs[: len(group)], group, with_infos=observer is not None)

@@ -163,7 +163,8 @@ class _BatchStepper:
         self._num_steps += 1
         is_truncated = self._num_steps == self._time_limit
         ended = np.ones(len(costs), np.bool_) if is_truncated else terminated
-        return Step(self._observed(first.observe(self._states)), costs, terminated, ended)
+        observations = self._observed(first.observe(self._states)).astype(first.observation_space.dtype, copy=False)
+        return Step(observations, costs, terminated, ended)
 
     @contextmanager
     def _disturbed(self, actions: Array) -> Iterator[Array]:

@@ -10,7 +10,7 @@ from PIL import Image
 from lac.envs import AnyEnv
 from lac.envs.system import Pixels
 from lac.envs.time_limits import time_limit
-from lac.evaluation.limits import time_limits_at
+from lac.evaluation.limits import without_time_limits
 from lac.evaluation.rollouts import Policy
 
 MOST_FRAMES = 150
@@ -53,7 +53,7 @@ def record(policy: Policy, env: AnyEnv, seed: int, steps: int | None = None) -> 
     length = steps or time_limit(env) or MOST_FRAMES
     stride = math.ceil(length / (MOST_FRAMES - 1))
     frames: list[Pixels] = []
-    with time_limits_at([env], steps):
+    with without_time_limits([env] if steps else []):
         observation, _ = env.reset(seed=seed)
         frames.append(np.asarray(inner.render(), np.uint8))
         for step in range(1, length + 1):

@@ -115,8 +115,8 @@ def _system(env: Any) -> System:
     system = nominal_system(env)
     if system is None:
         raise NotProvedError(
-            f"{env} is no system with dynamics (lac.envs.system.System), or a wrapper changes its observations or "
-            "actions; a proof needs its equations"
+            f"{env} is no system with dynamics (lac.envs.system.System), or a wrapper may change its observations, "
+            "actions or steps; a proof needs its equations"
         )
     if system.state_dim != 2:
         raise NotProvedError(f"{type(system).__name__} has {system.state_dim} states; a proof is for 2")

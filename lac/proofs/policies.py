@@ -125,17 +125,23 @@ def law_of(policy: Any) -> Law:
     """
     if isinstance(policy, Law):
         return policy
-    if isinstance(policy, (LinearRegulator, Zero)):
+    if _acts_as(policy, LinearRegulator, "get_action", "_law") or _acts_as(policy, Zero, "get_action", "_law"):
         obs_dim, act_dim = policy.observation_space.shape[0], policy.action_space.shape[0]
         gain = policy.gain if isinstance(policy, LinearRegulator) else np.zeros((act_dim, obs_dim))
         layer = Layer(-gain, np.zeros(act_dim), "identity")
         return Law(np.zeros(obs_dim), np.ones(obs_dim), (layer,), np.ones(act_dim), np.zeros(act_dim))
-    if isinstance(policy, Agent) and type(policy.ac) in _ACTOR_CRITICS:
+    if _acts_as(policy, Agent, "get_action", "bounded") and type(policy.ac) in _ACTOR_CRITICS:
         return _law_of_actor(policy.ac.pi)
+    parts = type(policy).__name__, *([type(policy.ac).__name__] if hasattr(policy, "ac") else [])
     raise NotProvedError(
-        f"the policy is a {type(getattr(policy, 'ac', policy)).__name__}; a proof needs the numbers in it, and knows "
-        "agents with networks of this package, lqr and zero"
+        f"the policy is a {' with '.join(parts)}; a proof needs the numbers in it, and knows agents with networks of "
+        "this package, lqr and zero, if they act by the methods of these"
     )
+
+
+def _acts_as(policy: Any, kind: type[Any], *methods: str) -> bool:
+    """Whether a policy is of a class, or of a subclass that leaves these methods as they are."""
+    return isinstance(policy, kind) and all(getattr(type(policy), name) is getattr(kind, name) for name in methods)
 
 
 def _law_of_actor(actor: Any) -> Law:

@@ -27,7 +27,7 @@ from lac.runs.folder import (
     status,
     unreadable,
 )
-from lac.settings.algorithms import Algorithm
+from lac.settings.algorithms import Algorithm, LacAlgorithm
 from lac.settings.fields import setting_errors
 from lac.settings.policies import POLICY_FOLDER, POLICY_SUFFIX, full_name
 from lac.settings.training import EnvSettings, LoopSettings
@@ -173,6 +173,14 @@ class Run:
         from lac.agents.policy_files import policy_path  # noqa: PLC0415 (imports torch)
 
         return policy_path(self.folder, name)
+
+    def lyapunov_settings(self) -> Mapping[str, Any]:
+        """``alpha3``, ``gamma`` and ``horizon_length`` of a run of LAC or LATC: what its L stands for.
+
+        Raises:
+            RunError: They are missing in its config, or not allowed.
+        """
+        return self._part("algo", LacAlgorithm, "alpha3", "gamma", "horizon_length")
 
     def _part(self, name: str, settings: type, *keys: str) -> Mapping[str, Any]:
         """A part of the config that has these keys, with values that the settings allow."""

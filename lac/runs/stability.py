@@ -1,12 +1,12 @@
 """The stability report of a run."""
 
 from pathlib import Path
-from typing import Any
 
 from lac.files import relative_to
 from lac.runs.folder import RunError, one_line
 from lac.runs.loading import Run
 from lac.stability.certification import certify
+from lac.stability.findings import TrainedFor
 from lac.stability.report import FOLDER, StabilityReport, earlier_seeds
 
 
@@ -28,12 +28,13 @@ def certify_run(
         confidence: Of each bound of a first attempt.
         action_error: See :func:`lac.proofs.prove`.
         with_proof: Whether a proof is tried where there are two states.
-        folder: Where an earlier report may be; None is the run's own.
+        folder: Where an earlier report may be besides the folder of the run.
 
     Raises:
         RunError: The policy or the environment cannot be loaded, or the environment fails.
     """
-    from lac.agents.policy_files import policy_path  # noqa: PLC0415 (imports torch)
+    from lac.agents import LAC  # noqa: PLC0415 (imports torch)
+    from lac.agents.policy_files import policy_path  # noqa: PLC0415 (as above)
 
     agent, envs = run.closed_loop(policy)
     file = policy_path(run.folder, policy)
@@ -42,7 +43,7 @@ def certify_run(
         "sha256": run.policy_sha256(policy),
         "algorithm": type(agent).__name__,
     }
-    report_folder = run.folder / FOLDER if folder is None else Path(folder)
+    folders = [run.folder / FOLDER, *([] if folder is None else [Path(folder)])]
     env = run.config["env"]
     try:
         return certify(
@@ -52,8 +53,8 @@ def certify_run(
             {"id": env["id"], "kwargs": dict(env["kwargs"])},
             seed=seed,
             confidence=confidence,
-            horizon=_horizon(run),
-            earlier=earlier_seeds(report_folder),
+            trained_for=_trained_for(run) if isinstance(agent, LAC) else None,
+            earlier=earlier_seeds(*folders),
             action_error=action_error,
             with_proof=with_proof,
         )
@@ -64,7 +65,6 @@ def certify_run(
             each.close()
 
 
-def _horizon(run: Run) -> int:
-    algo: Any = run.config.get("algo")
-    horizon = algo.get("horizon_length", 0)
-    return horizon if isinstance(horizon, int) else 0
+def _trained_for(run: Run) -> TrainedFor:
+    settings = run.lyapunov_settings()
+    return TrainedFor(settings["alpha3"], settings["gamma"], settings["horizon_length"])

@@ -9,7 +9,7 @@ from lac.controllers.controller import nominal_system
 from lac.envs import AnyEnv
 from lac.proofs import NotProvedError, Proof, prove
 from lac.stability.examination import examine
-from lac.stability.findings import Effort
+from lac.stability.findings import Effort, TrainedFor
 from lac.stability.report import Seeds, StabilityReport, attempt_of, bound_confidence, make_report, with_seed
 
 _PLANE = 2
@@ -22,7 +22,7 @@ def certify(
     environment_data: Mapping[str, Any],
     seed: int = 0,
     confidence: float = 0.99,
-    horizon: int = 0,
+    trained_for: TrainedFor | None = None,
     earlier: Seeds = MappingProxyType({}),
     action_error: float = 1e-4,
     with_proof: bool = True,
@@ -37,7 +37,7 @@ def certify(
         environment_data: ``id`` and ``kwargs``, for the report.
         seed: Of every sample.
         confidence: Of each bound of a first attempt; see :func:`lac.stability.report.bound_confidence`.
-        horizon: Steps of the finite horizon of the agent's training; 0 is an infinite one.
+        trained_for: See :func:`lac.stability.examination.examine`.
         earlier: The seeds of earlier attempts at policies.
         action_error: See :func:`lac.proofs.prove`.
         with_proof: Whether a proof is tried where there are two states.
@@ -45,7 +45,8 @@ def certify(
     """
     sha256 = policy_data["sha256"]
     seeds = with_seed(earlier, sha256, seed)
-    found = examine(policy, env, seed, bound_confidence(confidence, attempt_of(seeds, sha256, seed)), horizon, effort)
+    own_confidence = bound_confidence(confidence, attempt_of(seeds, sha256, seed))
+    found = examine(policy, env, seed, own_confidence, trained_for, effort)
     start = time.perf_counter()
     proof, reason = _proof(policy, env, action_error, seed) if with_proof else (None, None)
     if proof is not None:

@@ -9,6 +9,7 @@ from lac.envs.system import FloatArray
 from lac.stability.bounds import cluster_bootstrap
 from lac.stability.candidates import Candidate
 from lac.stability.closed_loop import ClosedLoop, Traces
+from lac.stability.region import in_core
 
 
 def mean_condition(
@@ -52,7 +53,7 @@ def honesty(
         states: ``[n, state_dim]``.
         gamma: Discount of the algorithm; None where L is the sum over a finite horizon.
         horizon: Steps that are simulated, the finite horizon where there is one.
-        core: Cost below which a state belongs to the core.
+        core: See :func:`lac.stability.region.in_core`.
 
     Returns:
         The figures, and values of L with the simulated sums, ``[n]`` each.
@@ -61,9 +62,10 @@ def honesty(
     costs = np.nan_to_num(traces.costs)
     discounts = np.power(1.0 if gamma is None else gamma, np.arange(horizon))
     discounted = [costs[:, :-1] @ discounts, costs[:, 1:] @ discounts]
-    plain = [costs.sum(axis=1), costs[:, 1:].sum(axis=1)]
+    plain = [costs[:, :-1].sum(axis=1), costs[:, 1:].sum(axis=1)]
     values = candidate(states)
-    is_usable = np.isfinite(traces.states[:, 1]).all(axis=1) & (loop.costs(states)[0] > core)
+    is_outside = ~in_core(loop.system, states, loop.costs(states)[0], core)
+    is_usable = np.isfinite(traces.states[:, 1]).all(axis=1) & is_outside
     after = candidate(np.where(np.isfinite(traces.states[:, 1]), traces.states[:, 1], states))
     violates = is_usable & (after >= values)
     is_critic = violates & (discounted[1] < discounted[0])

@@ -10,6 +10,7 @@ from lac.envs.system import BoolArray, FloatArray
 from lac.stability.bounds import Proportion, proportion
 from lac.stability.candidates import Candidate
 from lac.stability.closed_loop import ClosedLoop
+from lac.stability.region import in_core
 
 HORIZONS = (1, 2, 5, 10, 20)
 _RATIOS = (0.01, 0.5, 0.99)
@@ -47,13 +48,13 @@ class Samples:
     Args:
         loop: The closed loop.
         states: Independent states, ``[n, state_dim]``.
-        core: Cost below which a state belongs to the core.
+        core: See :func:`lac.stability.region.in_core`.
         steps: Number of successors.
     """
 
     def __init__(self, loop: ClosedLoop, states: FloatArray, core: float, steps: int = 1) -> None:
         costs, _ = loop.costs(states)
-        self.outside: BoolArray = costs > core
+        self.outside: BoolArray = ~in_core(loop.system, states, costs, core)
         self.states = states
         self.successors: list[FloatArray] = []
         self.in_core: list[BoolArray] = []
@@ -62,7 +63,7 @@ class Samples:
             states = loop.step(states)
             costs, ends = loop.costs(states)
             self.successors.append(states)
-            self.in_core.append(costs <= core)
+            self.in_core.append(in_core(loop.system, states, costs, core))
             self.terminated.append(ends)
 
 

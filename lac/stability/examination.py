@@ -19,10 +19,10 @@ from lac.stability.convergence import failed, ladder, settling
 from lac.stability.critic import honesty, mean_condition
 from lac.stability.decrease import HORIZONS, Samples, decrease
 from lac.stability.falsification import falsify
-from lac.stability.findings import Effort, Examination
+from lac.stability.findings import Effort, Examination, TrainedFor
 from lac.stability.fitted import Fitted
 from lac.stability.orbit import NoOrbitError, Orbit
-from lac.stability.region import Region, core_cost
+from lac.stability.region import Region, core_cost, in_core
 from lac.stability.wording import MAX_FAILURE
 
 _NO_LIMIT_STEPS = 1000  # of an episode without a time limit
@@ -33,7 +33,7 @@ def examine(
     env: AnyEnv,
     seed: int = 0,
     confidence: float = 0.99,
-    horizon: int = 0,
+    trained_for: TrainedFor | None = None,
     effort: Effort | None = None,
 ) -> Examination:
     """Examine a policy in an environment.
@@ -44,7 +44,7 @@ def examine(
             other environments there are trajectories from their own resets alone.
         seed: Of every sample.
         confidence: Of each bound.
-        horizon: Steps of the finite horizon of the agent's training; 0 is an infinite one.
+        trained_for: What its Lyapunov function was trained to be; None takes it from an agent's own settings.
         effort: Numbers of states and trajectories.
     """
     effort = effort or Effort()
@@ -55,7 +55,7 @@ def examine(
     streams = iter(np.random.default_rng(seed).spawn(12))
     loop = ClosedLoop(system, act, next(streams))
     steps = effort.long * (time_limit(env) or _NO_LIMIT_STEPS)
-    return _Examiner(policy, loop, steps, streams, seed, confidence, horizon, effort).run()
+    return _Examiner(policy, loop, steps, streams, seed, confidence, trained_for, effort).run()
 
 
 def _examine_rollouts(act: Policy, env: AnyEnv, seed: int, confidence: float, effort: Effort) -> Examination:
@@ -86,12 +86,12 @@ class _Examiner:
         streams: Any,
         seed: int,
         confidence: float,
-        horizon: int,
+        trained_for: TrainedFor | None,
         effort: Effort,
     ) -> None:
         self._policy, self._loop, self._steps = policy, loop, steps
         self._streams, self._seed, self._confidence, self._effort = streams, seed, confidence, effort
-        self._horizon = horizon
+        self._trained_for = trained_for
         self._region = Region.of(loop.system)
         self._clock = time.perf_counter()
         self._seconds: dict[str, float] = {}
@@ -124,7 +124,8 @@ class _Examiner:
         self._make_candidates(found, pilot, core)
         self._count_decrease(found, pilot, core)
         if isinstance(self._policy, LAC):
-            self._judge_critic(found, pilot, core)
+            settings = self._policy.settings
+            self._judge_critic(found, pilot, core, self._trained_for or TrainedFor(settings.alpha3, settings.gamma))
         rng = next(self._streams)
         steps = self._pushed_steps(outcome, episode)
         found.rungs = ladder(loop, region.starts(effort.pushed, rng), steps, self._confidence, rng)
@@ -184,21 +185,20 @@ class _Examiner:
         episode = self._steps // self._effort.long
         traces = self._loop.simulate(self._region.starts(self._effort.rollouts, rng), episode)
         # The cost of a state is that of the step that led there; the last one before a termination is the latest.
-        is_outside = np.nan_to_num(traces.costs, nan=-1.0) > core
+        is_outside = np.isfinite(traces.costs) & ~in_core(self._loop.system, traces.states[:, 1:], traces.costs, core)
         is_outside[traces.terminated, np.isfinite(traces.costs).sum(axis=1)[traces.terminated] - 1] = False
         order = np.where(is_outside, rng.random(is_outside.shape), -1.0)
         drawn = order.argmax(axis=1)
         has_one = is_outside.any(axis=1)
         return np.asarray(traces.states[has_one, drawn[has_one] + 1])
 
-    def _judge_critic(self, found: Examination, pilot: Traces, core: float) -> None:
-        agent: Any = self._policy
+    def _judge_critic(self, found: Examination, pilot: Traces, core: float, trained_for: TrainedFor) -> None:
         learned, rng = found.functions["learned"], next(self._streams)
         few = Traces(pilot.states[:200], pilot.costs[:200], pilot.terminated[:200])
-        found.mean_condition = mean_condition(learned, few, agent.settings.alpha3, self._confidence, rng)
-        horizon = self._horizon or min(round(7 / max(1 - agent.settings.gamma, 0.01)), 700)
+        found.mean_condition = mean_condition(learned, few, trained_for.alpha3, self._confidence, rng)
+        horizon = trained_for.horizon or min(round(7 / max(1 - trained_for.gamma, 0.01)), 700)
         states = self._region.states(self._effort.pilot, rng, self._loop)
-        gamma = None if self._horizon else agent.settings.gamma
+        gamma = None if trained_for.horizon else trained_for.gamma
         found.critic, found.honesty = honesty(learned, self._loop, states, gamma, horizon, core)
         self._lap("critic")
 

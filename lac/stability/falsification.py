@@ -8,7 +8,7 @@ from scipy.optimize import differential_evolution
 from lac.envs.system import FloatArray
 from lac.stability.candidates import Candidate
 from lac.stability.closed_loop import ClosedLoop
-from lac.stability.region import Region
+from lac.stability.region import Region, in_core
 
 _POPULATION = 200
 _GENERATIONS = 99
@@ -36,7 +36,7 @@ def falsify(candidate: Candidate, loop: ClosedLoop, region: Region, core: float,
         candidate: The candidate.
         loop: The closed loop.
         region: A declared region.
-        core: Cost below which nothing is asked.
+        core: See :func:`lac.stability.region.in_core`.
         seed: Of the search.
     """
     assert region.numbers is not None
@@ -75,6 +75,8 @@ def _relative_increase(candidate: Candidate, loop: ClosedLoop, states: FloatArra
     after_costs, _ = loop.costs(after)
     now, then = candidate(states), candidate(after)
     increase = then / np.maximum(now, 1e-12) - 1.0
+    increase = np.where(then < now, increase, np.maximum(increase, 0.0))  # where V is nearly zero, or stays the same
     increase = np.where(np.isnan(increase), np.inf, increase)  # of a state that overflows
     # The core, and what is over already, say nothing; values lead the search out of it.
-    return np.where((costs <= core) | is_over | (after_costs <= core), _NOTHING, increase)
+    begins_in_core, ends_in_core = (in_core(loop.system, *at, core) for at in ((states, costs), (after, after_costs)))
+    return np.where(begins_in_core | is_over | ends_in_core, _NOTHING, increase)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,6 +41,17 @@ class Effort:
     long: int = LONG
 
 
+class TrainedFor(NamedTuple):
+    """What a learned Lyapunov function was trained to be."""
+
+    alpha3: float
+    """The decrease that was asked for, as a share of the cost."""
+    gamma: float
+    """Discount of the sum of costs that it stands for."""
+    horizon: int = 0
+    """Steps of that sum, not discounted then; 0 is the infinite one."""
+
+
 @dataclass
 class Examination:
     """Everything that was found of one closed loop.
@@ -49,7 +60,7 @@ class Examination:
         region: What the starts are drawn from.
         steps: Length of the trajectories that did not terminate; of the shortest one.
         goal_tolerance: Smallest tolerance of an entry of the error in the goal set; None without states.
-        core: Cost below which a state belongs to the core; None where states cannot be set.
+        core: Of :func:`lac.stability.region.core_cost`; None where states cannot be set.
         candidates: What holds of each candidate, by its name.
         missing: Why there is no such candidate, by its name.
         best: The candidate with the fewest violations among pilot states; None without one.

@@ -8,6 +8,7 @@ from torch import nn
 
 from lac.envs.system import FloatArray, System
 from lac.stability.closed_loop import ClosedLoop, tick
+from lac.stability.region import in_core
 
 _STEPS = 250  # of the cost that is summed up
 _BATCH = 1024
@@ -23,13 +24,13 @@ class Fitted:
     """``V(s)``, a network that is fitted to ``log(1 + sum_j max(c_j - c_core, 0))`` along the closed loop.
 
     Two layers of 64 with tanh and a softplus output. A hinge beside the squared error asks for a decrease of 5 % in a
-    step, of this V itself, wherever the cost is above that of the core. Features are the observation and, where the
+    step, of this V itself, outside the core. Features are the observation and, where the
     reference is periodic, sine and cosine of its phase.
 
     Args:
         loop: The closed loop.
         states: To fit on, ``[n, state_dim]``.
-        core: Cost below which nothing is asked.
+        core: See :func:`lac.stability.region.in_core`.
         seed: Of the first weights and the batches.
         iterations: Of the optimiser.
     """
@@ -44,8 +45,9 @@ class Fitted:
         costs = np.clip(np.nan_to_num(costs, nan=_LARGEST, posinf=_LARGEST), 0.0, _LARGEST)
         excess = np.maximum(costs - core, 0.0).sum(axis=1)
         # A step into the core is no violation, whatever V is there.
-        matters = (present > core) & (traces.costs[:, 0] > core)
         after = traces.states[:, 1]
+        begins_in_core = in_core(self._system, states, present, core)
+        matters = ~begins_in_core & ~in_core(self._system, after, traces.costs[:, 0], core)
         inputs = features(self._system, states)
         self._mean, self._scale = inputs.mean(axis=0), inputs.std(axis=0) + 1e-9
         targets = torch.as_tensor(np.log1p(excess), dtype=torch.float32)

@@ -151,7 +151,8 @@ def _remarks(data: Mapping[str, Any]) -> list[str]:
         )
     if data["core"] is not None:
         remarks.append(
-            f"The core, in which nothing is asked, are states with a cost of at most {_number(data['core'])}."
+            "The core, in which nothing is asked, are states of the goal set with a cost of at most "
+            f"{_number(data['core'])}."
         )
     if data["attempt"] > 1:
         remarks.append(

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from lac.envs.system import FloatArray, StartRegion, System
+from lac.envs.system import BoolArray, FloatArray, StartRegion, System
 from lac.stability.closed_loop import ClosedLoop
 
 _MAX_DRAWS = 50
@@ -74,16 +74,32 @@ class Region:
 
 
 def core_cost(loop: ClosedLoop, states: FloatArray) -> float:
-    """The cost below which a state belongs to the core, in which nothing is asked of a Lyapunov function.
+    """The cost up to which a state of the goal set belongs to the core: see :func:`in_core`.
 
-    It is the lowest cost of states outside the goal set: all states of the core are in the goal set. It depends on
-    the task, and hardly on the policy.
+    It is the lowest cost of sampled states outside the goal set. It depends on the task, and hardly on the policy.
 
     Args:
         loop: The closed loop.
         states: Among which it is found, ``[n, state_dim]``; nothing is claimed of them.
     """
-    is_inside = loop.system.in_goal(states)
-    assert is_inside is not None
-    outside = states[~is_inside]
+    outside = states[~_in_goal(loop.system, states)]
     return float(loop.costs(outside)[0].min()) if len(outside) else 0.0
+
+
+def in_core(system: System, states: FloatArray, costs: FloatArray, core: float) -> BoolArray:
+    """Whether states are in the core, in which nothing is asked of a Lyapunov function: goal states of a low cost.
+
+    Args:
+        system: With a goal set.
+        states: ``[..., state_dim]``
+        costs: Of being there, ``[...]``.
+        core: Of :func:`core_cost`.
+    """
+    # A state outside the goal set may cost less than those that were sampled.
+    return np.asarray((costs <= core) & _in_goal(system, states))
+
+
+def _in_goal(system: System, states: FloatArray) -> BoolArray:
+    is_inside = system.in_goal(states)
+    assert is_inside is not None, "the system has no goal set"
+    return is_inside

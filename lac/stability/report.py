@@ -158,8 +158,17 @@ def bound_confidence(confidence: float, attempt: int) -> float:
     return 1 - (1 - confidence) / max(1, attempt * (attempt - 1))
 
 
-def earlier_seeds(folder: Path) -> Seeds:
-    """The seeds with which the report in a folder, and those that it has replaced, examined each policy."""
+def earlier_seeds(*folders: Path) -> Seeds:
+    """The seeds with which the reports in folders, and those that they have replaced, examined each policy."""
+    merged: dict[str, Sequence[int]] = {}
+    for folder in folders:
+        for sha256, seeds in _seeds_in(folder).items():
+            known = merged.get(sha256, ())
+            merged[sha256] = [*known, *(seed for seed in seeds if seed not in known)]
+    return merged
+
+
+def _seeds_in(folder: Path) -> Seeds:
     try:
         seeds = json.loads((folder / DATA).read_text())["seeds"]
         return {str(sha256): [int(seed) for seed in own] for sha256, own in seeds.items()}

@@ -4,13 +4,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from lac.agents import LAC
 from lac.devices import limited_threads
 from lac.envs import AnyEnv
 from lac.runs import Run, load
 from lac.runs.stability import certify_run
 from lac.settings.commands import ACTION_ERROR, CONFIDENCE
-from lac.settings.rules import SEED, Choice, raise_if_wrong
+from lac.settings.rules import SEED, Choice, Number, raise_if_wrong
 from lac.stability.certification import certify as certify_loop
+from lac.stability.findings import TrainedFor
 from lac.stability.report import StabilityReport
 from lac.studies.arguments import acting, made
 
@@ -24,6 +26,7 @@ def certify(
     proof: bool = True,
     opt_type: str = "minimize",
     output_dir: str | Path | None = None,
+    horizon_length: int | None = None,
 ) -> StabilityReport:
     """The stability report of a policy: what can be said about its closed loop, and how surely.
 
@@ -41,7 +44,10 @@ def certify(
         proof: Whether a proof is tried for systems with two states.
         opt_type: Whether the environment gives costs (``minimize``) or rewards (``maximize``).
         output_dir: Folder for ``report.json``, ``report.md``, ``report.html``, pictures, and ``certificate.npz`` where
-            there is a proof; None writes nothing.
+            there is a proof; None writes nothing. An attempt with another seed counts (``docs/evidence.md``) if the
+            reports before it are in this folder, or in that of the run.
+        horizon_length: The finite horizon with which an agent was trained; None is the infinite one, or that of the
+            run.
 
     Raises:
         ValueError: An argument is wrong.
@@ -52,27 +58,40 @@ def certify(
         confidence=(confidence, CONFIDENCE),
         action_error=(action_error, ACTION_ERROR),
         opt_type=(opt_type, Choice(("minimize", "maximize"))),
+        horizon_length=(horizon_length, Number(low=0, whole=True, optional=True)),
     )
+    if horizon_length is not None and not isinstance(policy, LAC):
+        raise ValueError(
+            f"horizon_length is {horizon_length}, which is for agents of LAC and LATC; a run has it in its config. "
+            "Leave it out"
+        )
     with limited_threads():
         if isinstance(policy, (str, Path, Run)):
             run = policy if isinstance(policy, Run) else load(policy)
             report = certify_run(run, "final", seed, confidence, action_error, proof, folder=output_dir)
         else:
             settings = {"seed": seed, "confidence": confidence, "action_error": action_error, "with_proof": proof}
-            report = _certify_policy(policy, env_fn, opt_type, settings)
+            report = _certify_policy(policy, env_fn, opt_type, horizon_length, settings)
         if output_dir is not None:
             report.save(output_dir)
     return report
 
 
 def _certify_policy(
-    policy: Any, env_fn: Callable[[], AnyEnv] | None, opt_type: str, settings: Mapping[str, Any]
+    policy: Any,
+    env_fn: Callable[[], AnyEnv] | None,
+    opt_type: str,
+    horizon_length: int | None,
+    settings: Mapping[str, Any],
 ) -> StabilityReport:
     _, factory = acting(policy, env_fn)
+    trained_for = None
+    if isinstance(policy, LAC):
+        trained_for = TrainedFor(policy.settings.alpha3, policy.settings.gamma, horizon_length or 0)
     env = made(factory, opt_type, None)
     try:
         name = env.spec.id if env.spec is not None else type(env.unwrapped).__name__
         described = {"file": None, "sha256": None, "algorithm": type(policy).__name__}
-        return certify_loop(policy, env, described, {"id": name, "kwargs": {}}, **settings)
+        return certify_loop(policy, env, described, {"id": name, "kwargs": {}}, trained_for=trained_for, **settings)
     finally:
         env.close()

@@ -5,10 +5,19 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.spaces import Box
+from gymnasium.wrappers import (
+    RecordEpisodeStatistics,
+    RepeatAction,
+    RescaleAction,
+    TransformObservation,
+    TransformReward,
+)
 from system_support import IDS, made
 
 from lac import controllers
+from lac.controllers.controller import nominal_system
 from lac.controllers.linear import SMALL_WEIGHT, cost_weights, linearised
+from lac.envs.disturbances import disturbed
 from lac.envs.oscillator import Oscillator
 from lac.envs.system import Signals, System
 
@@ -184,3 +193,37 @@ def test_a_controller_keeps_the_constants_that_it_was_designed_for():
     np.testing.assert_array_equal(controller(observation), action)
     env.external_force[:] = 3.0
     assert not np.array_equal(controllers.two_step_ahead(env)(observation), action)
+
+
+class Reversed(gymnasium.Wrapper):
+    def step(self, action):
+        return self.env.step(-action)
+
+
+class Displaced(gymnasium.Wrapper):
+    def reset(self, **kwargs):
+        observation, info = self.env.reset(**kwargs)
+        return observation + 1.0, info
+
+
+@pytest.mark.parametrize(
+    ("wrap", "is_left_alone"),
+    [
+        (lambda env: env, True),
+        (gymnasium.Wrapper, True),
+        (RecordEpisodeStatistics, True),
+        (lambda env: TransformReward(env, lambda cost: 2 * cost), True),
+        (lambda env: disturbed(env, {"kind": "impulse", "magnitude": 1.0, "at_step": 3}), True),
+        (Reversed, False),
+        (Displaced, False),
+        (lambda env: RepeatAction(env, 4), False),
+        (lambda env: TransformObservation(env, np.negative, None), False),
+        (lambda env: RescaleAction(env, np.float32(-1.0), np.float32(1.0)), False),
+    ],
+)
+def test_a_system_is_seen_through_wrappers_that_are_known_to_leave_it_alone(wrap, is_left_alone):
+    env = wrap(gymnasium.make("lac/VanDerPol-v1"))
+    assert (nominal_system(env) is not None) == is_left_alone
+    if not is_left_alone:
+        with pytest.raises(controllers.ControllerError, match="wrappers that may change it"):
+            controllers.lqr(env)

@@ -3,8 +3,11 @@ import numpy as np
 import pytest
 from gymnasium import Wrapper
 from gymnasium.spaces import Box
+from gymnasium.wrappers import RepeatAction, TimeLimit
 
 from lac.envs import wrap_env
+from lac.envs.stabilisation import VanDerPol
+from lac.evaluation.final_tests import final_tests
 from lac.evaluation.rollouts import FIRST_TEST_SEED, Rollouts, evaluate, rollout
 
 
@@ -36,6 +39,10 @@ class Counting(gymnasium.Env):
 
     def _observe(self):
         return np.array([float(self.seeds[-1]), float(self.k)])
+
+
+def zero(obs):
+    return np.zeros((len(obs), 1))
 
 
 def policy(obs):
@@ -230,3 +237,34 @@ def test_an_environment_without_signals_has_none_in_its_recording():
     episodes = rollout(lambda obs: np.zeros((len(obs), 1), np.float32), [env], [0])
     assert (episodes.references.shape, episodes.states_of_interest.shape) == ((1, 6, 0), (1, 6, 0))
     assert episodes.observations.shape == (1, 6, 3)
+
+
+def test_lengths_count_steps_of_the_agent_where_a_wrapper_takes_several_at_once():
+    def make():
+        return wrap_env(RepeatAction(gymnasium.make("lac/VanDerPol-v1", max_episode_steps=40), 4))
+
+    for steps, length in ((None, 10), (7, 7), (10, 10), (30, 30)):
+        tested = rollout(zero, [make()], [0, 1], steps, beyond_limits=steps is not None)
+        assert tested.lengths.tolist() == [length] * 2
+    long = final_tests(zero, [make()], 2).long
+    assert (long["steps"], long["ep_len_mean"], long["cut_short"]) == (40, 40, 0)
+
+
+class Single(VanDerPol):
+    """Observed in single precision."""
+
+    def __init__(self):
+        super().__init__()
+        self.observation_space = Box(-np.inf, np.inf, (2,), np.float32)
+
+
+@pytest.mark.parametrize("wrap", [lambda env: env, Wrapper], ids=["batch", "serial"])
+def test_a_policy_sees_the_dtype_of_the_observation_space(wrap):
+    seen = []
+
+    def policy(observations):
+        seen.append(observations.dtype)
+        return zero(observations)
+
+    rollout(policy, [wrap_env(wrap(TimeLimit(Single(), 5))) for _ in range(2)], [0, 1])
+    assert seen == [np.float32] * 5

@@ -21,6 +21,8 @@ from proof_support import (
 from scipy.linalg import solve_discrete_lyapunov
 
 import lac
+from lac.controllers.choosing import make_controller
+from lac.controllers.linear import LinearRegulator
 from lac.proofs import NotProvedError, check, marching, prove
 from lac.proofs.certificate import Certificate
 from lac.proofs.checker import first_flaw
@@ -254,3 +256,20 @@ def test_a_hundred_mutants_give_no_false_proof():
         assert np.abs(ends).max() >= proof.offset / 2
         proved += 1
     assert proved >= 20
+
+
+class Filtered(lac.LAC):
+    def get_action(self, s, deterministic=False):
+        return np.clip(super().get_action(s, deterministic), -0.01, 0.01)
+
+
+class Opposite(LinearRegulator):
+    def _law(self, observations):
+        return -super()._law(observations)
+
+
+def test_a_policy_that_acts_by_a_method_of_its_own_has_no_known_law():
+    env = van_der_pol()
+    for policy in (Filtered(env), make_controller(Opposite, env)):
+        with pytest.raises(NotProvedError, match=f"the policy is a {type(policy).__name__}.*act by the methods"):
+            prove(env, policy)

@@ -145,3 +145,13 @@ def test_an_environment_of_others_is_examined_by_its_trajectories():
     assert report.data["rollouts"]["n"] == 100
     assert report.data["candidates"] == {}
     assert "no goal set" in report.sentences[0]
+
+
+def test_attempts_are_those_of_all_folders(line, tmp_path):
+    for folder, seeds in (("run", (0, 7)), ("copy", (7, 3))):
+        for seed in seeds:
+            known = with_seed(earlier_seeds(tmp_path / folder), "a", seed)
+            make_report(line, NOTHING | {"sha256": "a"}, HERE, 0.99, seed, known).save(
+                tmp_path / folder, pictures=False
+            )
+    assert earlier_seeds(tmp_path / "run", tmp_path / "copy", tmp_path / "none") == {"a": [0, 7, 3]}

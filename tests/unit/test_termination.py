@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers import TransformReward
 
 from lac.envs.checks import OffendingTransitionError
 from lac.settings.algorithms import ALGORITHMS
@@ -232,3 +233,22 @@ def test_the_warning_says_what_was_seen_and_what_to_set(changes, words):
         "100% of the training episodes terminate early, after 17.2 steps, while their mean cost fell from 90 to 47.5: "
     )
     assert all(part in sentence for part in words)
+
+
+@pytest.mark.parametrize("mode", [AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP])
+def test_rewards_of_a_vector_environment_may_all_be_negative(mode):
+    """With NEXT_STEP, Gymnasium gives the reward 0 for a step that only resets, which is above their bound."""
+
+    def negative():
+        return TransformReward(Alternating(gives_rewards=True), lambda reward: reward - 10.0)
+
+    def make():
+        envs = SyncVectorEnv([negative] * 2, autoreset_mode=mode)
+        envs.reward_max = -0.5
+        return envs
+
+    rows, metrics = trained(None, make, steps=4 * LENGTH, tests=0, opt_type="maximize")
+    assert {key: cost for key, (cost, _) in rows.items() if key[0] < 2} == {
+        (episode, step): step + 0.5 for episode in (0, 1) for step in range(LENGTH)
+    }
+    assert metrics["train/cost_mean"] == sum(step + 0.5 for step in range(LENGTH))
