@@ -19,7 +19,7 @@ from lac.loggers.wandb import WandbSettings
 from lac.loggers.wandb_environment import asked
 from lac.runs.config_file import write_config
 from lac.runs.folder import CONFIG, new_folder
-from lac.runs.python_config import config_of_plan
+from lac.runs.python_config import config_of_plan, is_of_script
 from lac.runs.record_settings import RecordSettings
 from lac.runs.recorder import RunRecorder
 from lac.runs.resuming import AUTO, Resumption, newest_unfinished, resumed
@@ -109,6 +109,8 @@ def _train(algorithm: str, arguments: Mapping[str, Any]) -> tuple[Agent, ReplayB
             if resumption is not None:
                 resumption.raise_if_nothing_is_left(trainer.is_complete, trainer.early_stop)
             described = config_of_plan(plan, logging, trainer.environments.first)
+            if resumption is not None:
+                resumption.raise_if_other_environment(described[0]["env"], described[1])
             settings = _record_settings(algorithm, here, logging, arguments, resumption, *described)
             with RunRecorder(settings, resumption, trainer.deviations) as recorder:
                 _write_config(settings, arguments)
@@ -225,6 +227,8 @@ def _write_config(settings: RecordSettings, arguments: Mapping[str, Any]) -> Non
     obstacles = [] if own is None else [f"its actor-critic {own.__name__} is known to Python alone"]
     if settings.unmade_environment is not None:
         obstacles.append(f"its environment cannot be made by name ({settings.unmade_environment})")
+    elif is_of_script(settings.config["env"]["id"]):
+        obstacles.append("its environment is registered by the script that was run; let a module of its own do that")
     callbacks = ", ".join(type(callback).__name__ for callback in arguments["callbacks"])
     if obstacles:
         comment = f"{_CONFIG_COMMENT}\nThe command cannot run it again: {'; '.join(obstacles)}."

@@ -15,7 +15,7 @@ from lac.config.checks import ConfigError, added_key_errors
 from lac.files import relative_to_cwd
 from lac.loggers.heartbeat import heartbeat
 from lac.runs import Run, RunError
-from lac.runs.folder import one_line
+from lac.runs.folder import one_line, read_object
 from lac.settings.commands import CertifyCommand
 from lac.settings.fields import setting_errors
 
@@ -129,7 +129,7 @@ def _check(member: Run | Yardstick, cfg: DictConfig) -> Callable[[], None]:
     try:
         result = check(file, envs[0], policy)
     except FileNotFoundError as error:
-        raise RunError(f"{file} is missing; certify the run first, without check=true") from error
+        raise RunError(_without_certificate(file)) from error
     finally:
         for each in envs:
             each.close()
@@ -138,3 +138,14 @@ def _check(member: Run | Yardstick, cfg: DictConfig) -> Callable[[], None]:
     share, low, high = (getattr(result.certificate, name) for name in ("region_share", "low", "high"))
     region = f"the starts between {low.tolist()} and {high.tolist()}"
     return partial(print, f"{file}: holds, {share:.2%} of {region} ({result.seconds:.1f} s)", flush=True)
+
+
+def _without_certificate(file: Path) -> str:
+    """Why there is no certificate, as far as the report beside it says so."""
+    from lac.stability.report import DATA  # noqa: PLC0415 (imports torch)
+
+    report = file.with_name(DATA)
+    if not report.is_file():
+        return f"{file} is missing; certify the run first, without check=true"
+    reason = read_object(report).get("not_proved")
+    return f"{file} is missing, since the report beside it has no proof" + (f": {reason}" if reason else "")

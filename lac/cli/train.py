@@ -236,6 +236,8 @@ def _record_settings(
     is_single = HydraConfig.get().mode == RunMode.RUN
     title = f"{plain['algo']['name'].upper()} on {plain['env']['id']}"
     folder = relative_to(run_dir, _typed_in())
+    # Of several seeds this is one: the folder of the job goes on with the others, too.
+    job = relative_to(Path(HydraConfig.get().runtime.output_dir), _typed_in())
     return RecordSettings(
         run_dir=run_dir,
         start_dir=_typed_in(),
@@ -247,11 +249,11 @@ def _record_settings(
         quiet=not is_single,
         next_steps=[
             pasteable_command("evaluate", [override("run_dir", folder)]),
-            pasteable_command("train", [*_saved_config(folder), f"seed={plain['seed'] + 1}"]),
+            pasteable_command("train", [*_saved_config(folder), f"seed={(plain['seed'] + 1) % (int(SEED.high) + 1)}"]),
         ]
         if is_single
         else [],
-        to_continue=pasteable_command("train", [override("resume", folder)]) if is_single else "",
+        to_continue=pasteable_command("train", [override("resume", job)]) if is_single else "",
         wandb=_wandb_settings(plain, run_dir) if resumption is None else _labels_before(plain, run_dir, resumption),
         should_prune=should_prune,
         export=plain["train"]["export"],

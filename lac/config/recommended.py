@@ -16,7 +16,7 @@ from lac.config.schemas import CONFIG_DIR, register_schemas
 from lac.settings.algorithms import ALGORITHMS
 from lac.settings.arguments import training_fields
 from lac.settings.commands import config_keys
-from lac.settings.rules import Choice, Text, raise_if_wrong
+from lac.settings.rules import Choice, Text, nearest, raise_if_wrong
 
 _OF_THE_CALLER = ("seed", "device", "engine", "opt_type")
 _ANY_SYSTEM = "gym"
@@ -32,15 +32,15 @@ def recommended(env_id: str, algo: str = "lac") -> dict[str, Any]:
     ``gymnasium.make(env_id)``. For the cart-pole, ``env_fn`` makes the environment with ``max_episode_steps=500``.
 
     Args:
-        env_id: The id of an environment, or the name of an option of ``env=``. One without settings of its own gets the
-            recipe that all share (``conf/recipe``).
+        env_id: The id of an environment, ``MODULE:ID`` of one that a module registers, or the name of an option of
+            ``env=``. One without settings of its own gets the recipe that all share (``conf/recipe``).
         algo: ``lac``, ``latc`` or ``sac``.
 
     Returns:
         Arguments that differ from their defaults, and ``ac_kwargs``. Seed, device and ``opt_type`` are the caller's.
 
     Raises:
-        ValueError: The algorithm is unknown.
+        ValueError: The algorithm or the environment is unknown.
     """
     raise_if_wrong(env_id=(env_id, Text()), algo=(algo, Choice(tuple(ALGORITHMS))))
     with _composing():
@@ -65,6 +65,14 @@ def _config(env: str, algorithm: str) -> DictConfig:
         settings = dict(OmegaConf.load(CONFIG_DIR / "env" / f"{name}.yaml"))
         if settings.get("id") == env and "kwargs" not in settings:
             return compose("train", overrides=[f"env={name}", f"algo={algorithm}"])
+    if ":" not in env:
+        try:
+            gymnasium.spec(env)
+        except gymnasium.error.Error:
+            hint = nearest(env, [*names, *gymnasium.registry])
+            raise ValueError(
+                f"env_id is {env!r}, which is not registered with Gymnasium (MODULE:ID is one of another module).{hint}"
+            ) from None
     return compose("train", overrides=[f"env={_ANY_SYSTEM}", f"algo={algorithm}"])
 
 

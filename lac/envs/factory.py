@@ -157,7 +157,9 @@ def env_errors(env_id: str, kwargs: Mapping[str, Any]) -> list[str]:
         ]
     spec = _spec(env_id)
     if spec is None:
-        return [f"env.id is {env_id!r}, which is not registered with Gymnasium.{nearest(env_id, gymnasium.registry)}"]
+        advice = "" if module else " (MODULE:ID imports the module that registers it)"
+        hint = nearest(env_id, gymnasium.registry)
+        return [f"env.id is {env_id!r}, which is not registered with Gymnasium{advice}.{hint}"]
     if spec.entry_point is None:
         return []
     try:

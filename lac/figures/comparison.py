@@ -1,5 +1,6 @@
 """Methods compared: a panel for each environment, of final policies and of the tests in training."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,7 @@ class Panel:
 
 def comparison(panels: Sequence[Panel], *paths: Path) -> None:
     """Draw the final policies: all seeds as dots, interquartile mean with its interval, the range as a thin line."""
-    figure, grid = _grid(panels, [0.42 * len(panel.methods) + 1.1 for panel in panels])
+    figure, grid = _grid(panels, [_row_height(panel) * len(panel.methods) + 1.1 for panel in panels])
     for axes, panel in zip(grid, panels, strict=True):
         for row, method in enumerate(panel.methods):
             _draw_final(axes, row, method)
@@ -78,7 +79,9 @@ def comparison(panels: Sequence[Panel], *paths: Path) -> None:
                 plain(name), (cost, 1), (2, -2), xycoords=("data", "axes fraction"), textcoords="offset points",
                 va="top", fontsize="x-small", color="0.35",
             )  # fmt: skip
-        axes.set_yticks(range(len(panel.methods)), [plain(method.label) for method in panel.methods], fontsize="small")
+        axes.set_yticks(
+            range(len(panel.methods)), [_wrapped(method.label) for method in panel.methods], fontsize="small"
+        )
         axes.set_ylim(len(panel.methods) - 0.5, -0.75)
         costs = [method.costs for method in panel.methods] + [np.array([*panel.yardsticks.values()])]
         log_scale_if_wide(axes, np.concatenate(costs), "x")
@@ -91,6 +94,17 @@ def comparison(panels: Sequence[Panel], *paths: Path) -> None:
         right.tick_params(length=0)
     _legend(figure, grid, "seed with early terminations")
     save(figure, *paths)
+
+
+def _wrapped(label: str, letters: int = 30, most_lines: int = 5) -> str:
+    """A label in a few short lines, so that long ones leave room for the panel."""
+    lines = textwrap.wrap(label, letters, break_on_hyphens=False, max_lines=most_lines, placeholder=" ...")
+    return plain("\n".join(lines))
+
+
+def _row_height(panel: Panel) -> float:
+    """Inches for each method, which has the lines of its label."""
+    return max(0.42, *(0.1 + 0.15 * len(_wrapped(method.label).splitlines()) for method in panel.methods))
 
 
 def _draw_final(axes: Axes, row: int, method: Method) -> None:
@@ -127,8 +141,9 @@ def learning_curves(panels: Sequence[Panel], *paths: Path) -> None:
 def _draw_curve(axes: Axes, method: Method) -> None:
     value, low, high = method.curve
     shade, failed = colour(method.place), method.has_terminated
+    label = _wrapped(method.label, letters=60, most_lines=2)
     axes.plot(
-        method.steps, value, marker=marker(method.place), markersize=3, color=shade, label=plain(method.label),
+        method.steps, value, marker=marker(method.place), markersize=3, color=shade, label=label,
         markevery=max(1, len(value) // 12),
     )  # fmt: skip
     axes.fill_between(method.steps, low, high, color=shade, alpha=0.18, linewidth=0)
@@ -154,6 +169,6 @@ def _legend(figure: Figure, grid: Sequence[Axes], failures: str) -> None:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
     handles[failures] = grid[0].plot([], [], **FAILURE | {"markersize": 6})[0]
-    longest = max(map(len, handles)) + 6
+    longest = max(len(line) for label in handles for line in label.splitlines()) + 6
     columns = max(1, min(len(handles), int(_LEGEND_LETTERS * figure.get_figwidth() / 9) // longest))
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns, fontsize="small")

@@ -63,7 +63,8 @@ class ActorCritic(nn.Module):
         act_scaling = no_scaling(act_dim)
         if normalise_actions:
             half_width, centre = action_scaling(action_space)
-            act_scaling = (centre, half_width)
+            # An action that cannot move has the width 0, by which nothing can be divided.
+            act_scaling = (centre, torch.where(half_width > 0, half_width, 1.0))
         self.pi = SquashedGaussianActor(
             obs_dim,
             action_space,

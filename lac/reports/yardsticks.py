@@ -39,10 +39,10 @@ def measure_yardsticks(results: Sequence[Result]) -> tuple[list[Yardstick], list
     """Test the controller of each environment of the results, and sentences on those in which this fails.
 
     Environments that are not this package's have none, and are not built. An environment that some runs have with
-    other settings is tested with each.
+    other settings is tested with each, on as many resets as the run that was tested on most of them.
     """
     different: dict[str, Result] = {}
-    for result in results:
+    for result in sorted(results, key=_resets, reverse=True):
         env_id = result.method.get("env.id")
         if isinstance(env_id, str) and env_id.startswith(_OWN):
             different.setdefault(identity(settings_of_test(result.method)), result)
@@ -60,13 +60,16 @@ def measure_yardsticks(results: Sequence[Result]) -> tuple[list[Yardstick], list
     return yardsticks, failures
 
 
+def _resets(result: Result) -> int:
+    return int(result.figures.get("episodes", RESETS))
+
+
 def _measured(result: Result) -> Yardstick | None:
     """The controller that is designed for the environment of a result; None where there is none."""
     disturbance = result.run.config["disturbance"] if is_disturbed(result.run) else None
     env = result.run.environment(disturbance)()
-    episodes = int(result.figures.get("episodes", RESETS))
     try:
-        measured = designed_tests([env], episodes, int(result.method["train.num_test_episodes"]))
+        measured = designed_tests([env], _resets(result), int(result.method["train.num_test_episodes"]))
     finally:
         env.close()
     if measured is None:

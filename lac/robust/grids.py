@@ -12,7 +12,7 @@ import numpy as np
 from lac.envs.disturbances import argument_errors
 from lac.settings.disturbances import KINDS
 from lac.settings.fields import leaves
-from lac.settings.rules import nearest, plain
+from lac.settings.rules import nearest, plain, shown
 
 NOMINAL = "nominal"
 MAX_VARIED = 2
@@ -112,29 +112,52 @@ def _whole(value: float) -> float:
 
 def grid_errors(grid: Grid) -> list[str]:
     """Errors of a grid that do not depend on the environment; sentences that begin with ``disturbance`` or ``vary``."""
-    kind = grid.disturbance.get("kind")
-    if kind not in KINDS or kind == "none":
-        disturbing = [name for name in KINDS if name != "none"]
-        return [f"disturbance.kind is {kind!r}; it must be one of {', '.join(disturbing)}"]
-    errors = _vary_errors(grid, kind)
-    if errors:
-        return errors
-    known = dict(leaves(KINDS[kind]))
-    errors = [
-        f"disturbance.{name} is not a key of this disturbance; it has {', '.join(sorted(set(known) - _OF_ALL))}."
-        f"{nearest(name, known)}"
-        for name in grid.disturbance
-        if name not in {*known, "constants"}
-    ]
+    errors = _kind_errors(grid.disturbance)
+    errors = errors or _vary_errors(grid, grid.disturbance["kind"]) or _name_errors(grid.disturbance)
     if errors:
         return errors
     for values in grid.points():
         settings = grid.disturbance_at(values)
-        missing = [name for name in known if name not in settings and name not in _OF_ALL]
+        missing = _missing(settings)
         if missing:
             return [f"disturbance.{name} is not set; give it, or vary it" for name in missing]
         errors += argument_errors(settings, "disturbance.")
     return list(dict.fromkeys(named_as_varied(error, grid.vary) for error in errors))
+
+
+def disturbance_errors(disturbance: Any) -> list[str]:
+    """The same of a single disturbance, of which nothing is varied."""
+    if not isinstance(disturbance, Mapping):
+        return [f"disturbance is {shown(disturbance)}; it must be a mapping with kind and its arguments"]
+    errors = _kind_errors(disturbance) or _name_errors(disturbance)
+    if errors:
+        return errors
+    settings = completed(disturbance)
+    missing = [f"disturbance.{name} is not set; give it" for name in _missing(settings)]
+    return missing or argument_errors(settings, "disturbance.")
+
+
+def _kind_errors(disturbance: Mapping[str, Any]) -> list[str]:
+    kind, disturbing = disturbance.get("kind"), [name for name in KINDS if name != "none"]
+    if kind in disturbing:
+        return []
+    hint = nearest(kind, disturbing) if isinstance(kind, str) else ""
+    return [f"disturbance.kind is {shown(kind)}; it must be one of {', '.join(disturbing)}.{hint}"]
+
+
+def _name_errors(disturbance: Mapping[str, Any]) -> list[str]:
+    known = dict(leaves(KINDS[disturbance["kind"]]))
+    return [
+        f"disturbance.{name} is not a key of this disturbance; it has {', '.join(sorted(set(known) - _OF_ALL))}."
+        f"{nearest(str(name), known)}"
+        for name in disturbance
+        if name not in {*known, "constants"}
+    ]
+
+
+def _missing(settings: Mapping[str, Any]) -> list[str]:
+    known = dict(leaves(KINDS[settings["kind"]]))
+    return [name for name in known if name not in settings and name not in _OF_ALL]
 
 
 _OF_ALL = {"kind", "name"}

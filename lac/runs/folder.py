@@ -63,8 +63,16 @@ def claimed_folder(folder: Path) -> FileLock:
         raise FileExistsError(f"{folder} is used by another process; give another output folder") from None
     if (folder / SUMMARY).exists():
         lock.release()
-        raise FileExistsError(f"{folder} already contains a run; give another output folder, or resume={folder}")
+        raise FileExistsError(f"{folder} already contains a run; give another output folder{_or_resume(folder)}")
     return lock
+
+
+def _or_resume(folder: Path) -> str:
+    try:
+        is_over = status(folder) == FINISHED
+    except RunError:
+        is_over = True
+    return "" if is_over else f", or go on with it: resume={folder} (logger_kwargs={{'resume': ...}} from Python)"
 
 
 def abandon_claim(folder: Path) -> None:

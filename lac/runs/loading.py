@@ -201,9 +201,8 @@ class Run:
         return part
 
     def _unusable_config(self, errors: Iterable[str]) -> RunError:
-        return RunError(
-            f"{self.folder / CONFIG} cannot be used: {'; '.join(errors)}; restore it or train the run again"
-        )
+        reasons = "; ".join(error.rstrip(".") for error in errors)
+        return RunError(f"{self.folder / CONFIG} cannot be used: {reasons}; restore it or train the run again")
 
     def _build(self, make: Callable[[], AnyEnv], opt_type: str, max_ep_len: int | None) -> AnyEnv:
         try:

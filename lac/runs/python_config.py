@@ -8,6 +8,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import VectorEnv
 
 from lac.agents.description import written_out
@@ -30,6 +31,9 @@ _STEPS = 5
 _LARGEST = 1000
 """Numbers in an attribute that may be a setting."""
 _ABSENT = object()
+_SCRIPT = "__main__"
+_WITHOUT_MODULE = {"gymnasium", "lac", _SCRIPT, ""}
+"""Packages whose environments are there in every process, and modules that no other process can import."""
 
 
 def config_of_plan(
@@ -86,6 +90,7 @@ def _part_of(env: Any) -> tuple[dict[str, Any], str | None]:
     registered = gymnasium.registry.get(spec.id)
     if registered is None:
         return part, f"{spec.id} is not registered"
+    part["id"] = _importable_id(registered)
     limit = spec.max_episode_steps
     if limit is None and registered.max_episode_steps is not None:
         return part, f"it has no time limit, and that of another one is {registered.max_episode_steps} steps"
@@ -95,6 +100,26 @@ def _part_of(env: Any) -> tuple[dict[str, Any], str | None]:
     errors = setting_errors(EnvSettings, part, "env.")
     errors += [f"its argument {key} is {shown(part['kwargs'][key])}" for key in _not_plain(part["kwargs"])]
     return part, errors[0] if errors else _difference_of_new(env, part)
+
+
+def is_of_script(env_id: str) -> bool:
+    """Whether an environment is registered in the script that is run, so that another process does not know it."""
+    registered = gymnasium.registry.get(env_id)
+    return registered is not None and _module_of(registered.entry_point) == _SCRIPT
+
+
+def _importable_id(registered: EnvSpec) -> str:
+    """The id with the module that registers it, where not every process has it."""
+    module = _module_of(registered.entry_point)
+    is_known = module.partition(".")[0] in _WITHOUT_MODULE
+    return registered.id if is_known else f"{module}:{registered.id}"
+
+
+def _module_of(entry_point: Any) -> str:
+    """The module of an environment, whose import should register it, too; empty where it is not known."""
+    if isinstance(entry_point, str):
+        return entry_point.partition(":")[0]
+    return getattr(entry_point, "__module__", None) or ""
 
 
 def _difference_of_new(env: Any, part: dict[str, Any]) -> str | None:

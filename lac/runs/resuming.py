@@ -14,13 +14,16 @@ from lac.agents.policy_files import policy_path
 from lac.files import write_bytes
 from lac.loggers.wandb import WandbSettings
 from lac.runs.checkpoints import Checkpoint, newest_checkpoint
+from lac.runs.config_file import read_config
 from lac.runs.folder import (
     ATTEMPTS,
+    CONFIG,
     FINISHED,
     INTERRUPTED,
     METRICS,
     PRUNED,
     SUMMARY,
+    UNMADE,
     RunError,
     is_multi_seed,
     locked_run,
@@ -32,6 +35,7 @@ from lac.settings.policies import BEST
 from lac.training.stopping import Stop
 
 AUTO = "auto"
+_OF_ENVIRONMENT = ("id", "kwargs", "max_episode_steps", "reward_max", "goal_tolerance")
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,27 @@ class Resumption:
                 change = "change stop_below or patience, or leave out the callback that stopped it, to extend it"
                 raise RunError(f"{self.folder} stopped early ({stop.reason}); {change}")
             raise RunError(f"{self.folder} is finished; give more epochs than it has, to extend it")
+
+    def raise_if_other_environment(self, part: Mapping[str, Any], unmade: str | None) -> None:
+        """Raise an error where an environment is not that of the run, as far as both can be made by name.
+
+        Args:
+            part: The part ``env`` of the config that the training has now.
+            unmade: Why its environment cannot be made from it, if so.
+        """
+        file = self.folder / CONFIG
+        if unmade is not None or self.summary.get(UNMADE) is not None or not file.is_file():
+            return
+        before = read_config(file).get("env", {})
+        # Earlier versions wrote ids without the module that registers them.
+        own, there = ({name: one.get(name) for name in _OF_ENVIRONMENT} for one in (part, before))
+        own["id"], there["id"] = (str(one["id"]).rpartition(":")[2] for one in (own, there))
+        changed = [f"{name} {own[name]!r} instead of {there[name]!r}" for name in own if own[name] != there[name]]
+        if changed:
+            raise RunError(
+                f"env_fn makes another environment than that of {self.folder}: {', '.join(changed)}; a run goes on in "
+                "the environment in which it was begun"
+            )
 
     def entry(self, deviations: Iterable[str]) -> dict[str, Any]:
         """This resumption as the summary of the run lists it.

@@ -1,7 +1,10 @@
 """The stability report of a run."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+from lac.envs import AnyEnv
 from lac.files import relative_to
 from lac.runs.folder import RunError, one_line
 from lac.runs.loading import Run
@@ -18,8 +21,9 @@ def certify_run(
     action_error: float,
     with_proof: bool,
     folder: str | Path | None = None,
+    make_env: Callable[[], tuple[AnyEnv, Mapping[str, Any]]] | None = None,
 ) -> StabilityReport:
-    """Examine a policy of a run in the environment of the run; nothing is written.
+    """Examine a policy of a run; nothing is written.
 
     Args:
         run: The run.
@@ -29,6 +33,7 @@ def certify_run(
         action_error: See :func:`lac.proofs.prove`.
         with_proof: Whether a proof is tried where there are two states.
         folder: Where an earlier report may be besides the folder of the run.
+        make_env: Gives another environment than that of the run, and what the report says of it.
 
     Raises:
         RunError: The policy or the environment cannot be loaded, or the environment fails.
@@ -36,7 +41,12 @@ def certify_run(
     from lac.agents import LAC  # noqa: PLC0415 (imports torch)
     from lac.agents.policy_files import policy_path  # noqa: PLC0415 (as above)
 
-    agent, envs = run.closed_loop(policy)
+    if make_env is None:
+        agent, envs = run.closed_loop(policy)
+        environment: Mapping[str, Any] = {name: run.config["env"][name] for name in ("id", "kwargs")}
+    else:
+        agent, (env, environment) = run.policy(policy), make_env()
+        envs = [env]
     file = policy_path(run.folder, policy)
     described = {
         "file": str(relative_to(file, run.folder)),
@@ -44,13 +54,12 @@ def certify_run(
         "algorithm": type(agent).__name__,
     }
     folders = [run.folder / FOLDER, *([] if folder is None else [Path(folder)])]
-    env = run.config["env"]
     try:
         return certify(
             agent,
             envs[0],
             described,
-            {"id": env["id"], "kwargs": dict(env["kwargs"])},
+            environment,
             seed=seed,
             confidence=confidence,
             trained_for=_trained_for(run) if isinstance(agent, LAC) else None,

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from lac.envs import AnyEnv
+from lac.envs.disturbances import late_errors
 from lac.evaluation.rollouts import FIRST_TEST_SEED, MAX_TEST_ENVS, Policy, Rollouts, deterministic, side_by_side
 from lac.evaluation.rollouts import rollout as run_episodes
+from lac.robust.grids import disturbance_errors
 from lac.runs import Run, load
 from lac.runs.environments import at_most
-from lac.settings.rules import COUNT, FROM_ZERO, OPTIONAL_COUNT, Choice, raise_if_wrong
-from lac.studies.arguments import acting, made
+from lac.settings.rules import COUNT, FROM_ZERO, OPTIONAL_COUNT, Choice, raise_if_any, raise_if_wrong
+from lac.studies.arguments import acting, made, raise_if_other_opt_type
 
 load_run = load
 
@@ -30,12 +32,12 @@ def rollout(
     Args:
         policy: A trained agent, a controller, any function from observations ``[B, obs_dim]`` to actions, or a run or
             its folder.
-        env_fn: Makes a copy of the environment; None is that of the run.
+        env_fn: Makes a copy of the environment; None is that of the run, with its costs or rewards.
         episodes: Number of episodes.
         steps: Length of an episode, also beyond its time limit; None is that limit.
         first_seed: Seed of the first reset; the others follow it. The default are the resets of every test.
         disturbance: ``kind`` and its arguments, as ``{"kind": "impulse", "magnitude": 5, "at_step": 100}``.
-        opt_type: Whether the environment gives costs (``minimize``) or rewards (``maximize``).
+        opt_type: Whether ``env_fn`` gives costs (``minimize``) or rewards (``maximize``).
 
     Returns:
         Costs, lengths, observations, actions, states and signals; ``summary()`` has their figures.
@@ -78,8 +80,12 @@ def _episodes(
         first_seed=(first_seed, FROM_ZERO),
         opt_type=(opt_type, Choice(("minimize", "maximize"))),
     )
+    if disturbance is not None:
+        raise_if_any(disturbance_errors(disturbance))
     act, envs = _closed_loop(policy, env_fn, disturbance, opt_type, min(episodes, MAX_TEST_ENVS))
     try:
+        if steps is not None:
+            raise_if_any(late_errors(envs[0], steps))
         members = side_by_side(envs, episodes)
         seeds = range(first_seed, first_seed + episodes)
         return run_episodes(act, members, seeds, steps, record, beyond_limits=steps is not None)
@@ -97,7 +103,10 @@ def _closed_loop(
 ) -> tuple[Policy, Sequence[AnyEnv]]:
     if isinstance(policy, (str, Path, Run)):
         run = policy if isinstance(policy, Run) else load(policy)
-        agent, envs = run.closed_loop("final", disturbance, number)
-        return deterministic(agent), envs
+        if env_fn is None:
+            raise_if_other_opt_type(run, opt_type)
+            agent, envs = run.closed_loop("final", disturbance, number)
+            return deterministic(agent), envs
+        policy = run.policy("final")
     act, factory = acting(policy, env_fn)
     return act, at_most(number, partial(made, factory, opt_type, disturbance))

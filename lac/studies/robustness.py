@@ -11,6 +11,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from filelock import Timeout
+
 from lac.config.protocols import published_protocol
 from lac.envs import AnyEnv
 from lac.envs.checks import raise_if_endless
@@ -74,7 +76,8 @@ def robustness(
         steps: Length of an episode, also beyond its time limit; None is that limit.
         first_seed: Seed of the first reset; the others follow it.
         opt_type: Whether the environment gives costs (``minimize``) or rewards (``maximize``).
-        workers: Number of processes; what is given must be something that pickle takes if there are several.
+        workers: Number of processes. With several, what is given must be something that pickle takes, and a script has
+            to call this below ``if __name__ == "__main__":``, since each process imports the script.
         output_dir: Folder for ``results.csv``, ``results.json`` and a picture; None writes nothing. A study of runs
             that was stopped there continues; results of other settings are refused.
 
@@ -101,8 +104,17 @@ def robustness(
     name = protocol or grids[0].disturbance["kind"]
     described = {"name": name, "environment": environment | {"opt_type": opt_type}}
     described |= {"episodes": episodes, "first_seed": first_seed, "steps": steps}
-    folder = None if output_dir is None else Path(output_dir)
-    conducted = conduct(study, described, folder, workers, f"{name} on {environment['id']}, {episodes} resets")
+    title = f"{name} on {environment['id']}, {episodes} resets"
+    return _conducted(study, described, output_dir, workers, title)
+
+
+def _conducted(
+    study: Study, described: Mapping[str, Any], output_dir: str | Path | None, workers: int, title: str
+) -> Robustness:
+    try:
+        conducted = conduct(study, described, None if output_dir is None else Path(output_dir), workers, title)
+    except Timeout:
+        raise ValueError(f"output_dir is {str(output_dir)!r}, which another process uses; give another one") from None
     return Robustness(conducted.rows, conducted.content, conducted.failures)
 
 

@@ -158,9 +158,9 @@ def raise_if_other_plan(plan: TrainingPlan, agent: Agent, state: Mapping[str, An
         first, *others = (f"{name} is {here[name]!r}, but the run has {there[name]!r}" for name in changed)
         text = "; ".join([first.removeprefix(f"{changed[0]} "), *others])
         raise ArgumentError(changed[0], f"{text}; a run goes on with the settings that it was begun with")
-    if plan.loop.total_steps < env_steps:
+    if plan.loop.epochs < there["epochs"]:
         raise ArgumentError(
-            "epochs", f"is {plan.loop.epochs}, but the run has taken {env_steps} steps already; give more epochs"
+            "epochs", f"is {plan.loop.epochs}, but the run has {there['epochs']}; give at least as many"
         )
     differences = description_differences(agent._description, state["agent"])
     if differences:

@@ -147,3 +147,12 @@ def test_a_program_that_uses_hydra_itself_keeps_its_own_config(tmp_path):
     with initialize_config_dir(str(tmp_path), version_base="1.3"):
         lac.recommended("two_link")
         assert compose("own").x == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("lac/Oscilator-v1", "lac/Oscillator-v1"), ("oscilator", "oscillator"), ("Pendulm-v1", "Pendulum-v1")],
+)
+def test_an_environment_that_is_not_there_is_no_other_one(name, hint):
+    with pytest.raises(ValueError, match=f"env_id is '{name}', which is not registered .* Did you mean '{hint}'"):
+        lac.recommended(name)

@@ -26,11 +26,13 @@ SHORT |= {"batch_size": 16, "num_test_episodes": 2, "final_test_episodes": 2, "r
 SHORT |= {"ac_kwargs": {"hidden_sizes": {"actor": [8], "critic": [8]}}}
 
 
-def maker(env_id: str = "lac/Oscillator-v1", disturbance: Mapping | None = None, steps: int = 70) -> Callable:
+def maker(
+    env_id: str = "lac/Oscillator-v1", disturbance: Mapping | None = None, steps: int = 70, **kwargs: object
+) -> Callable:
     """A function that makes environments whose episodes are shorter than an epoch."""
 
     def make() -> gymnasium.Env:
-        env = gymnasium.make(env_id, max_episode_steps=steps)
+        env = gymnasium.make(env_id, max_episode_steps=steps, **kwargs)
         return env if disturbance is None else disturbed(env, disturbance)
 
     return make

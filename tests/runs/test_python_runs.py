@@ -1,15 +1,20 @@
 """Runs from Python are runs: their config is that of a command, as far as their environment can be made from it."""
 
+import os
+import subprocess
+import sys
+
 import gymnasium
 import pytest
 from gymnasium.vector import SyncVectorEnv
 from gymnasium.wrappers import TransformReward
 from run_support import summary_of, weights_of
 
+import lac as package
 from lac import lac, latc
 from lac.evaluation.rollouts import FIRST_TEST_SEED, deterministic, rollout
 from lac.runs import RunError, load, scan
-from lac.runs.python_config import config_of_plan
+from lac.runs.python_config import _importable_id, config_of_plan, is_of_script
 from lac.settings.algorithms import LacAlgorithm
 from lac.settings.logging import LoggerSettings
 from lac.training.plan import TrainingPlan
@@ -132,3 +137,41 @@ def test_what_a_config_does_not_show_of_an_environment_is_said(make, reason):
     assert found.startswith(reason)
     assert part["id"]
     env.close()
+
+
+def test_an_environment_of_a_module_has_an_id_that_another_process_can_import():
+    gymnasium.register("Own-v0", "some_package.envs:Own")
+    gymnasium.register("Scripted-v0", type("Scripted", (), {"__module__": "__main__"}))
+    found = [_importable_id(gymnasium.spec(name)) for name in ("Own-v0", "Scripted-v0", "lac/VanDerPol-v1", "Ant-v5")]
+    assert found == ["some_package.envs:Own-v0", "Scripted-v0", "lac/VanDerPol-v1", "Ant-v5"]
+    assert [is_of_script(name) for name in ("Own-v0", "Scripted-v0")] == [False, True]
+
+
+def test_a_run_in_an_environment_of_a_module_is_tested_by_the_command(tmp_path, monkeypatch):
+    (tmp_path / "own_envs.py").write_text(
+        "import gymnasium\nfrom lac.envs.stabilisation import VanDerPol\n"
+        "gymnasium.register('OwnVanDerPol-v0', 'own_envs:VanDerPol', max_episode_steps=20)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    run = tmp_path / "run"
+    make = lambda: gymnasium.make("own_envs:OwnVanDerPol-v0")  # noqa: E731
+    lac(make, **SMALL | {"epochs": 1}, logger_kwargs={"output_dir": run, "quiet": True})
+    command = [sys.executable, "-m", "lac", "evaluate", f"run_dir={run}", "episodes=2"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_another_environment_than_that_of_the_run_is_used_if_it_is_given(from_python):
+    usual = rollout_of(from_python)
+    given = rollout_of(from_python, lambda: gymnasium.make("lac/Oscillator-v1", max_episode_steps=5))
+    assert usual.costs.shape[1] <= 30
+    assert given.lengths.tolist() == [5, 5]
+    with pytest.raises(ValueError, match=r"opt_type is 'maximize', but the environment of .* has 'minimize'"):
+        rollout_of(from_python, opt_type="maximize")
+    with pytest.raises(ValueError, match="env_fn is 42"):
+        rollout_of(from_python, 42)
+
+
+def rollout_of(run, env_fn=None, **settings):
+    return package.rollout(run, env_fn, episodes=2, **settings)

@@ -164,7 +164,7 @@ def test_a_finished_run_is_extended_to_what_it_would_have_been(tmp_path):
     train("sac", run, maker(), **settings, epochs=2)
     with pytest.raises(RunError, match="run is finished; give more epochs"):
         train_on("sac", run, maker(), **settings, epochs=2)
-    with pytest.raises(ValueError, match="epochs is 1, but the run has taken 600 steps"):
+    with pytest.raises(ValueError, match="epochs is 1, but the run has 2; give at least as many"):
         train_on("sac", run, maker(), **settings, epochs=1)
     train_on("sac", run, maker(), **settings, epochs=4)
     train("sac", whole, maker(), **settings, epochs=4)
@@ -217,7 +217,10 @@ def test_what_is_not_exact_is_said(tmp_path):
         ({"horizon_length": 3}, maker(), "horizon_length is 3"),
         ({"num_envs": 2}, maker(), "num_envs is 2"),
         ({"seed": 4}, maker(), "seed is 4"),
+        ({"epochs": 1}, maker(), "epochs is 1, but the run has 2; give at least as many"),
         ({}, maker("lac/Ex3EKF-v1"), "other networks or spaces: obs_dim"),
+        ({}, maker(steps=50), "another environment.*max_episode_steps 50 instead of 70"),
+        ({}, maker(max_cost=5), r"another environment.*kwargs \{'max_cost': 5\} instead of \{\}"),
         ({"ac_kwargs": {"hidden_sizes": [9]}}, maker(), "hidden_sizes"),
     ],
 )

@@ -218,7 +218,7 @@ class Displaced(gymnasium.Wrapper):
         (Displaced, False),
         (lambda env: RepeatAction(env, 4), False),
         (lambda env: TransformObservation(env, np.negative, None), False),
-        (lambda env: RescaleAction(env, np.float32(-1.0), np.float32(1.0)), False),
+        (lambda env: RescaleAction(env, -1.0, 1.0), False),
     ],
 )
 def test_a_system_is_seen_through_wrappers_that_are_known_to_leave_it_alone(wrap, is_left_alone):

@@ -112,7 +112,7 @@ def test_a_failing_step_leaves_no_force_behind():
         (lambda: Impulse(oscillator(), "big", at_step=1), "magnitude is 'big'; it must be a finite number"),
         (lambda: Impulse(oscillator(), np.inf, at_step=1), "magnitude is inf"),
         (lambda: Impulse(oscillator(), [1.0, 2.0], at_step=1), "magnitude has 2 numbers; it must be one.* 3"),
-        (lambda: Impulse(oscillator(), 1.0), "at_step is None and every is None; one of them"),
+        (lambda: Impulse(oscillator(), 1.0), "at_step and every are not set; give one of them"),
         (lambda: Impulse(oscillator(), 1.0, at_step=1, every=1), "at_step is 1 and every is 1; one of them"),
         (lambda: Impulse(oscillator(), 1.0, at_step=-1), "at_step is -1; it must be a whole number of at least 0"),
         (lambda: Impulse(oscillator(), 1.0, every=0), "every is 0; it must be a whole number of at least 1"),

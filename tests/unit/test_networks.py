@@ -304,3 +304,12 @@ def test_the_bounds_of_the_standard_deviation():
     torch.testing.assert_close(action, CENTRE + HALF_WIDTH * z.tanh())
     logp.sum().backward()
     assert torch.equal(actor.log_std_layer.bias.grad, torch.zeros(2))
+
+
+def test_an_action_that_cannot_move_does_not_spoil_the_others():
+    actions = Box(np.array([-1.0, 3.0]), np.array([1.0, 3.0]), dtype=np.float64)
+    networks = LyapunovActorCritic(Box(-1.0, 1.0, (2,)), actions, hidden_sizes=[4], normalise_actions=True)
+    sample, logp = networks.pi(torch.zeros(5, 2))
+    assert (sample[:, 1] == 3.0).all()
+    assert torch.isfinite(logp).all()
+    assert torch.isfinite(networks.L(torch.zeros(5, 2), sample)).all()

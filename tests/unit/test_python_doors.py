@@ -3,6 +3,8 @@
 import gymnasium
 import numpy as np
 import pytest
+from saved_run_support import compose_config, save_run
+from stability_support import TINY
 
 import lac
 import lac.stability.examination
@@ -68,3 +70,36 @@ def test_a_report_from_python_says_what_the_files_say(tmp_path, monkeypatch):
     text = (tmp_path / "report.md").read_text()
     assert all(sentence in text for sentence in report.sentences)
     assert (tmp_path / "phase_portrait.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("disturbance", "told"),
+    [
+        ("impulse", "disturbance is 'impulse'; it must be a mapping"),
+        ({"magnitude": 1}, "disturbance.kind is None; it must be one of impulse"),
+        ({"kind": "impuls"}, "disturbance.kind is 'impuls'; .* Did you mean 'impulse'"),
+        (
+            {"kind": "impulse", "magnitud": 3, "at_step": 1},
+            "disturbance.magnitud is not a key .* Did you mean 'magnitude'",
+        ),
+        ({"kind": "impulse", "at_step": 1}, "disturbance.magnitude is not set; give it"),
+        ({"kind": "impulse", "magnitude": 3}, "at_step and disturbance.every are not set; give one of them"),
+        ({"kind": "impulse", "magnitude": 3, "at_step": 30}, "at_step is 30, but episodes of .* end with the step 19"),
+        ({"kind": "noise", "target": "action", "std": -1.0}, "disturbance.std is -1"),
+    ],
+)
+def test_wrong_disturbances_are_named(disturbance, told):
+    with pytest.raises(ValueError, match=told):
+        lac.evaluate(zero, van_der_pol, episodes=1, disturbance=disturbance)
+    if "step 19" in told:
+        with pytest.raises(ValueError, match="end with the step 24"):
+            lac.evaluate(zero, van_der_pol, episodes=1, steps=25, disturbance=disturbance)
+        lac.evaluate(zero, van_der_pol, episodes=1, steps=31, disturbance=disturbance)
+
+
+def test_a_report_on_a_run_is_about_the_environment_that_is_given(tmp_path, monkeypatch):
+    save_run(tmp_path, compose_config("env=van_der_pol", "network.observation_scale=null"))
+    monkeypatch.setattr("lac.stability.examination.Effort", lambda: TINY)
+    report = lac.certify(tmp_path, van_der_pol, proof=False)
+    assert report.data["rollouts"]["steps"] == 4 * 20
+    assert report.data["policy"]["sha256"] is not None

@@ -198,6 +198,9 @@ def test_the_controller_of_an_environment_is_tested_on_both_sets_of_resets(tmp_p
     (disturbed,), _ = measure_yardsticks(results)  # as the final policy: as many resets, under the same disturbance
     assert disturbed.figures["episodes"] == 20
     assert disturbed.training_cost != yardstick.training_cost
+    change_summary(tmp_path / "a", final={"cost_mean": 2.0, "death_rate": 0.0, "ep_len_mean": 5.0, "episodes": 3})
+    few, _ = find_results([tmp_path])
+    assert measure_yardsticks([*few, *results])[0][0].figures["episodes"] == 20  # the most of all runs
     del whole["env"]["kwargs"]
     (tmp_path / "a" / "config.yaml").write_text(json.dumps(whole))
     results, _ = find_results([tmp_path])

@@ -69,12 +69,17 @@ def argument_errors(settings: Mapping[str, Any], prefix: str) -> list[str]:
     return wrong + DISTURBANCES[settings["kind"]].errors(_arguments(settings), prefix)
 
 
-def late_errors(env: AnyEnv) -> list[str]:
-    """Errors of an impulse that comes after the end of the episodes; none without an impulse."""
+def late_errors(env: AnyEnv, num_steps: int | None = None) -> list[str]:
+    """Errors of an impulse that comes after the end of the episodes; none without an impulse.
+
+    Args:
+        env: Environment.
+        num_steps: Length of the episodes; None is the time limit.
+    """
     inner: Any = env
     while isinstance(inner, gymnasium.Wrapper):
         if isinstance(inner, Impulse):
-            return inner.late_errors(time_limit(env))
+            return inner.late_errors(time_limit(env) if num_steps is None else num_steps)
         inner = inner.env
     return []
 

@@ -69,7 +69,9 @@ class Impulse(Push):
         """See the base class; also, arguments that exclude or require each other."""
         errors = super().errors(settings, prefix)
         at_step, every = settings["at_step"], settings["every"]
-        if (at_step is None) == (every is None):
+        if at_step is None and every is None:
+            errors.append(f"{prefix}at_step and {prefix}every are not set; give one of them")
+        if at_step is not None and every is not None:
             errors.append(f"{prefix}at_step is {at_step} and {prefix}every is {every}; one of them must be null")
         direction, index = settings["direction"], settings["state_index"]
         if direction == "sign_of_state" and index is None:
