@@ -126,9 +126,11 @@ def grid_errors(grid: Grid) -> list[str]:
 
 
 def disturbance_errors(disturbance: Any) -> list[str]:
-    """The same of a single disturbance, of which nothing is varied."""
+    """The same of a single disturbance, of which nothing is varied; ``none`` is one, too."""
     if not isinstance(disturbance, Mapping):
         return [f"disturbance is {shown(disturbance)}; it must be a mapping with kind and its arguments"]
+    if disturbance.get("kind") == "none":
+        return []
     errors = _kind_errors(disturbance) or _name_errors(disturbance)
     if errors:
         return errors
