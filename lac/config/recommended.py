@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from lac.config.checks import flat
 from lac.config.help import options, register_help
 from lac.config.schemas import CONFIG_DIR, register_schemas
+from lac.envs.factory import registered_spec
 from lac.settings.algorithms import ALGORITHMS
 from lac.settings.arguments import training_fields
 from lac.settings.commands import config_keys
@@ -65,14 +66,11 @@ def _config(env: str, algorithm: str) -> DictConfig:
         settings = dict(OmegaConf.load(CONFIG_DIR / "env" / f"{name}.yaml"))
         if settings.get("id") == env and "kwargs" not in settings:
             return compose("train", overrides=[f"env={name}", f"algo={algorithm}"])
-    if ":" not in env:
-        try:
-            gymnasium.spec(env)
-        except gymnasium.error.Error:
-            hint = nearest(env, [*names, *gymnasium.registry])
-            raise ValueError(
-                f"env_id is {env!r}, which is not registered with Gymnasium (MODULE:ID is one of another module).{hint}"
-            ) from None
+    if ":" not in env and registered_spec(env) is None:
+        hint = nearest(env, [*names, *gymnasium.registry])
+        raise ValueError(
+            f"env_id is {env!r}, which is not registered with Gymnasium (MODULE:ID is one of another module).{hint}"
+        )
     return compose("train", overrides=[f"env={_ANY_SYSTEM}", f"algo={algorithm}"])
 
 

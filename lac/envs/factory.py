@@ -155,7 +155,7 @@ def env_errors(env_id: str, kwargs: Mapping[str, Any]) -> list[str]:
             f"env.id is {env_id!r}, but its module {module!r} cannot be imported: {error}; install it, or put its "
             "folder on PYTHONPATH"
         ]
-    spec = _spec(env_id)
+    spec = registered_spec(env_id)
     if spec is None:
         advice = "" if module else " (MODULE:ID imports the module that registers it)"
         hint = nearest(env_id, gymnasium.registry)
@@ -177,7 +177,8 @@ def env_errors(env_id: str, kwargs: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _spec(env_id: str) -> EnvSpec | None:
+def registered_spec(env_id: str) -> EnvSpec | None:
+    """What is registered with Gymnasium under an id, with or without the module that registers it; None if nothing."""
     try:
         return gymnasium.spec(env_id.rpartition(":")[2])
     except gymnasium.error.Error:

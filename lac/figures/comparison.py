@@ -1,6 +1,5 @@
 """Methods compared: a panel for each environment, of final policies and of the tests in training."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
-from lac.figures.style import FAILURE, YARDSTICK, FloatArray, colour, log_scale_if_wide, marker, plain, save
+from lac.figures.style import FAILURE, YARDSTICK, FloatArray, colour, log_scale_if_wide, marker, plain, save, wrapped
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -79,9 +78,8 @@ def comparison(panels: Sequence[Panel], *paths: Path) -> None:
                 plain(name), (cost, 1), (2, -2), xycoords=("data", "axes fraction"), textcoords="offset points",
                 va="top", fontsize="x-small", color="0.35",
             )  # fmt: skip
-        axes.set_yticks(
-            range(len(panel.methods)), [_wrapped(method.label) for method in panel.methods], fontsize="small"
-        )
+        labels = [_beside_panel(method.label) for method in panel.methods]
+        axes.set_yticks(range(len(labels)), labels, fontsize="small")
         axes.set_ylim(len(panel.methods) - 0.5, -0.75)
         costs = [method.costs for method in panel.methods] + [np.array([*panel.yardsticks.values()])]
         log_scale_if_wide(axes, np.concatenate(costs), "x")
@@ -96,15 +94,14 @@ def comparison(panels: Sequence[Panel], *paths: Path) -> None:
     save(figure, *paths)
 
 
-def _wrapped(label: str, letters: int = 30, most_lines: int = 5) -> str:
-    """A label in a few short lines, so that long ones leave room for the panel."""
-    lines = textwrap.wrap(label, letters, break_on_hyphens=False, max_lines=most_lines, placeholder=" ...")
-    return plain("\n".join(lines))
+def _beside_panel(label: str) -> str:
+    """The label of a method in short lines, so that a long one leaves room for the panel."""
+    return plain(wrapped(label, 30, most_lines=5))
 
 
 def _row_height(panel: Panel) -> float:
     """Inches for each method, which has the lines of its label."""
-    return max(0.42, *(0.1 + 0.15 * len(_wrapped(method.label).splitlines()) for method in panel.methods))
+    return max(0.42, *(0.1 + 0.15 * len(_beside_panel(method.label).splitlines()) for method in panel.methods))
 
 
 def _draw_final(axes: Axes, row: int, method: Method) -> None:
@@ -141,7 +138,7 @@ def learning_curves(panels: Sequence[Panel], *paths: Path) -> None:
 def _draw_curve(axes: Axes, method: Method) -> None:
     value, low, high = method.curve
     shade, failed = colour(method.place), method.has_terminated
-    label = _wrapped(method.label, letters=60, most_lines=2)
+    label = plain(wrapped(method.label, 60, most_lines=2))
     axes.plot(
         method.steps, value, marker=marker(method.place), markersize=3, color=shade, label=label,
         markevery=max(1, len(value) // 12),

@@ -48,9 +48,9 @@ def plain(label: str) -> str:
     return "\u200b" * label.startswith("_") + label.replace("$", r"\$")
 
 
-def wrapped(title: str, width: int = _TITLE) -> str:
-    """A title in lines that fit, also where it has no spaces, such as a path."""
-    return "\n".join(textwrap.wrap(title, width))
+def wrapped(text: str, width: int = _TITLE, most_lines: int | None = None) -> str:
+    """A title or label in lines that fit, also where it has no spaces, such as a path; what is cut off is ``...``."""
+    return "\n".join(textwrap.wrap(text, width, max_lines=most_lines, placeholder=" ..."))
 
 
 def is_wide(values: FloatArray) -> bool:

@@ -124,8 +124,7 @@ class _Examiner:
         self._make_candidates(found, pilot, core)
         self._count_decrease(found, pilot, core)
         if isinstance(self._policy, LAC):
-            settings = self._policy.settings
-            self._judge_critic(found, pilot, core, self._trained_for or TrainedFor(settings.alpha3, settings.gamma))
+            self._judge_critic(found, pilot, core, self._trained_for or TrainedFor.of(self._policy))
         rng = next(self._streams)
         steps = self._pushed_steps(outcome, episode)
         found.rungs = ladder(loop, region.starts(effort.pushed, rng), steps, self._confidence, rng)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lac.agents import LAC
 from lac.envs.system import FloatArray
 from lac.evaluation.final_tests import LONG
 from lac.stability.bounds import Proportion
@@ -50,6 +51,11 @@ class TrainedFor(NamedTuple):
     """Discount of the sum of costs that it stands for."""
     horizon: int = 0
     """Steps of that sum, not discounted then; 0 is the infinite one."""
+
+    @classmethod
+    def of(cls, agent: LAC, horizon: int = 0) -> "TrainedFor":
+        """What the settings of an agent say, which do not have the horizon."""
+        return cls(agent.settings.alpha3, agent.settings.gamma, horizon)
 
 
 @dataclass

@@ -100,9 +100,7 @@ def _certify_policy(
     settings: Mapping[str, Any],
 ) -> StabilityReport:
     _, factory = acting(policy, env_fn)
-    trained_for = None
-    if isinstance(policy, LAC):
-        trained_for = TrainedFor(policy.settings.alpha3, policy.settings.gamma, horizon_length or 0)
+    trained_for = TrainedFor.of(policy, horizon_length or 0) if isinstance(policy, LAC) else None
     env, environment = _environment(factory, opt_type)
     try:
         described = {"file": None, "sha256": None, "algorithm": type(policy).__name__}

@@ -144,11 +144,11 @@ def continued_plan(plan: TrainingPlan, state: Mapping[str, Any]) -> TrainingPlan
     return replace(plan, loop=replace(plan.loop, start_policy=None))
 
 
-def raise_if_other_plan(plan: TrainingPlan, agent: Agent, state: Mapping[str, Any], env_steps: int) -> None:
+def raise_if_other_plan(plan: TrainingPlan, agent: Agent, state: Mapping[str, Any]) -> None:
     """Raise an error where the mathematics of a plan is not that of :func:`plan_state`.
 
     Raises:
-        ArgumentError: A setting differs, or the run would be shorter than it is already.
+        ArgumentError: A setting differs, or there are fewer epochs.
         ValueError: The networks or the spaces of the environment differ.
     """
     # Through JSON, in which a state is kept: there tuples are lists.

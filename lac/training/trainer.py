@@ -201,7 +201,7 @@ class Trainer:
             ValueError: The state is that of another training.
         """
         env_steps = state["collector"]["env_steps"]
-        raise_if_other_plan(self._plan, self.agent, state["plan"], env_steps)
+        raise_if_other_plan(self._plan, self.agent, state["plan"])
         self.agent.load_state_dict(state["agent"])
         self.agent.critic_optimizer.load_state_dict(state["critic_optimizer"])
         self.agent.policy_optimizer.load_state_dict(state["policy_optimizer"])
